@@ -1,0 +1,12 @@
+export {
+  actor,
+  type ActorContext,
+  type ActorDefinition,
+  type ActorInit,
+  type AnyActor,
+  type Listener,
+  type Received,
+  type Timer,
+} from './definition.ts';
+export { startActor, type ActorSurroundings, type Ending, type RunningActor } from './runtime.ts';
+export type { EndpointStats } from './stats.ts';

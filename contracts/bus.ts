@@ -1,0 +1,114 @@
+import type { Cancel } from './clock.ts';
+
+/** Header names are case-sensitive, one value each. */
+export type Headers = Readonly<Record<string, string>>;
+
+export interface BusMessage {
+  readonly subject: string;
+  /** A view that may be shared with the packet it came in: copy what you keep. */
+  readonly data: Uint8Array;
+  readonly headers: Headers | undefined;
+  /** Present when the sender awaits an answer. */
+  readonly reply: string | undefined;
+  /** Answers the sender. False when there is nobody to answer or no connection. @throws PayloadTooLargeError */
+  respond(data: Uint8Array, options?: { headers?: Headers }): boolean;
+}
+
+export interface Subscription {
+  readonly subject: string;
+  readonly queue: string | undefined;
+  /** Stops at once: nothing more is delivered. */
+  unsubscribe(): void;
+  /** Stops taking new messages; resolves when those already received by this side were delivered. */
+  drain(): Promise<void>;
+}
+
+/**
+ * - `disconnected` the connection is gone, attempts to get it back go on without end
+ * - `connected`    it is back (also sent once at first); subscriptions were restored, what was published meanwhile is lost
+ * - `slow-consumer` this side reads too slowly and the server dropped messages for it
+ * - `closed`       for good
+ */
+export type BusStatus = 'connected' | 'disconnected' | 'slow-consumer' | 'closed';
+
+/**
+ * Messaging with NATS's semantics: subjects of dot-separated tokens, wildcards `*` (one token) and `>` (one or more, last),
+ * queue groups, request/reply with immediate "no responders", at most once, order kept per publisher and subscriber.
+ */
+export interface Bus {
+  /** The largest `data` that may be published, in bytes (`max_payload` of the server's INFO). */
+  readonly maxPayloadBytes: number;
+  readonly connected: boolean;
+  /**
+   * False when there is no connection: the message is lost, nothing is buffered. `data` must not be changed afterwards.
+   * @throws PayloadTooLargeError
+   */
+  publish(subject: string, data: Uint8Array, options?: { headers?: Headers; reply?: string }): boolean;
+  /** `deliver` runs once per message, in order. It must not throw. In one queue group each message goes to one member. */
+  subscribe(subject: string, deliver: (message: BusMessage) => void, options?: { queue?: string }): Subscription;
+  /** @throws NoResponderError at once, RequestTimeoutError, DisconnectedError, PayloadTooLargeError */
+  request(subject: string, data: Uint8Array, options: { timeoutMs: number; headers?: Headers }): Promise<BusMessage>;
+  /**
+   * All answers that come within `waitMs`, at most `max`; earlier when no responder exists (then none) or `stallMs` passed
+   * since the latest answer. @throws DisconnectedError, PayloadTooLargeError
+   */
+  requestMany(
+    subject: string,
+    data: Uint8Array,
+    options: { waitMs: number; max?: number; stallMs?: number; headers?: Headers },
+  ): Promise<BusMessage[]>;
+  /** Opens a bucket, creating it if need be. @throws StorageUnavailableError */
+  keyValue(bucket: string, options?: { history?: number; memory?: boolean }): Promise<KeyValue>;
+  /** Opens a bucket of large objects, creating it if need be. @throws StorageUnavailableError */
+  objectStore(bucket: string): Promise<ObjectStore>;
+  onStatus(listener: (status: BusStatus) => void): Cancel;
+  /** Resolves when all that was published has reached the server. @throws DisconnectedError */
+  flush(): Promise<void>;
+  /** Drains every subscription, flushes, closes. Handlers' own promises are the caller's to await, before. */
+  drain(): Promise<void>;
+  /** Closes at once. */
+  close(): Promise<void>;
+}
+
+export interface KeyValueEntry {
+  readonly key: string;
+  /** `undefined` when the key was deleted. */
+  readonly value: Uint8Array | undefined;
+  /** Grows with every change of the bucket. */
+  readonly revision: number;
+}
+
+/** Small values under keys (tokens `[-/_=.a-zA-Z0-9]+`), with compare-and-set. Decide by {@link update}, never by {@link get}. */
+export interface KeyValue {
+  readonly bucket: string;
+  /** Undefined when absent or deleted. @throws StorageUnavailableError */
+  get(key: string): Promise<KeyValueEntry | undefined>;
+  /** @returns the new revision. @throws StorageUnavailableError */
+  put(key: string, value: Uint8Array): Promise<number>;
+  /** Only if the key is absent or deleted. @returns the new revision. @throws ConflictError, StorageUnavailableError */
+  create(key: string, value: Uint8Array): Promise<number>;
+  /** Only if the latest revision of the key is `revision`. @returns the new one. @throws ConflictError, StorageUnavailableError */
+  update(key: string, value: Uint8Array, revision: number): Promise<number>;
+  /** With `revision`: only if it is the latest. @throws ConflictError, StorageUnavailableError */
+  delete(key: string, revision?: number): Promise<void>;
+  /** Keys that exist and match `filter` (wildcards as in subjects; default all), in no order. @throws StorageUnavailableError */
+  keys(filter?: string): Promise<string[]>;
+  /**
+   * Delivers what exists, then `onReady`, then each change; after a reconnect the bucket is read again and what differs is
+   * delivered, so a change can't be missed, only intermediate values can.
+   */
+  watch(filter: string, onEntry: (entry: KeyValueEntry) => void, options?: { onReady?: () => void }): Promise<Cancel>;
+}
+
+/** Large objects by name (any characters), content checked by digest on reading. */
+export interface ObjectStore {
+  readonly bucket: string;
+  /** Replaces what was there. @throws StorageUnavailableError */
+  put(name: string, data: Uint8Array): Promise<void>;
+  /** Undefined when absent. @throws StorageUnavailableError (also when the content doesn't match its digest) */
+  get(name: string): Promise<Uint8Array | undefined>;
+  has(name: string): Promise<boolean>;
+  delete(name: string): Promise<void>;
+  /** Names with sizes in bytes. */
+  list(): Promise<{ name: string; bytes: number }[]>;
+}

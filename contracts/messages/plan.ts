@@ -1,0 +1,128 @@
+import { ByteCount, Count, Ms, RateHz, Type, type Static } from '../schema.ts';
+
+/** Measured cost of one model on one kind of device. */
+export const Profile = Type.Object({
+  v: Type.Literal(1),
+  model: Type.String({ description: 'model id' }),
+  device: Type.String({ description: 'kind of device' }),
+  emulated: Type.Boolean({ description: 'the curve was given, not measured' }),
+  points: Type.Array(
+    Type.Object({
+      batch: Type.Integer({ minimum: 1 }),
+      meanMs: Ms('device time of one run'),
+      stdMs: Ms('standard deviation'),
+      p99Ms: Ms('99th percentile'),
+      ephemeralBytes: ByteCount('E: working memory of a run at this batch'),
+      repeats: Count('runs measured'),
+    }),
+    { minItems: 1, maxItems: 256, description: 'by growing batch' },
+  ),
+  persistentBytes: ByteCount('P: memory held while resident'),
+  loadMs: Ms('from bytes to ready'),
+  preMs: Ms('decoding and preprocessing of one input, one core'),
+  postMs: Ms('postprocessing of one output'),
+  measuredAt: Type.Optional(Type.String({ description: 'ISO 8601' })),
+});
+export type Profile = Static<typeof Profile>;
+
+/** A session: what capacity is planned for. Its name is unique in a plan. */
+export const PlannedSession = Type.Object({
+  name: Type.String({ maxLength: 256 }),
+  tenant: Type.String(),
+  model: Type.String({ description: 'model id' }),
+  objectiveMs: Ms('for one invocation, its share of the query'),
+  rateHz: RateHz('planned for'),
+  prefer: Type.Enum(['latency', 'consolidation']),
+});
+export type PlannedSession = Static<typeof PlannedSession>;
+
+export const PlannedHost = Type.Object({
+  host: Type.String(),
+  kind: Type.String({ description: 'kind of device' }),
+  models: Type.Array(
+    Type.Object({
+      model: Type.String(),
+      lane: Count('lane that it runs in'),
+      batches: Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1, maxItems: 64, description: 'sizes to warm up' }),
+      batchMax: Type.Integer({ minimum: 1 }),
+    }),
+    { maxItems: 1024 },
+  ),
+});
+export type PlannedHost = Static<typeof PlannedHost>;
+
+/** An epoch: which host holds which models, in which pool; complete in itself, no other state is needed to follow it. */
+export const Plan = Type.Object({
+  v: Type.Literal(1),
+  epoch: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+  nonce: Type.String({ description: 'of the leader: fences plans of one epoch by different leaders' }),
+  policy: Type.String({ description: 'that made it' }),
+  pools: Type.Array(
+    Type.Object({
+      pool: Type.String(),
+      batcher: Type.String(),
+      hosts: Type.Array(Type.String()),
+      sessions: Type.Array(Type.String()),
+      groups: Type.Array(Type.Object({ prefix: Type.String(), members: Type.Array(Type.String()) }), {
+        description: 'prefix groups: model ids that share a leading subgraph',
+      }),
+    }),
+    { maxItems: 1024 },
+  ),
+  hosts: Type.Array(PlannedHost, { maxItems: 10_000 }),
+  sessions: Type.Array(PlannedSession, { maxItems: 100_000 }),
+  queries: Type.Array(
+    Type.Object({
+      tenant: Type.String(),
+      query: Type.String(),
+      stages: Type.Array(
+        Type.Object({
+          stage: Type.String(),
+          session: Type.String(),
+          pool: Type.String(),
+          budgetMs: Ms('its share of the objective'),
+          reserveMs: Ms('to be left for the stages behind it'),
+        }),
+        { maxItems: 64 },
+      ),
+    }),
+    { maxItems: 10_000 },
+  ),
+  refused: Type.Array(
+    Type.Object({ tenant: Type.String(), query: Type.String(), reason: Type.String({ maxLength: 1024 }) }),
+    { maxItems: 10_000, description: 'queries that this plan can not serve, and why' },
+  ),
+  profiles: Type.Array(Profile, {
+    maxItems: 10_000,
+    description: 'of every planned model on every kind of device that holds it',
+  }),
+});
+export type Plan = Static<typeof Plan>;
+
+const Fence = { v: Type.Literal(1), epoch: Count('plan that it belongs to'), nonce: Type.String() };
+
+/** Allocator → host. All orders are idempotent. `prepare` adds models; `release` leaves exactly `keep`. */
+export const Order = Type.Union([
+  Type.Object({ ...Fence, verb: Type.Literal('prepare'), models: PlannedHost.properties.models }),
+  Type.Object({ ...Fence, verb: Type.Literal('release'), keep: Type.Array(Type.String(), { maxItems: 1024 }) }),
+  Type.Object({
+    ...Fence,
+    verb: Type.Literal('profile'),
+    model: Type.String(),
+    batchMax: Type.Integer({ minimum: 1 }),
+  }),
+  Type.Object({ ...Fence, verb: Type.Literal('leave') }),
+]);
+export type Order = Static<typeof Order>;
+
+/** The order was understood and begun (its completion shows in the host's beats), or why not. */
+export const OrderReply = Type.Union([
+  Type.Object({ v: Type.Literal(1), accepted: Type.Literal(true) }),
+  Type.Object({
+    v: Type.Literal(1),
+    accepted: Type.Literal(false),
+    reason: Type.Enum(['fenced', 'memory', 'leaving', 'unknown-model', 'busy', 'failed']),
+    detail: Type.String({ maxLength: 1024 }),
+  }),
+]);
+export type OrderReply = Static<typeof OrderReply>;
