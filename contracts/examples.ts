@@ -103,7 +103,7 @@ export const verdicts: Verdicts = {
   batcher: 'batcher-1',
   pool: 'pool-0',
   epoch: 4,
-  grants: [{ batch: 'batcher-1-4qa-981', host: 'gpu-a', ids: [17, 18] }],
+  grants: [{ batch: 'batcher-1-4qa-981', host: 'gpu-a', ids: [17, 18], answerInMs: 46 }],
   drops: [],
   refused: [],
 };

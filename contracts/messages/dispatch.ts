@@ -38,9 +38,17 @@ export const Verdicts = Type.Object({
   batcher: Type.String(),
   pool: Type.String(),
   epoch: Count('plan that the batcher follows'),
-  grants: Type.Array(Type.Object({ batch: Type.String({ description: 'unique id' }), host: Type.String(), ids: Ids }), {
-    maxItems: 256,
-  }),
+  grants: Type.Array(
+    Type.Object({
+      batch: Type.String({ description: 'unique id' }),
+      host: Type.String(),
+      ids: Ids,
+      answerInMs: Ms('until the answer is expected back; much later than that, the host may be gone'),
+    }),
+    {
+      maxItems: 256,
+    },
+  ),
   drops: Type.Array(Type.Object({ reason: Type.Enum([...DROP_REASONS]), ids: Ids }), { maxItems: 16 }),
   refused: Type.Array(
     Type.Object({

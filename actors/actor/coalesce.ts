@@ -1,0 +1,15 @@
+/**
+ * Gathers what is asked for in one turn of the event loop: however often the answer is called, `run` runs once, when the
+ * code now running has returned (a microtask: no delay, and the same order in every replay).
+ */
+export function coalesce(run: () => void): () => void {
+  let pending = false;
+  return () => {
+    if (pending) return;
+    pending = true;
+    queueMicrotask(() => {
+      pending = false;
+      run();
+    });
+  };
+}
