@@ -42,7 +42,8 @@ export const subjects = {
   infer: service('infer.{tenant}.{query}', InferRequest, Result, {
     public: true,
     description:
-      'One-off requests: a picture in, its result back. Bare JPEG, PNG or WebP bytes are accepted too. With the header `accept: application/json` the answer is JSON (binary as base64).',
+      'One-off requests: a picture in, its result back. Bare JPEG, PNG or WebP bytes are accepted too. ' +
+      'With the header `accept: application/json` the answer is JSON (binary as base64).',
     example: example.inferRequest,
     replyExample: example.inferResult,
     bare: bareInfer,

@@ -17,7 +17,7 @@ export const PicturePreprocess = Type.Object(
     height: Type.Integer({ minimum: 1, maximum: 8192 }),
     fit: OneOf(
       ['stretch', 'contain', 'cover', 'pad-right'] as const,
-      'stretch: ignore the ratio; contain: keep it and pad right and below; cover: keep it and crop the middle; pad-right: scale to the height, pad on the right (text lines)',
+      'stretch: ignore the ratio; contain: pad right and below; cover: crop the middle; pad-right: scale to the height, pad on the right',
     ),
     widthStep: Type.Optional(
       Type.Integer({

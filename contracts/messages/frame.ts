@@ -38,7 +38,8 @@ export const Trouble = Type.Object({
   reason: Type.String({
     maxLength: 64,
     description:
-      'dropped: deadline, no-capacity, shutdown; rejected: unknown-query, malformed, too-large, overloaded, unsupported-version, not-serving; failed: input, model, internal',
+      'dropped: deadline, no-capacity, shutdown; failed: input, model, internal; rejected: unknown-query, malformed, ' +
+      'too-large, overloaded, unsupported-version, not-serving',
   }),
   detail: Type.String({ maxLength: 1024, description: 'a sentence for people: what, where and what to do' }),
   stage: Type.Optional(Type.String()),
