@@ -1,0 +1,71 @@
+import {
+  exponential,
+  intBetween,
+  type Box,
+  type ModelDocument,
+  type Output,
+  type Random,
+} from '../../contracts/index.ts';
+
+/** Pixels of the picture that an answer is about. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** More boxes than any manifest lets a real model return. */
+const BOXES_MAX = 1000;
+
+/** Poisson deviate: how many exponential gaps fit into `mean`. */
+function poisson(random: Random, mean: number): number {
+  let count = -1;
+  for (let at = 0; at <= mean && count < BOXES_MAX; count++) at += exponential(random, 1);
+  return count;
+}
+
+/** A box inside the picture: a tenth to a third of its width, a twentieth to a sixth of its height, whole pixels. */
+function pretendBox({ width, height }: Size, random: Random, label: string | undefined): Box {
+  const boxWidth = Math.max(1, Math.floor(width * (0.1 + 0.23 * random.next())));
+  const boxHeight = Math.max(1, Math.floor(height * (0.05 + 0.11 * random.next())));
+  return {
+    x: intBetween(random, 0, Math.max(0, width - boxWidth)),
+    y: intBetween(random, 0, Math.max(0, height - boxHeight)),
+    width: boxWidth,
+    height: boxHeight,
+    score: 0.7 + 0.3 * random.next(),
+    ...(label === undefined ? {} : { label }),
+  };
+}
+
+const pick = (random: Random, labels: readonly string[] | string | undefined): string | undefined =>
+  Array.isArray(labels) && labels.length > 0 ? labels[intBetween(random, 0, labels.length - 1)] : undefined;
+
+/**
+ * An answer of the shape that the model's postprocessing gives, with made-up content: boxes lie in the picture,
+ * their number is Poisson with the mean `emulation.boxes` (default 1).
+ */
+export function pretend(document: ModelDocument, size: Size, random: Random): Output {
+  const { postprocess } = document;
+  const boxes = () => poisson(random, document.emulation?.boxes ?? 1);
+  switch (postprocess.kind) {
+    case 'boxes':
+      return {
+        kind: 'boxes',
+        boxes: Array.from({ length: boxes() }, () => pretendBox(size, random, pick(random, postprocess.labels))),
+      };
+    case 'text-boxes':
+      return { kind: 'boxes', boxes: Array.from({ length: boxes() }, () => pretendBox(size, random, undefined)) };
+    case 'ctc':
+      return { kind: 'text', text: `PRETEND ${intBetween(random, 0, 99)}`, score: 0.5 + 0.5 * random.next() };
+    case 'classes': {
+      const labels = Array.isArray(postprocess.labels) ? postprocess.labels : [];
+      const index = intBetween(random, 0, Math.max(0, labels.length - 1));
+      const label = labels[index];
+      return { kind: 'classes', classes: [{ index, ...(label === undefined ? {} : { label }), score: 0.9 }] };
+    }
+    case 'tensors':
+      return { kind: 'tensors', tensors: {} };
+    default:
+      return { kind: 'custom', value: { pretended: true } };
+  }
+}
