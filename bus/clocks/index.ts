@@ -1,0 +1,2 @@
+export { realClock, systemRandom } from './real-clock.ts';
+export { VirtualClock } from './virtual-clock.ts';

@@ -1,0 +1,2 @@
+export type { LinkPolicy, Packet } from './link.ts';
+export { createNetwork, type Network, type NetworkOptions } from './network.ts';

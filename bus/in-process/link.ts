@@ -1,0 +1,80 @@
+import type { Clock } from '../../contracts/index.ts';
+
+/** One message on its way between two clients. */
+export interface Packet {
+  readonly from: string;
+  readonly to: string;
+  readonly subject: string;
+  readonly bytes: number;
+}
+
+/**
+ * What a link does to a packet: one delay (ms, >= 0) for each copy that arrives. `[]` loses it, `[1, 5]` delivers it twice.
+ * It is asked when the packet is sent. Order between two clients is kept whatever the delays: a packet never overtakes.
+ */
+export type LinkPolicy = (packet: Packet) => readonly number[];
+
+/** What travels on a link: told to go, or that it is gone. */
+export interface Cargo {
+  readonly bytes: number;
+  arrive(): void;
+  lost(): void;
+}
+
+/** One direction between two clients: first in, first out. */
+export class Link {
+  readonly #clock: Clock;
+  readonly #bytesMax: number;
+  #queue: Cargo[] = [];
+  #head = 0;
+  #bytes = 0;
+  #lastDueMs = 0;
+  #generation = 0;
+
+  constructor(clock: Clock, bytesMax: number) {
+    this.#clock = clock;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** False when more is under way than the receiver may owe: the cargo is lost. */
+  send(cargo: Cargo, delayMs: number): boolean {
+    if (this.#bytes + cargo.bytes > this.#bytesMax) {
+      cargo.lost();
+      return false;
+    }
+    const nowMs = this.#clock.nowMs();
+    this.#lastDueMs = Math.max(this.#lastDueMs, nowMs + delayMs);
+    this.#queue.push(cargo);
+    this.#bytes += cargo.bytes;
+    const generation = this.#generation;
+    // A timer delivers whatever is first in line, so that timers that fire out of order don't change the order.
+    this.#clock.after(this.#lastDueMs - nowMs, () => {
+      if (generation === this.#generation) this.#deliverFirst();
+    });
+    return true;
+  }
+
+  /** Loses all that is under way. */
+  cut(): void {
+    const lost = this.#queue.slice(this.#head);
+    this.#generation++;
+    this.#queue = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#lastDueMs = 0;
+    for (const cargo of lost) cargo.lost();
+  }
+
+  #deliverFirst(): void {
+    const cargo = this.#queue[this.#head++]!;
+    this.#bytes -= cargo.bytes;
+    if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    } else if (this.#head === this.#queue.length) {
+      this.#queue.length = 0;
+      this.#head = 0;
+    }
+    cargo.arrive();
+  }
+}

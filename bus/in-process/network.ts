@@ -1,0 +1,226 @@
+import { PayloadTooLargeError, type Bus, type Clock, type Headers, type Random } from '../../contracts/index.ts';
+import { assertHeaders, headerBytes } from '../headers.ts';
+import { assertPublishable } from '../subject-match.ts';
+import { LocalBus, NO_RESPONDERS, type Hub } from './client.ts';
+import { Link, type Cargo, type LinkPolicy } from './link.ts';
+import { RoutingTable } from './routing.ts';
+import { Storage } from './storage.ts';
+import { LocalMessage, type LocalSubscription } from './subscription.ts';
+
+/** As nats-server ships. */
+const MAX_PAYLOAD_BYTES = 1024 * 1024;
+const PENDING_BYTES_MAX = 64 * 1024 * 1024;
+const NO_DATA = new Uint8Array(0);
+
+export interface NetworkOptions {
+  readonly clock: Clock;
+  /** Default 1 MiB, NATS's own. */
+  readonly maxPayloadBytes?: number;
+  /** Time from publisher to subscriber, ms. Default 0: the next turn. Replaced by {@link Network.link} when that is set. */
+  readonly latencyMs?: number | ((from: string, to: string, subject: string) => number);
+  /** Picks the member of a queue group. Default: by turns. */
+  readonly random?: Random;
+  /** Bytes under way between two clients beyond which messages are lost (`slow-consumer`). Default 64 MiB, NATS's own. */
+  readonly pendingBytesMax?: number;
+  /** Time that an operation on a bucket takes, ms. Default 0. */
+  readonly storageLatencyMs?: number;
+}
+
+/**
+ * An in-process NATS: clients that meet on subjects, and the faults that befall them. Deliveries never happen inside publish,
+ * each is a timer of `clock`; order between two clients is kept. Published bytes are copied once, so a publisher may go on
+ * with its buffer; the copy is shared by all receivers, who must not write to it.
+ */
+export interface Network {
+  /** A new client. @throws TypeError when an open one has this name */
+  connect(name: string): Bus;
+  /** Asked about each packet when set: the seam for delay, loss, duplication and one-way cuts. */
+  link: LinkPolicy | undefined;
+  /** Whether buckets can be used; turned off, every operation on one fails as when JetStream is away. */
+  storageAvailable: boolean;
+  /** Cuts one client off; what is under way to it is lost. */
+  disconnect(name: string): void;
+  /** It is back with its subscriptions. */
+  reconnect(name: string): void;
+  /** The whole server stops: all are cut off, buckets in memory are gone, the others stay. */
+  stop(): void;
+  /** It is back, and so is everybody who wasn't cut off by {@link disconnect}. */
+  start(): void;
+}
+
+export const createNetwork = (options: NetworkOptions): Network => new LocalNetwork(options);
+
+class LocalNetwork implements Network, Hub {
+  readonly clock: Clock;
+  readonly maxPayloadBytes: number;
+  readonly storage: Storage;
+  link: LinkPolicy | undefined;
+  readonly #latencyMs: (from: string, to: string, subject: string) => number;
+  readonly #random: Random | undefined;
+  readonly #pendingBytesMax: number;
+  readonly #table = new RoutingTable<LocalSubscription>();
+  readonly #clients = new Map<string, { bus: LocalBus; subscriptions: Set<LocalSubscription>; cutOff: boolean }>();
+  readonly #links = new Map<string, Map<string, Link>>();
+  readonly #turns = new Map<string, number>();
+  #running = true;
+  #connects = 0;
+
+  constructor(options: NetworkOptions) {
+    const { latencyMs = 0 } = options;
+    this.clock = options.clock;
+    this.maxPayloadBytes = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES;
+    this.storage = new Storage(options.clock, options.storageLatencyMs ?? 0);
+    this.#latencyMs = typeof latencyMs === 'number' ? () => latencyMs : latencyMs;
+    this.#random = options.random;
+    this.#pendingBytesMax = options.pendingBytesMax ?? PENDING_BYTES_MAX;
+  }
+
+  connect(name: string): Bus {
+    if (this.#clients.has(name)) throw new TypeError(`${name} is connected already: names are addresses of links`);
+    const bus = new LocalBus(name, `_INBOX.${this.#connects++}`, this, this.#running);
+    this.#clients.set(name, { bus, subscriptions: new Set(), cutOff: false });
+    return bus;
+  }
+
+  get storageAvailable(): boolean {
+    return this.storage.available;
+  }
+  set storageAvailable(available: boolean) {
+    this.storage.setAvailable(available);
+  }
+
+  disconnect(name: string): void {
+    this.#client(name).cutOff = true;
+    this.#goneFrom(name);
+  }
+
+  reconnect(name: string): void {
+    this.#client(name).cutOff = false;
+    if (this.#running) this.#backAt(name);
+  }
+
+  stop(): void {
+    this.#running = false;
+    this.storage.loseMemory();
+    for (const name of this.#clients.keys()) this.#goneFrom(name);
+  }
+
+  start(): void {
+    this.#running = true;
+    for (const [name, { cutOff }] of this.#clients) if (!cutOff) this.#backAt(name);
+  }
+
+  add(subscription: LocalSubscription): void {
+    const { name } = subscription.client;
+    this.#client(name).subscriptions.add(subscription);
+    if (subscription.client.connected) this.#table.add(subscription);
+  }
+
+  remove(subscription: LocalSubscription): void {
+    this.#clients.get(subscription.client.name)?.subscriptions.delete(subscription);
+    this.#table.remove(subscription);
+  }
+
+  leave(client: LocalBus): void {
+    this.#clients.delete(client.name);
+    this.#cutLinksTo(client.name);
+    this.#links.delete(client.name);
+  }
+
+  send(
+    from: LocalBus,
+    subject: string,
+    data: Uint8Array,
+    headers: Headers | undefined,
+    reply: string | undefined,
+  ): void {
+    assertPublishable(subject);
+    if (headers) assertHeaders(headers);
+    const bytes = data.byteLength + (headers ? headerBytes(headers) : 0);
+    if (bytes > this.maxPayloadBytes) {
+      throw new PayloadTooLargeError({ where: subject, bytes, maxBytes: this.maxPayloadBytes });
+    }
+    if (!from.connected) return;
+    const { plain, groups } = this.#table.route(subject);
+    if (plain.length === 0 && groups.length === 0) {
+      if (reply !== undefined) this.#answerNobodyListens(from, reply);
+      return;
+    }
+    const facts = { subject, data: new Uint8Array(data), headers: headers && Object.freeze({ ...headers }), reply };
+    for (const subscription of plain) this.#carry(from, subscription, facts, bytes);
+    for (const { queue, members } of groups) this.#carry(from, this.#pick(queue, members), facts, bytes);
+  }
+
+  #carry(
+    from: LocalBus,
+    to: LocalSubscription,
+    facts: { subject: string; data: Uint8Array; headers: Headers | undefined; reply: string | undefined },
+    bytes: number,
+  ): void {
+    const fromName = from.name;
+    const toName = to.client.name;
+    const load = (): Cargo => to.cargo(new LocalMessage(to.client, facts), bytes);
+    const delaysMs = this.link?.({ from: fromName, to: toName, subject: facts.subject, bytes });
+    if (!delaysMs) {
+      this.#put(to.client, this.#linkOf(fromName, toName), load(), this.#latencyMs(fromName, toName, facts.subject));
+      return;
+    }
+    for (const delayMs of delaysMs) this.#put(to.client, this.#linkOf(fromName, toName), load(), delayMs);
+  }
+
+  #put(receiver: LocalBus, link: Link, cargo: Cargo, delayMs: number): void {
+    if (!link.send(cargo, delayMs)) receiver.tell('slow-consumer');
+  }
+
+  /** The network's own answer, back over the asker's link to itself. */
+  #answerNobodyListens(asker: LocalBus, reply: string): void {
+    const { plain } = this.#table.route(reply);
+    const facts = { subject: reply, data: NO_DATA, headers: NO_RESPONDERS, reply: undefined };
+    for (const subscription of plain) {
+      if (subscription.client === asker) this.#carry(asker, subscription, facts, 0);
+    }
+  }
+
+  #pick(queue: string, members: readonly LocalSubscription[]): LocalSubscription {
+    if (members.length === 1) return members[0]!;
+    if (this.#random) return members[Math.floor(this.#random.next() * members.length)]!;
+    const turn = this.#turns.get(queue) ?? 0;
+    this.#turns.set(queue, turn + 1);
+    return members[turn % members.length]!;
+  }
+
+  #client(name: string) {
+    const client = this.#clients.get(name);
+    if (!client) throw new TypeError(`nobody is connected as ${name}`);
+    return client;
+  }
+
+  #goneFrom(name: string): void {
+    const { bus, subscriptions } = this.#client(name);
+    for (const subscription of subscriptions) this.#table.remove(subscription);
+    bus.setConnected(false);
+    this.#cutLinksTo(name);
+  }
+
+  #backAt(name: string): void {
+    const { bus, subscriptions } = this.#client(name);
+    if (bus.connected) return;
+    for (const subscription of subscriptions) this.#table.add(subscription);
+    bus.setConnected(true);
+  }
+
+  #cutLinksTo(name: string): void {
+    for (const links of this.#links.values()) {
+      links.get(name)?.cut();
+      links.delete(name);
+    }
+  }
+
+  #linkOf(from: string, to: string): Link {
+    let links = this.#links.get(from);
+    if (!links) this.#links.set(from, (links = new Map()));
+    let link = links.get(to);
+    if (!link) links.set(to, (link = new Link(this.clock, this.#pendingBytesMax)));
+    return link;
+  }
+}

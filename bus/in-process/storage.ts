@@ -1,0 +1,82 @@
+import { sleep, StorageUnavailableError, type Clock, type KeyValue, type ObjectStore } from '../../contracts/index.ts';
+import { assertBucket } from '../keys.ts';
+import { Bucket, LocalKeyValue } from './key-value.ts';
+import { LocalObjectStore } from './object-store.ts';
+
+/** Who uses storage: a client that may be cut off. */
+export interface StorageUser {
+  /** @throws StorageUnavailableError */
+  assertStorage(what: string): void;
+}
+
+/** The buckets of a network, shared by its clients. */
+export class Storage {
+  readonly clock: Clock;
+  readonly #latencyMs: number;
+  readonly #buckets = new Map<string, { bucket: Bucket; memory: boolean }>();
+  readonly #objects = new Map<string, Map<string, Uint8Array>>();
+  #available = true;
+
+  constructor(clock: Clock, latencyMs: number) {
+    this.clock = clock;
+    this.#latencyMs = latencyMs;
+  }
+
+  get available(): boolean {
+    return this.#available;
+  }
+
+  setAvailable(available: boolean): void {
+    this.#available = available;
+    for (const { bucket } of this.#buckets.values()) bucket.catchUp();
+  }
+
+  /** A client came or went: its watches read again. */
+  connectionChanged(user: StorageUser): void {
+    for (const { bucket } of this.#buckets.values()) bucket.catchUp(user);
+  }
+
+  loseMemory(): void {
+    for (const { bucket, memory } of this.#buckets.values()) if (memory) bucket.clear();
+  }
+
+  /** One operation: takes its time, then happens at once, or not at all. @throws StorageUnavailableError */
+  async run<T>(user: StorageUser, what: string, operate: () => T): Promise<T> {
+    if (this.#latencyMs > 0) await sleep(this.clock, this.#latencyMs);
+    this.check(user, what);
+    return operate();
+  }
+
+  /** @throws StorageUnavailableError */
+  check(user: StorageUser, what: string): void {
+    user.assertStorage(what);
+    if (!this.#available) throw new StorageUnavailableError(`${what}: storage (JetStream) is not available`);
+  }
+
+  reachable(user: StorageUser): boolean {
+    try {
+      this.check(user, '');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async keyValue(user: StorageUser, name: string, options: { memory?: boolean }): Promise<KeyValue> {
+    assertBucket(name);
+    return this.run(user, `bucket ${name}`, () => {
+      let entry = this.#buckets.get(name);
+      if (!entry) this.#buckets.set(name, (entry = { bucket: new Bucket(name), memory: options.memory ?? false }));
+      return new LocalKeyValue(entry.bucket, this, user);
+    });
+  }
+
+  async objectStore(user: StorageUser, name: string): Promise<ObjectStore> {
+    assertBucket(name);
+    return this.run(user, `object store ${name}`, () => {
+      let objects = this.#objects.get(name);
+      if (!objects) this.#objects.set(name, (objects = new Map()));
+      return new LocalObjectStore(name, objects, this, user);
+    });
+  }
+}
