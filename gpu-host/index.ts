@@ -1,2 +1,5 @@
 export type { Device, LoadedModel, ModelFiles, Prepared, RunResult } from './device.ts';
 export { openEmulatedDevice, type EmulatedOptions, type EmulatedSettings } from './emulated/device.ts';
+export { decode, encodeJpeg, imaging, thumbnail, type Pixels } from './imaging.ts';
+export { modelFilesFromDisk, modelFilesFromPacked, modelFilesFromStore, packModel } from './model-files.ts';
+export { measureProfile, type ProfileOptions, type ProfileProgress } from './profiler.ts';
