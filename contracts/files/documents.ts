@@ -246,7 +246,16 @@ export const Source = Type.Union([
       seed: Type.Optional(Type.Integer({ minimum: 0, description: 'default 1' })),
       width: Type.Optional(Type.Integer({ minimum: 64, maximum: 4096, description: 'default 640' })),
       height: Type.Optional(Type.Integer({ minimum: 64, maximum: 4096, description: 'default 360' })),
-      noise: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'default 0.05' })),
+      noise: Type.Optional(
+        Type.Number({ minimum: 0, maximum: 1, description: 'standard deviation, 1 = full scale; default 0.02' }),
+      ),
+      motion: Type.Optional(
+        Type.Number({
+          minimum: 0,
+          maximum: 4,
+          description: 'speed of what moves; 0: all but the texts stands still; default 1',
+        }),
+      ),
       durationS: Type.Optional(positive('the broadcast ends after this; omitted: never')),
     },
     { ...strict, description: 'a scoreboard broadcast with known ground truth' },
@@ -293,11 +302,14 @@ export const StreamDocument = Type.Object(
     skipUnchanged: Type.Optional(
       Type.Object(
         {
-          threshold: Type.Number({
-            minimum: 0,
-            maximum: 1,
-            description: 'mean absolute difference of thumbnails, 0..1, below which a frame is unchanged',
-          }),
+          threshold: Type.Optional(
+            Type.Number({
+              minimum: 0,
+              maximum: 1,
+              description:
+                'a frame is unchanged while in no block of its gray thumbnail the mean absolute difference from the last frame sent reaches this (0..1); default 0.08',
+            }),
+          ),
           keepAliveMs: Type.Optional(positive('send one at least this often; default 2000')),
         },
         { ...strict, description: 'omitted: every frame is sent' },

@@ -128,11 +128,15 @@ export const SamplerBeat = Type.Object({
       skipped: Count('unchanged, not published'),
       published: Count('frames published'),
       unsent: Count('frames lost because the bus was away'),
+      missed: Type.Optional(Count('instants passed over because reading or encoding was behind')),
+      broken: Type.Optional(Count('pictures that could not be decoded')),
+      tooLarge: Type.Optional(Count('frames not published because they exceed max_payload even when made smaller')),
       reopened: Count('times that the source was reopened'),
       detail: Type.Optional(Type.String({ maxLength: 1024 })),
     }),
     { maxItems: 1024 },
   ),
+  leaving: Type.Optional(Type.Boolean({ description: 'it stops now: the others take its streams over at once' })),
   ...Vitals,
 });
 export type SamplerBeat = Static<typeof SamplerBeat>;
