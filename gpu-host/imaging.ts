@@ -1,5 +1,12 @@
 import sharp, { type Sharp } from 'sharp';
-import { InputError, PICTURE_SIDE_MAX, type Imaging, type Picture, type Region } from '../contracts/index.ts';
+import {
+  describeError,
+  InputError,
+  PICTURE_SIDE_MAX,
+  type Imaging,
+  type Picture,
+  type Region,
+} from '../contracts/index.ts';
 import { checkRgb } from './payload.ts';
 import { isTurned, sampleQuad } from './quad.ts';
 
@@ -15,6 +22,9 @@ const RGB_BYTES_MAX = 64 * 1024;
 const CROP_QUALITY = 90;
 /** Pixels that one file may decode to: a bomb of a few kilobytes must not take the memory. */
 const PIXELS_MAX = 64 * 1024 * 1024;
+
+const undecodable = (encoding: Picture['encoding'], error: unknown): InputError =>
+  new InputError(`the ${encoding} can't be decoded: ${describeError(error).trim().split('\n')[0]}`, { cause: error });
 
 /** sharp over a picture, turned upright as its EXIF says, in plain rgb. @throws InputError */
 export function openPicture(picture: Picture): Sharp {
@@ -38,8 +48,7 @@ export async function toPixels(chain: Sharp, encoding: Picture['encoding']): Pro
     return { width: info.width, height: info.height, data };
   } catch (error) {
     if (error instanceof InputError) throw error;
-    const detail = (error instanceof Error ? error.message : String(error)).trim().split('\n')[0];
-    throw new InputError(`the ${encoding} can't be decoded: ${detail}`, { cause: error });
+    throw undecodable(encoding, error);
   }
 }
 
@@ -64,7 +73,7 @@ export async function thumbnail(picture: Picture, side: number): Promise<Uint8Ar
   try {
     return new Uint8Array(await chain.removeAlpha().toColourspace('b-w').raw({ depth: 'uchar' }).toBuffer());
   } catch (error) {
-    throw new InputError(`the ${picture.encoding} can't be decoded: ${String(error)}`, { cause: error });
+    throw undecodable(picture.encoding, error);
   }
 }
 
@@ -107,3 +116,15 @@ export const imaging: Imaging = {
     );
   },
 };
+
+/** Size of a picture as it is shown (EXIF orientation applied), from its header alone. @throws InputError */
+export async function pictureSize(picture: Picture): Promise<{ width: number; height: number }> {
+  if (picture.encoding === 'rgb') return checkRgb(picture);
+  try {
+    const { width, height } = (await openPicture(picture).metadata()).autoOrient;
+    return { width, height };
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw undecodable(picture.encoding, error);
+  }
+}
