@@ -1,0 +1,294 @@
+import {
+  InvalidMessageError,
+  randomId,
+  type BatcherBeat,
+  type Clock,
+  type HostBeat,
+  type Log,
+  type Offers,
+  type Plan,
+  type Progress,
+  type Random,
+  type Withdrawals,
+} from '../../contracts/index.ts';
+import type { BatcherConfig } from './config.ts';
+import { Host, START_GRACE_MS } from './host.ts';
+import { invocationAt, type Invocation, type RouterBook } from './invocation.ts';
+import { Mail, type Post } from './mail.ts';
+import { lessonsKey, placementOf, type Lasting, type Placement } from './placement.ts';
+import type { PolicyFactory } from './policy/index.ts';
+import type { Batch, Pool } from './pool.ts';
+import type { Lessons } from './seat.ts';
+
+/** Hosts and routers known at most: more can only be a fault or an attack. */
+const PEERS_MAX = 10_000;
+/** A host that the plan doesn't name is forgotten after so long without a sign of life. */
+const FORGET_MS = 60_000;
+
+export interface BatcherParts {
+  readonly id: string;
+  readonly config: BatcherConfig;
+  readonly policy: PolicyFactory;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly post: Post;
+}
+
+interface Counts {
+  granted: number;
+  batches: number;
+  dropped: number;
+  refused: number;
+}
+
+/** All that a batcher knows and decides; what it says leaves through `post` when {@link send} is called. */
+export class Batcher {
+  readonly #parts: BatcherParts;
+  readonly #mail: Mail;
+  readonly #run: string;
+  readonly #hosts = new Map<string, Host>();
+  readonly #lessons = new Map<string, Lessons>();
+  readonly #books = new Map<string, RouterBook>();
+  readonly #counts = new Map<string, Counts>();
+  #plan: Plan | undefined;
+  #placement: Placement = { pools: new Map(), places: new Map(), elsewhere: new Set() };
+  #batches = 0;
+  #queued = 0;
+
+  constructor(parts: BatcherParts) {
+    this.#parts = parts;
+    this.#mail = new Mail(parts.id, parts.post);
+    this.#run = randomId(parts.random, 4);
+  }
+
+  get plan(): Plan | undefined {
+    return this.#plan;
+  }
+
+  get pools(): Iterable<Pool<Invocation>> {
+    return this.#placement.pools.values();
+  }
+
+  /**
+   * Follows `plan` from now on, in one step: what waits moves to where its session is now, or back to its router; what has been
+   * granted just finishes. False when the plan in force is as new.
+   */
+  follow(plan: Plan): boolean {
+    const current = this.#plan;
+    if (current && plan.epoch <= current.epoch) return false;
+    const before = this.#placement;
+    const waiting = [...before.pools.values()].flatMap(pool => pool.removeAll());
+    for (const host of this.#hosts.values()) host.seats = [];
+    this.#placement = placementOf(plan, this.#parts.id, this.#lasting(before));
+    this.#plan = plan;
+    this.#queued = 0;
+    for (const item of waiting) this.#readmit(item);
+    const planned = new Set(
+      plan.hosts.flatMap(({ host, models }) => models.map(({ model }) => lessonsKey(host, model))),
+    );
+    for (const key of this.#lessons.keys()) if (!planned.has(key)) this.#lessons.delete(key);
+    this.#settleAll();
+    return true;
+  }
+
+  offers(pool: string, { router, sessions, ids, session, budgetMs, bytes }: Offers): void {
+    if (session.length !== ids.length || budgetMs.length !== ids.length || bytes.length !== ids.length) {
+      throw new InvalidMessageError({
+        where: `offers.${pool}`,
+        path: '/ids',
+        detail: 'must be as long as the other columns',
+      });
+    }
+    const nowMs = this.#parts.clock.nowMs();
+    const book = this.#bookOf(router);
+    const places = sessions.map(name => this.#placement.places.get(name));
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!;
+      if (book.waiting.has(id)) continue;
+      const place = places[session[i]!];
+      if (!place) {
+        this.#refuse(router, pool, sessions[session[i]!], id);
+      } else if (this.#queued >= this.#parts.config.queueMax) {
+        this.#mail.drop(router, pool, 'no-capacity', id);
+        this.#countsOf(pool).dropped++;
+      } else {
+        const item = invocationAt(place, { id, book, answerByMs: nowMs + budgetMs[i]!, bytes: bytes[i]! });
+        book.waiting.set(id, item);
+        this.#queued++;
+        place.pool.add(place.group, item, nowMs);
+      }
+    }
+  }
+
+  withdraw({ router, ids }: Withdrawals): void {
+    const book = this.#books.get(router);
+    for (const id of ids) {
+      const item = book?.waiting.get(id);
+      if (!item) continue;
+      this.#forget(item);
+      item.place.pool.remove(item.place.group, item);
+    }
+  }
+
+  beat(name: string, beat: HostBeat): void {
+    if (!this.#hosts.has(name) && this.#hosts.size >= PEERS_MAX) return;
+    const host = this.#host(name);
+    host.beat(beat, this.#parts.clock.nowMs());
+    this.#settleFor(host);
+  }
+
+  progress(progress: Progress): void {
+    const host = this.#hosts.get(progress.host);
+    if (!host) return;
+    const booking = host.progress(progress, this.#parts.clock.nowMs());
+    if (booking) {
+      const { seat, size, bytes } = booking;
+      const ran = progress.size;
+      if (ran > 0 && ran <= size && progress.phase === 'finished') {
+        seat.lessons.fit.observe(seat.curve.meanMs[ran]!, progress.runMs);
+      }
+      if (progress.phase === 'started') seat.lessons.lead.observe(size, bytes, progress.fillMs);
+      if (progress.phase === 'refused') this.#countsOf(booking.pool).refused += size;
+    }
+    this.#settleFor(host);
+  }
+
+  /** A wake-up of a pool. One that is no longer in force has nothing to do. */
+  wake(pool: Pool<Invocation>): void {
+    pool.settle(this.#parts.clock.nowMs());
+  }
+
+  /** Once a second: looks at everything again, and forgets what is long gone. */
+  tick(): void {
+    const nowMs = this.#parts.clock.nowMs();
+    for (const { fit } of this.#lessons.values()) fit.relax();
+    for (const [router, { waiting }] of this.#books) if (waiting.size === 0) this.#books.delete(router);
+    const planned = new Set(this.#plan?.hosts.map(({ host }) => host));
+    for (const [name, { seenAtMs }] of this.#hosts) {
+      if (!planned.has(name) && nowMs - seenAtMs > FORGET_MS) this.#hosts.delete(name);
+    }
+    this.#settleAll();
+  }
+
+  /** Gives everything that waits back to its router: another batcher, or a new start of this one, will serve it. */
+  handBack(): void {
+    for (const pool of this.pools) {
+      for (const item of pool.removeAll()) {
+        this.#forget(item);
+        this.#mail.refuse(item.book.router, pool.name, 'not-in-charge', item.id);
+      }
+    }
+  }
+
+  /** Says what was decided since the latest call. */
+  send(): void {
+    this.#mail.send(this.#plan?.epoch ?? 0, this.#parts.clock.nowMs());
+  }
+
+  report(): Pick<BatcherBeat, 'epoch' | 'nonce' | 'policy' | 'pools'> {
+    const pools = [...this.pools].map(pool => ({ pool: pool.name, queued: pool.queued, ...this.#countsOf(pool.name) }));
+    const { epoch = 0, nonce = '' } = this.#plan ?? {};
+    return { epoch, nonce, policy: this.#parts.config.policy, pools };
+  }
+
+  #grant(pool: string, { group, seat, items, startAtMs, latestAtMs }: Batch<Invocation>): void {
+    const id = `${this.#parts.id}-${this.#run}-${++this.#batches}`;
+    const expectedMs = seat.expectedMs(items.length);
+    const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
+    const size = items.length;
+    const startByMs = startAtMs + START_GRACE_MS;
+    seat.host.grant({ batch: id, pool, seat, size, bytes, expectedMs, startAtMs, startByMs });
+    for (const item of items) this.#forget(item);
+    const returnMs = Math.max(...items.map(({ place }) => place.returnMs));
+    const answerByMs = startAtMs + seat.latencyMs(size) + returnMs;
+    const { models } = group;
+    this.#mail.grant({ id, pool, host: seat.host.name, models, items, startAtMs, latestAtMs, expectedMs, answerByMs });
+    const counts = this.#countsOf(pool);
+    counts.granted += size;
+    counts.batches++;
+  }
+
+  #drop(pool: string, items: readonly Invocation[]): void {
+    for (const item of items) {
+      this.#forget(item);
+      this.#mail.drop(item.book.router, pool, 'deadline', item.id);
+    }
+    this.#countsOf(pool).dropped += items.length;
+  }
+
+  /** After a commit: to its new place, or back. */
+  #readmit(item: Invocation): void {
+    const { id, book, answerByMs, bytes } = item;
+    const place = this.#placement.places.get(item.session.name);
+    book.waiting.delete(id);
+    if (!place) {
+      this.#refuse(book.router, item.place.pool.name, item.session.name, id);
+      return;
+    }
+    const moved = invocationAt(place, { id, book, answerByMs, bytes });
+    book.waiting.set(id, moved);
+    this.#queued++;
+    place.pool.enqueue(place.group, moved);
+  }
+
+  #refuse(router: string, pool: string, session: string | undefined, id: number): void {
+    const known = session !== undefined && this.#placement.elsewhere.has(session);
+    this.#mail.refuse(router, pool, known ? 'not-in-charge' : 'unknown-session', id);
+    this.#countsOf(pool).refused++;
+  }
+
+  #forget(item: Invocation): void {
+    if (item.book.waiting.delete(item.id)) this.#queued--;
+  }
+
+  #bookOf(router: string): RouterBook {
+    let book = this.#books.get(router);
+    if (!book) {
+      book = { router, waiting: new Map() };
+      this.#books.set(router, book);
+    }
+    return book;
+  }
+
+  #host(name: string): Host {
+    let host = this.#hosts.get(name);
+    if (!host) {
+      host = new Host(name);
+      this.#hosts.set(name, host);
+    }
+    return host;
+  }
+
+  #countsOf(pool: string): Counts {
+    let counts = this.#counts.get(pool);
+    if (!counts) {
+      counts = { granted: 0, batches: 0, dropped: 0, refused: 0 };
+      this.#counts.set(pool, counts);
+    }
+    return counts;
+  }
+
+  #settleAll(): void {
+    for (const pool of this.pools) pool.settle(this.#parts.clock.nowMs());
+  }
+
+  #settleFor(host: Host): void {
+    for (const pool of this.pools) if (pool.hosts.includes(host)) pool.settle(this.#parts.clock.nowMs());
+  }
+
+  #lasting(before: Placement): Lasting {
+    return {
+      config: this.#parts.config,
+      log: this.#parts.log,
+      lessons: this.#lessons,
+      host: name => this.#host(name),
+      rateHz: (pool, model) => before.pools.get(pool)?.groups.find(group => group.models.includes(model))?.rateHz,
+      policy: this.#parts.policy,
+      effects: pool => ({
+        grant: batch => this.#grant(pool, batch),
+        drop: items => this.#drop(pool, items),
+      }),
+    };
+  }
+}

@@ -1,0 +1,123 @@
+import type { HostBeat, Progress } from '../../contracts/index.ts';
+import type { HostView } from './policy/index.ts';
+import type { Seat } from './seat.ts';
+
+/** A host without any sign of life for so long may not be used. */
+export const SILENCE_MS_MAX = 3000;
+/** A host that does not start a batch within this of its time gets no more until it gives a sign of life. */
+export const START_GRACE_MS = 1000;
+
+/** A batch that was granted to a host. */
+export interface Booking {
+  readonly batch: string;
+  readonly pool: string;
+  readonly seat: Seat;
+  readonly size: number;
+  readonly bytes: number;
+  readonly expectedMs: number;
+  /** When it should start; `startBy` is when its host counts as stuck. */
+  startAtMs: number;
+  startByMs: number;
+}
+
+/** What the batcher knows of one host, from its beats, its progress and the grants given to it: at most one running and one granted. */
+export class Host implements HostView {
+  readonly name: string;
+  /** Where the pools in force use it. */
+  seats: readonly Seat[] = [];
+  emulated = false;
+  #freeAtMs = -Infinity;
+  #seenAtMs = -Infinity;
+  #ready = false;
+  #incarnation = '';
+  #residents: ReadonlySet<string> = new Set();
+  #granted: Booking | undefined;
+  #running: Booking | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get freeAtMs(): number {
+    return this.#freeAtMs;
+  }
+
+  get granted(): boolean {
+    return this.#granted !== undefined;
+  }
+
+  get bookedUntilMs(): number {
+    const granted = this.#granted;
+    return granted ? Math.max(this.#freeAtMs, granted.startAtMs) + granted.expectedMs : this.#freeAtMs;
+  }
+
+  get usableUntilMs(): number {
+    if (!this.#ready) return -Infinity;
+    return Math.min(this.#seenAtMs + SILENCE_MS_MAX, this.#granted?.startByMs ?? Infinity);
+  }
+
+  get seenAtMs(): number {
+    return this.#seenAtMs;
+  }
+
+  holds(model: string): boolean {
+    return this.#residents.has(model);
+  }
+
+  grant(booking: Booking): void {
+    this.#granted = booking;
+  }
+
+  /** Takes in a beat: what the host says of itself counts, except about batches whose outline it can't have seen yet. */
+  beat(beat: HostBeat, nowMs: number): void {
+    const restarted = this.#incarnation !== '' && beat.incarnation !== this.#incarnation;
+    if (restarted) {
+      this.#granted = undefined;
+      this.#running = undefined;
+      this.#freeAtMs = nowMs;
+    }
+    this.#incarnation = beat.incarnation;
+    this.#seenAtMs = nowMs;
+    this.#ready = beat.state === 'ready';
+    this.emulated = beat.device.emulated;
+    this.#residents = new Set(beat.residents.filter(r => r.state === 'resident').map(r => r.model));
+    this.#reconcile(beat, nowMs);
+    for (const seat of this.seats) seat.refresh();
+  }
+
+  /** Takes in how a batch got on; answers the booking that it is about, if it is one of this batcher's. */
+  progress(progress: Progress, nowMs: number): Booking | undefined {
+    this.#seenAtMs = nowMs;
+    const booking = [this.#granted, this.#running].find(known => known?.batch === progress.batch);
+    if (!booking) return undefined;
+    if (booking === this.#granted) this.#granted = undefined;
+    if (progress.phase === 'started') {
+      this.#running = booking;
+      const restMs = progress.backlog <= 1 ? progress.freeInMs : booking.expectedMs;
+      this.#freeAtMs = nowMs + restMs;
+    } else {
+      if (progress.phase === 'finished') this.#freeAtMs = nowMs;
+      else this.#dismiss(booking);
+      if (booking === this.#running) this.#running = undefined;
+    }
+    if (this.#granted) this.#granted.startByMs = Math.max(this.#granted.startByMs, this.#freeAtMs + START_GRACE_MS);
+    return booking;
+  }
+
+  /** The host refused a batch of this seat: its models count as absent until the next beat. */
+  #dismiss(booking: Booking): void {
+    for (const seat of this.seats) if (seat.model === booking.seat.model) seat.dismiss();
+  }
+
+  #reconcile(beat: HostBeat, nowMs: number): void {
+    const granted = this.#granted;
+    // The start is overdue: the outline got lost, when the host has nothing; else it is late, and says when it will be free.
+    if (granted && nowMs > granted.startByMs) {
+      if (beat.backlog === 0) this.#granted = undefined;
+      else granted.startByMs = nowMs + beat.freeInMs + START_GRACE_MS;
+    }
+    if (this.#running && beat.backlog === 0 && nowMs > this.#freeAtMs + START_GRACE_MS) this.#running = undefined;
+    // Batches of another batcher, or granted before this one started.
+    if (!this.#granted && !this.#running) this.#freeAtMs = nowMs + beat.freeInMs;
+  }
+}

@@ -1,0 +1,36 @@
+import type { Group, Item, Session } from './group.ts';
+import type { Pool } from './pool.ts';
+
+/** What one router has waiting here. */
+export interface RouterBook {
+  readonly router: string;
+  readonly waiting: Map<number, Invocation>;
+}
+
+/** Where invocations of a session go. */
+export interface Place {
+  readonly pool: Pool<Invocation>;
+  readonly group: Group<Invocation>;
+  readonly session: Session;
+  /** Kept for the way back: postprocessing and the answer. */
+  readonly returnMs: number;
+}
+
+/** One offer that waits. */
+export interface Invocation extends Item {
+  readonly id: number;
+  readonly book: RouterBook;
+  readonly place: Place;
+  /** When the answer must be back at the router. */
+  readonly answerByMs: number;
+}
+
+export const invocationAt = (
+  place: Place,
+  offer: { id: number; book: RouterBook; answerByMs: number; bytes: number },
+): Invocation => ({
+  ...offer,
+  place,
+  session: place.session,
+  deadlineMs: offer.answerByMs - place.returnMs,
+});

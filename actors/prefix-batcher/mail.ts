@@ -1,0 +1,142 @@
+import { ITEMS_PER_MESSAGE_MAX, type DropReason, type Outline, type Verdicts } from '../../contracts/index.ts';
+import type { Invocation } from './invocation.ts';
+
+export type RefusalReason = Verdicts['refused'][number]['reason'];
+
+/** A batch as hosts and routers are told of it. Times are instants here, remaining times on the wire. */
+export interface GrantedBatch {
+  readonly id: string;
+  readonly pool: string;
+  readonly host: string;
+  readonly models: readonly string[];
+  readonly items: readonly Invocation[];
+  readonly startAtMs: number;
+  readonly latestAtMs: number;
+  readonly expectedMs: number;
+  readonly answerByMs: number;
+}
+
+export interface Post {
+  verdicts(router: string, message: Verdicts): void;
+  outline(host: string, message: Outline): void;
+}
+
+/** Limits of the schema of verdicts. */
+const GRANTS_MAX = 256;
+const LISTS_MAX = 16;
+
+interface Letter {
+  readonly router: string;
+  readonly pool: string;
+  readonly grants: { batch: GrantedBatch; ids: number[] }[];
+  readonly drops: Map<DropReason, number[]>;
+  readonly refused: Map<RefusalReason, number[]>;
+}
+
+/** Gathers what was decided in one turn and sends it: one message to each router (and pool), one to each host. */
+export class Mail {
+  readonly #batcher: string;
+  readonly #post: Post;
+  readonly #letters = new Map<string, Letter>();
+  readonly #outlines: GrantedBatch[] = [];
+
+  constructor(batcher: string, post: Post) {
+    this.#batcher = batcher;
+    this.#post = post;
+  }
+
+  grant(batch: GrantedBatch): void {
+    this.#outlines.push(batch);
+    const idsOf = new Map<string, number[]>();
+    for (const { id, book } of batch.items) {
+      const ids = idsOf.get(book.router);
+      if (ids) ids.push(id);
+      else idsOf.set(book.router, [id]);
+    }
+    for (const [router, ids] of idsOf) this.#letter(router, batch.pool).grants.push({ batch, ids });
+  }
+
+  drop(router: string, pool: string, reason: DropReason, id: number): void {
+    addTo(this.#letter(router, pool).drops, reason, id);
+  }
+
+  refuse(router: string, pool: string, reason: RefusalReason, id: number): void {
+    addTo(this.#letter(router, pool).refused, reason, id);
+  }
+
+  /** Verdicts first: the payloads that they call for are what a batch waits for. */
+  send(epoch: number, nowMs: number): void {
+    for (const letter of this.#letters.values())
+      for (const message of this.#verdicts(letter, epoch, nowMs)) this.#post.verdicts(letter.router, message);
+    this.#letters.clear();
+    for (const batch of this.#outlines) this.#post.outline(batch.host, this.#outline(batch, epoch, nowMs));
+    this.#outlines.length = 0;
+  }
+
+  #letter(router: string, pool: string): Letter {
+    const key = `${router} ${pool}`;
+    let letter = this.#letters.get(key);
+    if (!letter) {
+      letter = { router, pool, grants: [], drops: new Map(), refused: new Map() };
+      this.#letters.set(key, letter);
+    }
+    return letter;
+  }
+
+  #verdicts({ pool, grants, drops, refused }: Letter, epoch: number, nowMs: number): Verdicts[] {
+    const granted = grants.map(({ batch: { id, host, answerByMs }, ids }) => {
+      return { batch: id, host, ids, answerInMs: Math.max(0, answerByMs - nowMs) };
+    });
+    const dropped = listsOf(drops);
+    const sentBack = listsOf(refused);
+    const messages: Verdicts[] = [];
+    while (granted.length + dropped.length + sentBack.length > 0) {
+      messages.push({
+        v: 1,
+        batcher: this.#batcher,
+        pool,
+        epoch,
+        grants: granted.splice(0, GRANTS_MAX),
+        drops: dropped.splice(0, LISTS_MAX),
+        refused: sentBack.splice(0, LISTS_MAX),
+      });
+    }
+    return messages;
+  }
+
+  #outline(batch: GrantedBatch, epoch: number, nowMs: number): Outline {
+    const { id, pool, models, items, startAtMs, latestAtMs, expectedMs } = batch;
+    const routers = [...new Set(items.map(({ book }) => book.router))];
+    const indexOf = new Map(routers.map((router, i) => [router, i]));
+    return {
+      v: 1,
+      batcher: this.#batcher,
+      pool,
+      epoch,
+      batch: id,
+      models: [...models],
+      routers,
+      ids: items.map(item => item.id),
+      router: items.map(({ book }) => indexOf.get(book.router)!),
+      model: items.map(() => 0),
+      budgetMs: items.map(({ answerByMs }) => Math.max(0, answerByMs - nowMs)),
+      startInMs: Math.max(0, startAtMs - nowMs),
+      latestInMs: Math.max(0, latestAtMs - nowMs),
+      expectedMs,
+    };
+  }
+}
+
+function addTo<R>(lists: Map<R, number[]>, reason: R, id: number): void {
+  const ids = lists.get(reason);
+  if (ids) ids.push(id);
+  else lists.set(reason, [id]);
+}
+
+function listsOf<R>(lists: ReadonlyMap<R, readonly number[]>): { reason: R; ids: number[] }[] {
+  const split: { reason: R; ids: number[] }[] = [];
+  for (const [reason, ids] of lists)
+    for (let from = 0; from < ids.length; from += ITEMS_PER_MESSAGE_MAX)
+      split.push({ reason, ids: ids.slice(from, from + ITEMS_PER_MESSAGE_MAX) });
+  return split;
+}

@@ -1,0 +1,67 @@
+import type { GroupView, SeatView } from './view.ts';
+
+/** The best batch of a group on one seat, and the window in which it should start. */
+export interface Candidate {
+  readonly group: GroupView;
+  readonly seat: SeatView;
+  /** It is [from, from + count) of the queue; those before can't be in time together with it. */
+  readonly from: number;
+  readonly count: number;
+  /** When it would start if it were granted now. */
+  readonly startAtMs: number;
+  /** D: the earliest deadline inside. */
+  readonly deadlineMs: number;
+  /** Last moment to grant it such that one more could still join: waiting longer can't make it larger. −∞ when it is full. */
+  readonly frontrunMs: number;
+  /** D − ℓ(b): the latest start at which all are in time. */
+  readonly latestMs: number;
+}
+
+/**
+ * The largest batch that meets all deadlines inside it and begins with the most urgent invocation that lets it have at least
+ * `need` inputs (or as many as there are). More urgent ones stay behind: another host may be quicker, else they are dropped when
+ * they are hopeless. (Nexus's early drop, Symphony's incremental batch policy, without giving up what another host could save.)
+ * @returns undefined when not even one could be in time on this seat
+ */
+export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need: number): Candidate | undefined {
+  const { queue } = group;
+  const waiting = queue.length;
+  const { freeAtMs } = seat.host;
+  const sizeMax = Math.min(seat.batchMax, waiting);
+  const startAtMs = Math.max(nowMs + seat.leadMs(sizeMax), freeAtMs);
+  const fits = (first: number, size: number): boolean => startAtMs + seat.latencyMs(size) <= queue.deadlineAt(first);
+
+  const needed = countFitting(Math.min(need, sizeMax), size => fits(waiting - size, size));
+  if (needed === 0) return undefined;
+  const from = queue.countBefore(startAtMs + seat.latencyMs(needed));
+  const room = Math.min(seat.batchMax, waiting - from);
+  const count = Math.max(
+    needed,
+    countFitting(room, size => fits(from, size)),
+  );
+
+  const deadlineMs = queue.deadlineAt(from);
+  const grown = count < seat.batchMax ? deadlineMs - seat.latencyMs(count + 1) - seat.leadMs(count + 1) : -Infinity;
+  return {
+    group,
+    seat,
+    from,
+    count,
+    startAtMs,
+    deadlineMs,
+    frontrunMs: grown,
+    latestMs: deadlineMs - seat.latencyMs(count),
+  };
+}
+
+/** The largest n of 1..max that `fits`, where those that fit come first; 0 when none does. */
+function countFitting(max: number, fits: (size: number) => boolean): number {
+  let low = 0;
+  let high = max;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (fits(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

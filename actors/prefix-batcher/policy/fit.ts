@@ -1,0 +1,66 @@
+import type { Curve } from './curve.ts';
+
+const GAIN = 0.1;
+const RATIO_MIN = 0.25;
+const RATIO_MAX = 4;
+const RECENT = 32;
+/** So many runs, before their tail is trusted more than the profile's. */
+const TRUSTED = 16;
+/** A tail above this share of the mean is a fault to notice, not a margin to plan with. */
+const MARGIN_SHARE_MAX = 0.5;
+
+/**
+ * How the runs of one model on one host compare with its profile: a mean ratio (exponentially weighted) and the second largest
+ * excess over it among the latest 32 runs, about their 95th percentile and deaf to a single outlier.
+ */
+export class Fit {
+  #ratio = 1;
+  #runs = 0;
+  #tailShare = 0;
+  #runsAtRelax = 0;
+  readonly #excess = new Float64Array(RECENT);
+
+  /** Observed by predicted mean device time. */
+  get ratio(): number {
+    return this.#ratio;
+  }
+
+  observe(predictedMs: number, runMs: number): void {
+    if (!(predictedMs > 0) || !(runMs >= 0)) return;
+    const seen = Math.min(Math.max(runMs / predictedMs, this.#ratio / 2), this.#ratio * 2);
+    this.#excess[this.#runs % RECENT] = Math.max(0, runMs / predictedMs / this.#ratio - 1);
+    this.#runs++;
+    this.#ratio = Math.min(RATIO_MAX, Math.max(RATIO_MIN, this.#ratio + GAIN * (seen - this.#ratio)));
+    this.#tailShare = this.#secondLargest();
+  }
+
+  /**
+   * Forgets a little where nothing ran since the latest call: a host that once was so slow that nothing fits would else never
+   * be tried again. Called once a second.
+   */
+  relax(): void {
+    if (this.#runs === this.#runsAtRelax) this.#ratio += 2 * GAIN * (1 - this.#ratio);
+    this.#runsAtRelax = this.#runs;
+  }
+
+  expectedMs(curve: Curve, batch: number): number {
+    return curve.meanMs[batch]! * this.#ratio;
+  }
+
+  /** Expected time and margin: what deadlines are kept with. */
+  latencyMs(curve: Curve, batch: number, marginMsMin: number): number {
+    const expectedMs = this.expectedMs(curve, batch);
+    const tailMs = this.#runs < TRUSTED ? curve.tailMs[batch]! * this.#ratio : expectedMs * this.#tailShare;
+    return expectedMs + Math.max(marginMsMin, Math.min(tailMs, MARGIN_SHARE_MAX * expectedMs));
+  }
+
+  #secondLargest(): number {
+    let first = 0;
+    let second = 0;
+    for (const excess of this.#excess) {
+      if (excess > first) [first, second] = [excess, first];
+      else if (excess > second) second = excess;
+    }
+    return second;
+  }
+}

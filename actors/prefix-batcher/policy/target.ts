@@ -1,0 +1,62 @@
+/** What the size of a batch is judged by. */
+export interface Demand {
+  /** Invocations per second. */
+  readonly rateHz: number;
+  /** Usual time from arrival until the run must have ended. */
+  readonly budgetMs: number;
+  readonly batchMax: number;
+  latencyMs(batch: number): number;
+}
+
+/**
+ * The largest batch that can be kept up within the budget. With n = r·ℓ(b)/b devices that start by turns, an invocation waits at
+ * most ℓ(b)/n and then runs: ℓ(b)·(1 + 1/n) ≤ L. With less than one device it waits for the batch to fill instead:
+ * ℓ(b) + (b − 1)/r ≤ L. Without a rate the device is taken to be alone: 2ℓ(b) ≤ L. (Symphony's batch size estimator.)
+ * @returns 1 ≤ b ≤ batchMax
+ */
+export function batchTarget(demand: Demand): number {
+  const { rateHz, budgetMs, batchMax } = demand;
+  const perMs = rateHz / 1000;
+  if (!(perMs > 0)) return largest(batchMax, b => 2 * demand.latencyMs(b) <= budgetMs);
+  for (let b = 1; b <= batchMax; b++) {
+    const devices = (perMs * demand.latencyMs(b)) / b;
+    if (demand.latencyMs(b) * (1 + 1 / Math.max(1, devices)) <= budgetMs) continue;
+    if (devices > 1) return Math.max(1, b - 1);
+    return largest(batchMax, size => demand.latencyMs(size) + (size - 1) / perMs <= budgetMs);
+  }
+  return batchMax;
+}
+
+/**
+ * For each group the smallest batch at which `devices` carry the whole load Σ r·ℓ(b)/b: all groups go the same share of the way
+ * from 1 to their targets. Where even the targets don't do, the targets.
+ */
+export function batchesSustaining(demands: readonly Demand[], targets: readonly number[], devices: number): number[] {
+  const at = (share: number): number[] => targets.map(target => Math.ceil(1 + share * (target - 1)));
+  const load = (batches: readonly number[]): number =>
+    demands.reduce((sum, demand, i) => {
+      const batch = batches[i]!;
+      return sum + ((demand.rateHz / 1000) * demand.latencyMs(batch)) / batch;
+    }, 0);
+  let low = 0;
+  let high = 1;
+  if (load(at(low)) <= devices) return at(low);
+  for (let i = 0; i < 7; i++) {
+    const middle = (low + high) / 2;
+    if (load(at(middle)) <= devices) high = middle;
+    else low = middle;
+  }
+  return at(high);
+}
+
+/** The largest b of 1..max that `fits`, where those that fit come first; 1 when none does. */
+export function largest(max: number, fits: (batch: number) => boolean): number {
+  let low = 1;
+  let high = max;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (fits(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,101 @@
+/**
+ * What a policy sees and says. All times are milliseconds on the batcher's monotonic clock; a policy reads no clock, does no
+ * I/O and keeps no state that a decision depends on: the same view gives the same decision.
+ */
+
+/** What a policy knows of a waiting invocation. */
+export interface Waiting {
+  /** When its run must have ended: the router's deadline less the way back. */
+  readonly deadlineMs: number;
+}
+
+/** Waiting invocations by deadline, the earliest first; equal ones in the order in which they came. */
+export interface QueueView {
+  readonly length: number;
+  /** Deadline of the i-th (0 ≤ i < length). */
+  deadlineAt(index: number): number;
+  /** How many have a deadline before `timeMs`; they are the first ones. */
+  countBefore(timeMs: number): number;
+}
+
+export interface HostView {
+  readonly name: string;
+  /** When the device is free of the batch that it runs, as far as known; in the past when it idles. */
+  readonly freeAtMs: number;
+  /** When it is free of the granted batch, too. */
+  readonly bookedUntilMs: number;
+  /** A batch was granted that has not started yet: another one must not be. */
+  readonly granted: boolean;
+  /** It counts as gone after that, unless it gives another sign of life. */
+  readonly usableUntilMs: number;
+}
+
+/** A group's place on a host. */
+export interface SeatView {
+  readonly host: HostView;
+  /** The host holds the group's models now. */
+  readonly resident: boolean;
+  readonly batchMax: number;
+  /** ℓ(b): device time of a batch of 1 ≤ b ≤ batchMax, with the margin that deadlines need. Grows with b. */
+  latencyMs(batch: number): number;
+  /** From the grant until the payloads of such a batch are ready on the host. */
+  leadMs(batch: number): number;
+}
+
+/** Invocations that can run together: those of one model, or of the models of a prefix group. */
+export interface GroupView {
+  readonly models: readonly string[];
+  readonly queue: QueueView;
+  readonly seats: readonly SeatView[];
+  /** At least one invocation waits whose session prefers latency to idle devices. */
+  readonly prefersLatency: boolean;
+  /** The largest batch that staggered hosts can run within the objective at the present rate (see target.ts). */
+  readonly batchTarget: number;
+  /** The smallest batch at which the pool sustains its present load. */
+  readonly batchSustain: number;
+}
+
+export interface PoolView {
+  readonly nowMs: number;
+  readonly groups: readonly GroupView[];
+  readonly hosts: readonly HostView[];
+}
+
+/** Run the waiting invocations [from, from + count) of the group together on the seat's host. */
+export interface Grant {
+  readonly group: GroupView;
+  readonly seat: SeatView;
+  readonly from: number;
+  readonly count: number;
+  readonly startAtMs: number;
+  /** The latest start at which all are still in time. */
+  readonly latestAtMs: number;
+}
+
+/** Give up the first `count` waiting invocations: no host can run them in time. */
+export interface Drop {
+  readonly group: GroupView;
+  readonly count: number;
+}
+
+export interface Decision {
+  /** Applied before the grants, whose `from` counts without them. */
+  readonly drops: readonly Drop[];
+  /** At most one a group and a host. The caller carries them out and asks again. */
+  readonly grants: readonly Grant[];
+  /** Ask again then at the latest, if nothing happens before; Infinity: only when something happens. */
+  readonly wakeAtMs: number;
+}
+
+export interface Policy {
+  readonly name: string;
+  /** `changed`: the only group that changed since the latest answer, whose wake-up still stands; the answer is about it alone. */
+  decide(view: PoolView, changed?: GroupView): Decision;
+}
+
+export type PolicyFactory = () => Policy;
+
+/** Instants closer than this are one: timers and sums of fractions are no more exact. */
+export const INSTANT_MS = 1e-3;
+
+export const isUsable = (host: HostView, nowMs: number): boolean => nowMs <= host.usableUntilMs;

@@ -1,0 +1,128 @@
+import type { Group, Item } from './group.ts';
+import type { Host } from './host.ts';
+import { batchesSustaining, isUsable, type Grant, type Policy, type PoolView } from './policy/index.ts';
+import type { Seat } from './seat.ts';
+
+/** How often rates and batch sizes that follow from them are brought up to date. */
+const MEASURE_MS = 100;
+/** The share of the devices' time that batches may be sized for; the rest is for bursts. */
+const LOAD_SHARE = 0.95;
+/** More rounds in one instant are a fault of the policy. */
+const ROUNDS_MAX = 10_000;
+
+/** A batch that has been formed: its items are no longer in the queue. */
+export interface Batch<T extends Item> {
+  readonly group: Group<T>;
+  readonly seat: Seat;
+  readonly items: readonly T[];
+  readonly startAtMs: number;
+  readonly latestAtMs: number;
+}
+
+/** Carries out what the policy decides about. */
+export interface PoolEffects<T extends Item> {
+  /** Books the batch on its host and tells everybody. */
+  grant(batch: Batch<T>): void;
+  drop(items: readonly T[]): void;
+}
+
+/** The queues and hosts that one policy decides about. No I/O, no clock: time is told with each call. */
+export class Pool<T extends Item> implements PoolView {
+  readonly name: string;
+  readonly groups: readonly Group<T>[];
+  readonly hosts: readonly Host[];
+  nowMs = 0;
+  queued = 0;
+  readonly #policy: Policy;
+  readonly #effects: PoolEffects<T>;
+  #measuredAtMs = -Infinity;
+  #wakeAtMs = Infinity;
+
+  constructor(parts: {
+    name: string;
+    groups: readonly Group<T>[];
+    hosts: readonly Host[];
+    policy: Policy;
+    effects: PoolEffects<T>;
+  }) {
+    this.name = parts.name;
+    this.groups = parts.groups;
+    this.hosts = parts.hosts;
+    this.#policy = parts.policy;
+    this.#effects = parts.effects;
+  }
+
+  /** When {@link settle} is due, if nothing happens before. */
+  get wakeAtMs(): number {
+    return this.#wakeAtMs;
+  }
+
+  /** One arrival, decided about at once: bursts must be considered one arrival at a time. */
+  add(group: Group<T>, item: T, nowMs: number): void {
+    group.note(item, nowMs);
+    this.enqueue(group, item);
+    this.settle(nowMs, group);
+  }
+
+  /** Takes over what waited elsewhere; {@link settle} must follow. */
+  enqueue(group: Group<T>, item: T): void {
+    group.add(item);
+    this.queued++;
+  }
+
+  remove(group: Group<T>, item: T): void {
+    if (group.remove(item)) this.queued--;
+  }
+
+  /** Empties all queues. */
+  removeAll(): T[] {
+    return this.groups.flatMap(group => this.#take(group, 0, group.queue.length));
+  }
+
+  /** Carries out what the policy decides, until it decides nothing more. `changed`: the only group that changed since. */
+  settle(nowMs: number, changed?: Group<T>): void {
+    this.nowMs = nowMs;
+    if (nowMs - this.#measuredAtMs >= MEASURE_MS) this.#measure();
+    let only = changed;
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const { drops, grants, wakeAtMs } = this.#policy.decide(this, only);
+      for (const { group, count } of drops) this.#effects.drop(this.#take(group as Group<T>, 0, count));
+      for (const grant of grants) this.#grant(grant);
+      if (drops.length === 0 && grants.length === 0) {
+        this.#wakeAtMs = only ? Math.min(this.#wakeAtMs, wakeAtMs) : wakeAtMs;
+        return;
+      }
+      only = undefined;
+    }
+    throw new Error(`policy ${this.#policy.name} of pool ${this.name} finds no end`);
+  }
+
+  #grant(grant: Grant): void {
+    const { from, count, startAtMs, latestAtMs } = grant;
+    const [group, seat] = [grant.group as Group<T>, grant.seat as Seat];
+    if (seat.host.granted) throw new Error(`${seat.host.name} was granted a batch two ahead`);
+    this.#effects.grant({ group, seat, items: this.#take(group, from, count), startAtMs, latestAtMs });
+  }
+
+  #take(group: Group<T>, from: number, count: number): T[] {
+    const items = group.take(from, count);
+    this.queued -= items.length;
+    return items;
+  }
+
+  #measure(): void {
+    const elapsedMs = Number.isFinite(this.#measuredAtMs) ? this.nowMs - this.#measuredAtMs : 0;
+    this.#measuredAtMs = this.nowMs;
+    const demanding = this.groups.flatMap(group => {
+      const demand = group.measure(this.nowMs, elapsedMs);
+      return demand ? [{ group, demand }] : [];
+    });
+    const devices = LOAD_SHARE * this.hosts.filter(host => isUsable(host, this.nowMs)).length;
+    const batches = batchesSustaining(
+      demanding.map(({ demand }) => demand),
+      demanding.map(({ group }) => group.batchTarget),
+      devices,
+    );
+    demanding.forEach(({ group }, i) => (group.batchSustain = batches[i]!));
+  }
+}
