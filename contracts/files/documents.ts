@@ -307,7 +307,7 @@ export const StreamDocument = Type.Object(
               minimum: 0,
               maximum: 1,
               description:
-                'a frame is unchanged while in no block of its gray thumbnail the mean absolute difference from the last frame sent reaches this (0..1); default 0.08',
+                'a frame is unchanged while no spot (1/80 of its width) differs from the last frame sent by this (0..1, mean absolute difference of gray thumbnails); default 0.08',
             }),
           ),
           keepAliveMs: Type.Optional(positive('send one at least this often; default 2000')),

@@ -128,7 +128,7 @@ const quantiserOf = (quality: number): number => Math.min(31, Math.max(2, Math.r
 function started(child: ChildProcess, ffmpeg: string): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('spawn', resolve);
-    child.once('error', error => {
+    child.on('error', error => {
       const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
       reject(
         new SourceError(
