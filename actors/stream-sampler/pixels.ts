@@ -18,7 +18,7 @@ export const sharpPixels: Pixels = {
         const { width, height, orientation = 1 } = await image.metadata();
         image.resize({ width: Math.max(1, Math.round((orientation > 4 ? height : width) * scale)) });
       }
-      return image.rotate().flatten().jpeg({ quality }).toBuffer();
+      return image.autoOrient().flatten().jpeg({ quality }).toBuffer();
     }),
   thumbnail: async picture =>
     withSharp(async sharp =>
@@ -44,9 +44,9 @@ async function withSharp<T>(work: (sharp: Sharp) => Promise<T>): Promise<T> {
   }
 }
 
-/** A side of 16384 is the contract's limit; a larger picture is refused before it is decoded. */
+/** A few kilobytes can decode to gigabytes: a picture of more than 64 megapixels is refused before it is decoded. */
 function inputOptions(picture: Picture) {
-  const limits = { failOn: 'truncated', limitInputPixels: 16_384 * 16_384, sequentialRead: true } as const;
+  const limits = { failOn: 'truncated', limitInputPixels: 64 * 1024 * 1024, sequentialRead: true } as const;
   if (picture.encoding !== 'rgb') return limits;
   const { width = 0, height = 0, data } = picture;
   if (width < 1 || height < 1 || data.byteLength !== width * height * 3) {

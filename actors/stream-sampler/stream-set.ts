@@ -44,6 +44,8 @@ export class StreamSet {
   #sharing = false;
   #leaving = false;
   #beatPending = false;
+  /** There were more streams for us than we may read; said once. */
+  #full = false;
 
   constructor(ports: { pixels: Pixels; openSource: OpenSource }) {
     this.#ports = ports;
@@ -51,6 +53,11 @@ export class StreamSet {
 
   get leaving(): boolean {
     return this.#leaving;
+  }
+
+  /** Streams read here. */
+  get readerCount(): number {
+    return this.#readers.size;
   }
 
   begin(ctx: SamplerContext): void {
@@ -70,8 +77,12 @@ export class StreamSet {
   }
 
   tick(): void {
-    const { clock } = this.#context();
-    for (const [peer, heardMs] of this.#peers) if (clock.nowMs() - heardMs > PEER_TIMEOUT_MS) this.#peers.delete(peer);
+    const { clock, bus } = this.#context();
+    for (const [peer, heardMs] of this.#peers) {
+      // While we are cut off nobody can be heard: that is no reason to take everything.
+      if (!bus.connected) this.#peers.set(peer, clock.nowMs());
+      else if (clock.nowMs() - heardMs > PEER_TIMEOUT_MS) this.#peers.delete(peer);
+    }
     this.#assign();
     this.beat();
   }
@@ -174,10 +185,8 @@ export class StreamSet {
   #take(key: string, wanted: Wanted): void {
     const ctx = this.#context();
     if (this.#readers.size >= ctx.config.streamsMax) {
-      ctx.log.error('a stream is not read: this sampler is full; start another or raise streamsMax', {
-        stream: key,
-        streamsMax: ctx.config.streamsMax,
-      });
+      if (!this.#full) ctx.log.error('streams are not read: start another sampler or raise streamsMax', { first: key });
+      this.#full = true;
       return;
     }
     const reader = new StreamReader(wanted, this.#portsOf(wanted, ctx));

@@ -106,3 +106,30 @@ test('sharing: a stream that names its sampler is read there alone', async t => 
   await world.clock.runFor(6000);
   t.deepEqual(names(world.beats.get('s1')), []);
 });
+
+test('sharing: a sampler that is cut off from the bus takes nothing more, and gives back what the others had taken', async t => {
+  const world = simulatedWorld(t);
+  for (const name of STREAMS) await world.apply(synthetic(name, 5));
+  const first = await world.sampler('s1');
+  await world.sampler('s2');
+  await world.clock.runFor(5000);
+  const had = names(world.beats.get('s1'));
+  world.network.disconnect('s1');
+  await world.clock.runFor(10_000);
+  t.deepEqual(names(world.beats.get('s2')), [...STREAMS].sort(), 'the other took all');
+  t.is(first.state.readerCount, had.length, 'the one cut off kept to its own');
+
+  world.network.reconnect('s1');
+  await world.clock.runFor(5000);
+  t.deepEqual(names(world.beats.get('s1')), had);
+  t.is(names(world.beats.get('s2')).length, STREAMS.length - had.length);
+});
+
+test('sharing: beyond streamsMax streams are left out, which is said once', async t => {
+  const world = simulatedWorld(t);
+  for (const name of STREAMS) await world.apply(synthetic(name, 1));
+  await world.sampler('s1', undefined, { streamsMax: 5 });
+  await world.clock.runFor(6000);
+  t.is(names(world.beats.get('s1')).length, 5);
+  t.is(world.logged.filter(line => line.includes('raise streamsMax')).length, 1);
+});
