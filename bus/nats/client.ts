@@ -1,0 +1,294 @@
+import { createInbox, Events, type Msg, type NatsConnection, type Status } from 'nats';
+import {
+  describeError,
+  DisconnectedError,
+  PayloadTooLargeError,
+  StorageUnavailableError,
+  type Bus,
+  type BusMessage,
+  type BusStatus,
+  type Cancel,
+  type Clock,
+  type Headers,
+  type KeyValue,
+  type Log,
+  type ObjectStore,
+  type Subscription,
+} from '../../contracts/index.ts';
+import { headerBytes } from '../headers.ts';
+import { StatusListeners } from '../status.ts';
+import { assertPublishable, assertSubscribable } from '../subject-match.ts';
+import { connectionFailure, requestFailure } from './errors.ts';
+import { fromMsgHdrs, toMsgHdrs } from './headers.ts';
+import { openKeyValue } from './key-value.ts';
+import { openObjectStore } from './object-store.ts';
+import { NatsSubscription } from './subscription.ts';
+
+/** What the server sends back when nobody listens. */
+const isNoResponders = (message: Msg): boolean => message.data.length === 0 && message.headers?.code === 503;
+
+/** A connection to a NATS server. */
+export class NatsBus implements Bus {
+  readonly nc: NatsConnection;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly storageTimeoutMs: number;
+  readonly #name: string;
+  readonly #subscriptions = new Set<NatsSubscription>();
+  readonly #status = new StatusListeners(() => this.#connected);
+  #maxPayloadBytes: number;
+  #connected = true;
+  #closing = false;
+
+  constructor(nc: NatsConnection, options: { clock: Clock; log: Log; name: string; storageTimeoutMs: number }) {
+    this.nc = nc;
+    this.clock = options.clock;
+    this.log = options.log;
+    this.storageTimeoutMs = options.storageTimeoutMs;
+    this.#name = options.name;
+    this.#maxPayloadBytes = nc.info?.max_payload ?? 1024 * 1024;
+    void this.#followStatus();
+    void this.#followEnd();
+  }
+
+  get maxPayloadBytes(): number {
+    // Undefined while it reconnects: then the latest known holds.
+    this.#maxPayloadBytes = this.nc.info?.max_payload ?? this.#maxPayloadBytes;
+    return this.#maxPayloadBytes;
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  publish(subject: string, data: Uint8Array, options: { headers?: Headers; reply?: string } = {}): boolean {
+    const { headers, reply } = options;
+    assertPublishable(subject);
+    if (reply !== undefined) assertPublishable(reply);
+    const natsHeaders = headers && toMsgHdrs(headers);
+    const bytes = data.byteLength + (headers ? headerBytes(headers) : 0);
+    if (bytes > this.maxPayloadBytes) {
+      throw new PayloadTooLargeError({ where: subject, bytes, maxBytes: this.maxPayloadBytes });
+    }
+    if (!this.#connected) return false;
+    this.nc.publish(subject, data, {
+      ...(natsHeaders ? { headers: natsHeaders } : {}),
+      ...(reply === undefined ? {} : { reply }),
+    });
+    return true;
+  }
+
+  subscribe(subject: string, deliver: (message: BusMessage) => void, options: { queue?: string } = {}): Subscription {
+    assertSubscribable(subject);
+    if (this.#closing) throw new DisconnectedError(`can't listen on ${subject}: the bus is closed`);
+    const { queue } = options;
+    const inner = this.nc.subscribe(subject, {
+      ...(queue === undefined ? {} : { queue }),
+      callback: (error, message) => {
+        if (error) {
+          this.log.error('a subscription was refused', { subject, error: describeError(error) });
+          return;
+        }
+        this.#guarded(subject, () => deliver(this.#toMessage(message)));
+      },
+    });
+    const subscription = new NatsSubscription(subject, queue, inner, this, () =>
+      this.#subscriptions.delete(subscription),
+    );
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  async request(
+    subject: string,
+    data: Uint8Array,
+    options: { timeoutMs: number; headers?: Headers },
+  ): Promise<BusMessage> {
+    const { timeoutMs, headers } = options;
+    this.#assertSendable(subject, data, headers);
+    try {
+      const answer = await this.nc.request(subject, data, {
+        timeout: Math.max(1, timeoutMs),
+        ...(headers ? { headers: toMsgHdrs(headers) } : {}),
+      });
+      return this.#toMessage(answer);
+    } catch (error) {
+      throw requestFailure(error, subject, timeoutMs);
+    }
+  }
+
+  async requestMany(
+    subject: string,
+    data: Uint8Array,
+    options: { waitMs: number; max?: number; stallMs?: number; headers?: Headers },
+  ): Promise<BusMessage[]> {
+    const { waitMs, stallMs, headers, max = Number.POSITIVE_INFINITY } = options;
+    this.#assertSendable(subject, data, headers);
+    const answers: BusMessage[] = [];
+    const reply = createInbox(this.#inboxPrefix);
+    let cancelStall: Cancel = () => {};
+    let cancelWait: Cancel = () => {};
+    let finish: () => void = () => {};
+    const finished = new Promise<void>(resolve => (finish = resolve));
+    const inbox = this.nc.subscribe(reply, {
+      callback: (error, message) => {
+        if (error || isNoResponders(message) || answers.length >= max) return finish();
+        if (answers.push(this.#toMessage(message)) >= max) return finish();
+        if (stallMs === undefined) return;
+        cancelStall();
+        cancelStall = this.clock.after(stallMs, finish);
+      },
+    });
+    const forgetStatus = this.onStatus(status => status === 'closed' && finish());
+    try {
+      cancelWait = this.clock.after(waitMs, finish);
+      this.publish(subject, data, { reply, ...(headers ? { headers } : {}) });
+      await finished;
+    } finally {
+      forgetStatus();
+      cancelWait();
+      cancelStall();
+      inbox.unsubscribe();
+    }
+    if (this.#closing) throw new DisconnectedError(`request on ${subject}: the bus was closed`);
+    return answers;
+  }
+
+  async keyValue(bucket: string, options: { history?: number; memory?: boolean } = {}): Promise<KeyValue> {
+    return openKeyValue(this, bucket, options);
+  }
+
+  async objectStore(bucket: string): Promise<ObjectStore> {
+    return openObjectStore(this, bucket);
+  }
+
+  /** @throws StorageUnavailableError at once where an operation would only run into its timeout */
+  assertStorage(what: string): void {
+    if (!this.#connected) throw new StorageUnavailableError(`${what}: not connected to NATS`);
+  }
+
+  onStatus(listener: (status: BusStatus) => void): Cancel {
+    return this.#status.add(listener);
+  }
+
+  async flush(): Promise<void> {
+    await this.whileConnected('flush', async () => this.nc.flush());
+  }
+
+  async drain(): Promise<void> {
+    if (this.#closing) return;
+    if (this.#connected) {
+      await Promise.all([...this.#subscriptions].map(async subscription => subscription.drain()));
+      await this.flush().catch(error =>
+        this.log.warn('the last messages may be lost', { error: describeError(error) }),
+      );
+    }
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.nc.close();
+    this.#ended();
+  }
+
+  /** Runs what would hang for as long as there is no connection. @throws DisconnectedError when it goes meanwhile */
+  async whileConnected<T>(what: string, work: () => Promise<T>): Promise<T> {
+    if (!this.#connected) throw new DisconnectedError(`${what}: not connected to NATS`);
+    let forget: Cancel = () => {};
+    const gone = new Promise<never>((_resolve, reject) => {
+      forget = this.onStatus(status => {
+        if (status === 'connected' || status === 'slow-consumer') return;
+        reject(new DisconnectedError(`${what}: the connection to NATS was lost`));
+      });
+    });
+    try {
+      return await Promise.race([work(), gone]);
+    } catch (error) {
+      throw connectionFailure(error, what);
+    } finally {
+      forget();
+    }
+  }
+
+  #assertSendable(subject: string, data: Uint8Array, headers: Headers | undefined): void {
+    assertPublishable(subject);
+    const bytes = data.byteLength + (headers ? headerBytes(headers) : 0);
+    if (bytes > this.maxPayloadBytes) {
+      throw new PayloadTooLargeError({ where: subject, bytes, maxBytes: this.maxPayloadBytes });
+    }
+    if (!this.#connected)
+      throw new DisconnectedError(`can't ask on ${subject}: ${this.#name} is not connected to NATS`);
+  }
+
+  get #inboxPrefix(): string {
+    return (this.nc as unknown as { options: { inboxPrefix?: string } }).options.inboxPrefix ?? '_INBOX';
+  }
+
+  #toMessage(message: Msg): BusMessage {
+    const reply = message.reply || undefined;
+    const { headers } = message;
+    return {
+      subject: message.subject,
+      data: message.data,
+      // Most messages have none: parsing waits until somebody looks.
+      get headers() {
+        return headers && fromMsgHdrs(headers);
+      },
+      reply,
+      respond: (data, options) => reply !== undefined && this.publish(reply, data, options),
+    };
+  }
+
+  /** What throws inside the client's parser would end the connection. */
+  #guarded(subject: string, deliver: () => void): void {
+    try {
+      deliver();
+    } catch (error) {
+      this.log.error('a handler threw, which it must not', {
+        subject,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+    }
+  }
+
+  async #followStatus(): Promise<void> {
+    for await (const status of this.nc.status()) {
+      // While it dials, each failed attempt says "disconnect" again.
+      if (status.type === Events.Disconnect) this.#setConnected(false);
+      else if (status.type === Events.Reconnect) this.#setConnected(true);
+      else if (status.type === Events.Error) this.#onServerError(status);
+      else if (status.type === Events.LDM) this.log.warn('the NATS server is about to shut down', {});
+    }
+  }
+
+  #setConnected(connected: boolean): void {
+    if (this.#connected === connected || this.#closing) return;
+    this.#connected = connected;
+    if (connected) this.log.info('connected to NATS again', { server: this.nc.getServer() });
+    else this.log.warn('the connection to NATS is lost; trying to get it back', {});
+    this.#status.tell(connected ? 'connected' : 'disconnected');
+  }
+
+  #onServerError(status: Status): void {
+    const code = typeof status.data === 'string' ? status.data : undefined;
+    this.log.error('the NATS server reports an error', { code, ...status.permissionContext });
+  }
+
+  async #followEnd(): Promise<void> {
+    const error = await this.nc.closed();
+    if (!this.#closing) {
+      this.log.error('the connection to NATS was closed for good', { error: error ? describeError(error) : null });
+    }
+    this.#closing = true;
+    this.#ended();
+  }
+
+  #ended(): void {
+    if (this.#closedTold) return;
+    this.#closedTold = true;
+    this.#connected = false;
+    this.#status.tell('closed');
+  }
+  #closedTold = false;
+}
