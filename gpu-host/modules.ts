@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { createJiti } from 'jiti';
 import { describeError, ModelError, type Payload, type Tensor } from '../contracts/index.ts';
 import type { Numbers, TensorType } from './tensors.ts';
@@ -44,7 +45,8 @@ export async function loadModule<F extends Preprocess | Postprocess>(
   const jiti = createJiti(import.meta.url, { fsCache: false, moduleCache: false });
   let exported: Record<string, unknown>;
   try {
-    const filename = file.replaceAll(/[^A-Za-z0-9._-]/g, '_');
+    // A place that need not exist: packages that the module imports are looked for from there.
+    const filename = join(import.meta.dirname, file.replaceAll(/[^A-Za-z0-9._-]/g, '_'));
     exported = (await jiti.evalModule(Buffer.from(source).toString('utf8'), {
       filename,
       ext: filename.endsWith('ts') ? '.ts' : '.mjs',

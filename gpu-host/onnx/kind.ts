@@ -27,9 +27,7 @@ function nvidiaName(deviceId: number): string | undefined {
  * `cuda-nvidia-h100-80gb-hbm3`. Where the hardware hides its name, name the kind in the settings.
  */
 export function kindOf({ provider, deviceId, threads }: ProviderSettings): string {
-  const words =
-    provider === 'cpu'
-      ? ['cpu', `${threads}t`, cpus()[0]?.model ?? process.arch]
-      : [provider, nvidiaName(deviceId) ?? ''];
-  return slug(words.join(' ')).slice(0, KIND_LENGTH_MAX).replace(/-$/, '');
+  const hardware = provider === 'cpu' ? (cpus()[0]?.model ?? process.arch) : (nvidiaName(deviceId) ?? '');
+  const lead = provider === 'cpu' ? `cpu-${threads}t` : provider;
+  return [lead, slug(hardware)].filter(Boolean).join('-').slice(0, KIND_LENGTH_MAX).replace(/-$/, '');
 }

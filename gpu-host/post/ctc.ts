@@ -2,7 +2,7 @@ import type { Output } from '../../contracts/index.ts';
 
 /**
  * Greedy decoding of connectionist temporal classification (Graves et al., ICML'06): the best class of each step, repeats
- * merged, blanks left out. `score` is the mean probability of the characters kept, 0 for an empty text.
+ * merged, blanks and the spaces at both ends left out. `score` is the mean probability of the characters kept, 0 for an empty text.
  * @param values [T, classes] probabilities
  * @param alphabet character of each class; `blank` has none
  */
@@ -14,21 +14,26 @@ export function ctc(
   const classCount = dims.at(-1) ?? 0;
   if (classCount !== alphabet.length)
     throw new Error(`gives ${classCount} classes, keys, blank and space make ${alphabet.length}`);
-  let text = '';
-  let sum = 0;
-  let kept = 0;
+  const characters: string[] = [];
+  const probabilities: number[] = [];
   let before = blank;
   for (let at = 0; at < values.length; at += classCount) {
     let best = 0;
     for (let i = 1; i < classCount; i++) if (values[at + i]! > values[at + best]!) best = i;
     if (best !== blank && best !== before) {
-      text += alphabet[best]!;
-      sum += values[at + best]!;
-      kept++;
+      characters.push(alphabet[best]!);
+      probabilities.push(values[at + best]!);
     }
     before = best;
   }
-  return { kind: 'text', text, score: kept === 0 ? 0 : sum / kept };
+  // Models see spaces in the padding: those at the ends say nothing.
+  const isText = (character: string): boolean => character.trim() !== '';
+  const first = characters.findIndex(isText);
+  const end = characters.findLastIndex(isText) + 1;
+  if (first < 0) return { kind: 'text', text: '', score: 0 };
+  const kept = probabilities.slice(first, end);
+  const score = kept.reduce((sum, probability) => sum + probability, 0) / kept.length;
+  return { kind: 'text', text: characters.slice(first, end).join(''), score };
 }
 
 /** Characters of a keys file (one a line, a space counts) with the blank put in and, if wanted, a space behind. */

@@ -78,7 +78,19 @@ export function textBoxes(
     if (box) found.push(box);
   }
   const best = found.sort((a, b) => b.score - a.score).slice(0, boxesMax);
-  return { kind: 'boxes', boxes: best.sort((a, b) => a.y - b.y || a.x - b.x) };
+  return { kind: 'boxes', boxes: inReadingOrder(best) };
+}
+
+/** Rows from the top, each from the left. A box belongs to a row when its middle is in the upper box's height. */
+function inReadingOrder(boxes: Box[]): Box[] {
+  const middle = (box: Box): number => box.y + box.height / 2;
+  const rows: Box[][] = [];
+  for (const box of boxes.sort((a, b) => middle(a) - middle(b))) {
+    const first = rows.at(-1)?.[0];
+    if (first && middle(box) < first.y + first.height) rows.at(-1)!.push(box);
+    else rows.push([box]);
+  }
+  return rows.flatMap(row => row.sort((a, b) => a.x - b.x));
 }
 
 function onPicture(
