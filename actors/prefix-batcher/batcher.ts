@@ -78,9 +78,9 @@ export class Batcher {
     const current = this.#plan;
     if (current && plan.epoch <= current.epoch) return false;
     const before = this.#placement;
-    const waiting = [...before.pools.values()].flatMap(pool => pool.removeAll());
     for (const host of this.#hosts.values()) host.seats = [];
     this.#placement = placementOf(plan, this.#parts.id, this.#lasting(before));
+    const waiting = [...before.pools.values()].flatMap(pool => pool.removeAll());
     this.#plan = plan;
     this.#queued = 0;
     for (const item of waiting) this.#readmit(item);
@@ -162,7 +162,10 @@ export class Batcher {
   /** Once a second: looks at everything again, and forgets what is long gone. */
   tick(): void {
     const nowMs = this.#parts.clock.nowMs();
-    for (const { fit } of this.#lessons.values()) fit.relax();
+    for (const { fit, lead } of this.#lessons.values()) {
+      fit.relax();
+      lead.relax();
+    }
     for (const [router, { waiting }] of this.#books) if (waiting.size === 0) this.#books.delete(router);
     const planned = new Set(this.#plan?.hosts.map(({ host }) => host));
     for (const [name, { seenAtMs }] of this.#hosts) {

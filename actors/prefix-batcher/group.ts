@@ -43,6 +43,10 @@ export class Group<T extends Item> implements GroupView {
     return this.#bytesPerItem;
   }
 
+  get budgetMs(): number {
+    return this.#budgetMs;
+  }
+
   get rateHz(): number {
     return this.#rateHz;
   }

@@ -91,15 +91,12 @@ export class Host implements HostView {
     const booking = [this.#granted, this.#running].find(known => known?.batch === progress.batch);
     if (!booking) return undefined;
     if (booking === this.#granted) this.#granted = undefined;
-    if (progress.phase === 'started') {
-      this.#running = booking;
-      const restMs = progress.backlog <= 1 ? progress.freeInMs : booking.expectedMs;
-      this.#freeAtMs = nowMs + restMs;
-    } else {
-      if (progress.phase === 'finished') this.#freeAtMs = nowMs;
-      else this.#dismiss(booking);
-      if (booking === this.#running) this.#running = undefined;
-    }
+    if (booking === this.#running) this.#running = undefined;
+    if (progress.phase === 'started') this.#running = booking;
+    if (progress.phase === 'refused') this.#dismiss(booking);
+    // With a batch granted behind this one, what the host says may or may not count that in.
+    else if (!this.#granted && progress.freeInMs > 0) this.#freeAtMs = nowMs + progress.freeInMs;
+    else this.#freeAtMs = nowMs + (progress.phase === 'started' ? booking.expectedMs : 0);
     if (this.#granted) this.#granted.startByMs = Math.max(this.#granted.startByMs, this.#freeAtMs + START_GRACE_MS);
     return booking;
   }
@@ -117,7 +114,7 @@ export class Host implements HostView {
       else granted.startByMs = nowMs + beat.freeInMs + START_GRACE_MS;
     }
     if (this.#running && beat.backlog === 0 && nowMs > this.#freeAtMs + START_GRACE_MS) this.#running = undefined;
-    // Batches of another batcher, or granted before this one started.
-    if (!this.#granted && !this.#running) this.#freeAtMs = nowMs + beat.freeInMs;
+    // This also tells of batches of another batcher, or granted before this one started.
+    if (!this.#granted) this.#freeAtMs = nowMs + beat.freeInMs;
   }
 }

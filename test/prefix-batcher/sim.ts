@@ -111,7 +111,10 @@ export function simulate(options: SimOptions): SimReport {
     nowMs = Math.max(nowMs, next);
     for (const device of devices) step(device);
     if (nowMs >= nextBeatMs) {
-      for (const { host } of devices) host.beat(beatOf(options.models.map(model => model.name)), nowMs);
+      for (const { host, running } of devices) {
+        const freeInMs = running ? Math.max(0, running.endAtMs - nowMs) : 0;
+        host.beat({ ...beatOf(options.models.map(model => model.name)), freeInMs }, nowMs);
+      }
       nextBeatMs += 1000;
     }
     if (nowMs >= pool.wakeAtMs) pool.settle(nowMs);

@@ -17,8 +17,8 @@ export interface Rules {
   need(group: GroupView): number;
   /** When the candidate should be granted; not later than now: at once. `idle`: hosts without work, its own among them. */
   openAtMs(candidate: Candidate, idle: number): number;
-  /** The open candidate with the least value is granted first. */
-  urgencyMs(candidate: Candidate): number;
+  /** Which of two open candidates is granted first; the same for one and the other: the one of the earlier group. */
+  isBefore(one: Candidate, other: Candidate): boolean;
 }
 
 /** Drops what is hopeless, then grants the most urgent open candidate, if a host can take it. */
@@ -32,7 +32,6 @@ export function dispatchBy(rules: Rules): Policy {
 function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Decision {
   const drops: Drop[] = [];
   let best: Candidate | undefined;
-  let bestUrgencyMs = Infinity;
   let wakeAtMs = Infinity;
   const idle = idleHosts(view);
 
@@ -53,10 +52,7 @@ function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Dec
       wakeAtMs = Math.min(wakeAtMs, openAtMs);
       continue;
     }
-    const urgencyMs = rules.urgencyMs(candidate);
-    if (best && urgencyMs >= bestUrgencyMs) continue;
-    best = candidate;
-    bestUrgencyMs = urgencyMs;
+    if (!best || rules.isBefore(candidate, best)) best = candidate;
   }
 
   if (drops.length > 0) return { drops, grants: [], wakeAtMs: view.nowMs };

@@ -20,6 +20,8 @@ export interface LeadOptions {
  */
 export class Lead {
   #ratio = 1;
+  #observations = 0;
+  #observationsAtRelax = 0;
   readonly #options: LeadOptions;
 
   constructor(options: LeadOptions) {
@@ -33,8 +35,15 @@ export class Lead {
   observe(batch: number, bytes: number, fillMs: number): void {
     const guessMs = this.#guessMs(batch, bytes);
     if (!(guessMs > 0)) return;
-    const seen = Math.min(Math.max(fillMs / guessMs, RATIO_MIN), RATIO_MAX);
+    const seen = Math.min(Math.max(fillMs / guessMs, RATIO_MIN), RATIO_MAX, 2 * this.#ratio);
     this.#ratio += (seen > this.#ratio ? GAIN_UP : GAIN_DOWN) * (seen - this.#ratio);
+    this.#observations++;
+  }
+
+  /** Called once a second: forgets half of what it learned if nothing was seen since, so that a bad start can't last. */
+  relax(): void {
+    if (this.#observations === this.#observationsAtRelax) this.#ratio = (1 + this.#ratio) / 2;
+    this.#observationsAtRelax = this.#observations;
   }
 
   #guessMs(batch: number, bytes: number): number {

@@ -1,5 +1,25 @@
+import type { Candidate } from './candidate.ts';
 import { dispatchBy } from './dispatch.ts';
 import type { Policy, PolicyFactory } from './view.ts';
+
+/** A batch whose latest start is nearer than this share of its group's usual budget has to hurry. */
+const HURRY_SHARE = 1 / 3;
+
+/** Batches that have to hurry by their latest start; then the others, those first that use the device best. */
+function goesBefore(one: Candidate, other: Candidate): boolean {
+  const [hurries, otherHurries] = [hasToHurry(one), hasToHurry(other)];
+  if (hurries !== otherHurries) return hurries;
+  return hurries ? one.latestMs < other.latestMs : efficiency(one) > efficiency(other);
+}
+
+const hasToHurry = ({ latestMs, startAtMs, group }: Candidate): boolean =>
+  latestMs - startAtMs < HURRY_SHARE * group.budgetMs;
+
+/** Throughput of the batch by that of the group's target batch. */
+function efficiency({ seat, count, group }: Candidate): number {
+  const target = Math.min(seat.batchMax, Math.max(1, group.batchTarget));
+  return (seat.latencyMs(target) * count) / (target * seat.latencyMs(count));
+}
 
 /**
  * Starts at once what prefers latency; defers the rest, while another host would idle anyway, until waiting can't make its batch
@@ -11,7 +31,7 @@ export const hybrid = (): Policy =>
     need: group => group.batchSustain,
     openAtMs: (candidate, idle) =>
       candidate.group.prefersLatency || idle < 2 || candidate.from > 0 ? -Infinity : candidate.frontrunMs,
-    urgencyMs: candidate => candidate.latestMs,
+    isBefore: goesBefore,
   });
 
 /** Starts whatever waits as soon as a host is free, the earliest deadline first. Early drop as in Nexus. */
@@ -20,7 +40,7 @@ export const eager = (): Policy =>
     name: 'eager',
     need: group => group.batchTarget,
     openAtMs: () => -Infinity,
-    urgencyMs: candidate => candidate.deadlineMs,
+    isBefore: (one, other) => one.deadlineMs < other.deadlineMs,
   });
 
 /** Symphony's rule: each batch waits until waiting can't make it larger (frontrun), whoever idles meanwhile. */
@@ -29,7 +49,7 @@ export const deferred = (): Policy =>
     name: 'deferred',
     need: group => group.batchTarget,
     openAtMs: candidate => candidate.frontrunMs,
-    urgencyMs: candidate => candidate.latestMs,
+    isBefore: (one, other) => one.latestMs < other.latestMs,
   });
 
 export const ourPolicies: Readonly<Record<string, PolicyFactory>> = { hybrid, eager, deferred };

@@ -49,6 +49,8 @@ export interface GroupView {
   readonly seats: readonly SeatView[];
   /** At least one invocation waits whose session prefers latency to idle devices. */
   readonly prefersLatency: boolean;
+  /** Usual time from an arrival until its run must have ended. */
+  readonly budgetMs: number;
   /** The largest batch that staggered hosts can run within the objective at the present rate (see target.ts). */
   readonly batchTarget: number;
   /** The smallest batch at which the pool sustains its present load. */
