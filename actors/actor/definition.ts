@@ -60,7 +60,12 @@ export interface ActorContext<Config, State> extends ActorInit<Config> {
   /** Listens beyond what the definition lists, e.g. on subjects that a plan names. Ends with the actor at the latest. */
   listen<P extends string, M, R>(
     subject: Subject<P, M, R>,
-    options: { at?: Partial<Params<P>>; queue?: string; inFlightMax?: number },
+    options: {
+      at?: Partial<Params<P>>;
+      queue?: string;
+      inFlightMax?: number;
+      malformed?: (error: GanglionError, received: Received<Params<P>>) => HandlerResult<R>;
+    },
     handle: (message: M, received: Received<Params<P>>) => HandlerResult<R>,
   ): Subscription;
   /** Once, after `delayMs`; cancelled when the actor stops. What `fn` throws crashes the actor. */

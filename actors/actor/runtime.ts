@@ -158,13 +158,14 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
       return subject.reply.check(reply, `answer on ${to}`);
     },
     listen: (subject, options, handle) => {
-      const { queue, inFlightMax } = options;
+      const { queue, inFlightMax, malformed } = options;
       const at = (options.at ?? {}) as Record<string, string>;
       const endpoint = addEndpoint(
         subject.pattern.split('.')[0]!,
         subject,
         { at, ...(queue === undefined ? {} : { queue }), ...(inFlightMax === undefined ? {} : { inFlightMax }) },
         handle,
+        malformed,
       );
       const forget = () => {
         const index = endpoints.indexOf(endpoint);

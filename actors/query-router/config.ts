@@ -1,0 +1,20 @@
+import { Type, type Static } from '../../contracts/index.ts';
+
+/** Settings of a query router. All bounds: what is beyond them is rejected at the door with `overloaded`. */
+export const RouterConfig = Type.Object(
+  {
+    inFlightMax: Type.Integer({ minimum: 1, default: 50_000, description: 'requests accepted and not ended' }),
+    heldBytesMax: Type.Integer({
+      minimum: 1,
+      default: 512 * 1024 * 1024,
+      description: 'payload bytes held: frames until their request ends, crops until they are answered',
+    }),
+    stopMs: Type.Number({
+      minimum: 0,
+      default: 5000,
+      description: 'how long a router that is asked to stop finishes what it holds',
+    }),
+  },
+  { additionalProperties: false },
+);
+export type RouterConfig = Static<typeof RouterConfig>;

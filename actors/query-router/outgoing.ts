@@ -1,0 +1,139 @@
+import { ITEMS_PER_MESSAGE_MAX, type Offers, type Payload, type Withdrawals } from '../../contracts/index.ts';
+
+const SESSIONS_PER_MESSAGE_MAX = 256;
+
+interface Gathered {
+  sessions: Map<string, number>;
+  ids: number[];
+  session: number[];
+  budgetMs: number[];
+  bytes: number[];
+}
+
+/** Offers and withdrawals of one turn of the event loop, as few messages to each pool as fit. */
+export class Outgoing {
+  readonly #offers = new Map<string, Gathered>();
+  readonly #withdrawals = new Map<string, number[]>();
+  readonly #router: string;
+  readonly #sendOffers: (pool: string, offers: Offers) => void;
+  readonly #sendWithdrawals: (pool: string, withdrawals: Withdrawals) => void;
+  readonly #epoch: () => number;
+  /** Asks for a {@link flush} at the end of the turn. */
+  readonly #soon: () => void;
+
+  constructor(options: {
+    router: string;
+    epoch: () => number;
+    soon: () => void;
+    offers: (pool: string, offers: Offers) => void;
+    withdrawals: (pool: string, withdrawals: Withdrawals) => void;
+  }) {
+    this.#router = options.router;
+    this.#epoch = options.epoch;
+    this.#soon = options.soon;
+    this.#sendOffers = options.offers;
+    this.#sendWithdrawals = options.withdrawals;
+  }
+
+  offer(pool: string, session: string, id: number, budgetMs: number, bytes: number): void {
+    let gathered = this.#offers.get(pool);
+    if (!gathered) this.#offers.set(pool, (gathered = nothing()));
+    let index = gathered.sessions.get(session);
+    const full = gathered.ids.length >= ITEMS_PER_MESSAGE_MAX;
+    if (full || (index === undefined && gathered.sessions.size >= SESSIONS_PER_MESSAGE_MAX)) {
+      this.#send(pool, gathered);
+      this.#offers.set(pool, (gathered = nothing()));
+      index = undefined;
+    }
+    if (index === undefined) gathered.sessions.set(session, (index = gathered.sessions.size));
+    gathered.ids.push(id);
+    gathered.session.push(index);
+    gathered.budgetMs.push(budgetMs);
+    gathered.bytes.push(bytes);
+    this.#soon();
+  }
+
+  withdraw(pool: string, id: number): void {
+    const ids = this.#withdrawals.get(pool);
+    if (ids) ids.push(id);
+    else this.#withdrawals.set(pool, [id]);
+    this.#soon();
+  }
+
+  flush(): void {
+    for (const [pool, gathered] of this.#offers) this.#send(pool, gathered);
+    this.#offers.clear();
+    for (const [pool, ids] of this.#withdrawals)
+      for (let i = 0; i < ids.length; i += ITEMS_PER_MESSAGE_MAX)
+        this.#sendWithdrawals(pool, { v: 1, router: this.#router, ids: ids.slice(i, i + ITEMS_PER_MESSAGE_MAX) });
+    this.#withdrawals.clear();
+  }
+
+  #send(pool: string, { sessions, ids, session, budgetMs, bytes }: Gathered): void {
+    if (ids.length === 0) return;
+    const columns = { sessions: [...sessions.keys()], ids, session, budgetMs, bytes };
+    this.#sendOffers(pool, { v: 1, router: this.#router, epoch: this.#epoch(), ...columns });
+  }
+}
+
+const nothing = (): Gathered => ({ sessions: new Map(), ids: [], session: [], budgetMs: [], bytes: [] });
+
+/** Bytes of the data of a payload, as offered, held and accounted. */
+export function dataBytes(payload: Payload): number {
+  if (payload.encoding !== 'tensors') return payload.data.byteLength;
+  let bytes = 0;
+  for (const name in payload.tensors) bytes += payload.tensors[name]!.data.byteLength;
+  return bytes;
+}
+
+/** Upper bound of a payload's size in a message, its id included. */
+export function packedBytes(payload: Payload): number {
+  if (payload.encoding !== 'tensors') return payload.data.byteLength + 80;
+  let bytes = 64;
+  for (const name in payload.tensors) {
+    const tensor = payload.tensors[name]!;
+    bytes += tensor.data.byteLength + 3 * name.length + 9 * tensor.dims.length + 64;
+  }
+  return bytes;
+}
+
+/** Upper bound of what a payloads message has besides the payloads. Names of batches are bounded by their token. */
+export const ENVELOPE_BYTES = 1024;
+const ABSENT_ID_BYTES = 9;
+
+export interface Parcel {
+  readonly ids: number[];
+  readonly payloads: Payload[];
+  readonly absent: number[];
+}
+
+/** Packs what one router owes one batch into messages of at most `maxBytes`. Each payload must fit by itself. */
+export function parcels(
+  ids: readonly number[],
+  payloads: readonly Payload[],
+  absent: readonly number[],
+  maxBytes: number,
+): Parcel[] {
+  const all: Parcel[] = [];
+  let parcel: Parcel = { ids: [], payloads: [], absent: [] };
+  let bytes = ENVELOPE_BYTES;
+  const room = (more: number, items: number): void => {
+    if ((bytes + more > maxBytes && bytes > ENVELOPE_BYTES) || items >= ITEMS_PER_MESSAGE_MAX) {
+      all.push(parcel);
+      parcel = { ids: [], payloads: [], absent: [] };
+      bytes = ENVELOPE_BYTES;
+    }
+    bytes += more;
+  };
+  for (const id of absent) {
+    room(ABSENT_ID_BYTES, parcel.absent.length);
+    parcel.absent.push(id);
+  }
+  for (let i = 0; i < ids.length; i++) {
+    room(packedBytes(payloads[i]!), parcel.ids.length);
+    parcel.ids.push(ids[i]!);
+    parcel.payloads.push(payloads[i]!);
+  }
+  all.push(parcel);
+  return all;
+}

@@ -1,0 +1,384 @@
+import type {
+  Answer,
+  DropReason,
+  InferRequest,
+  Outcome,
+  Output,
+  Payload,
+  Picture,
+  Result,
+  StageResult,
+  Trouble,
+} from '../../contracts/index.ts';
+import type { Sleeper } from './alarms.ts';
+import { choose, lets, toFrame, type Piece } from './boxes.ts';
+import type { Route } from './catalog.ts';
+import type { Query, Stage } from './query.ts';
+import { timingOf, type HostTimes } from './timing.ts';
+import * as trouble from './trouble.ts';
+
+/** An invocation is given up after so many grants that no host answered. */
+export const GRANTS_MAX = 3;
+const REPEAT_MS_MIN = 50;
+const ANSWER_SLACK_MS = 100;
+
+/** One frame (or one-off picture) for one query, from its acceptance to its one outcome. */
+export interface Request extends Sleeper {
+  readonly number: number;
+  readonly query: Query;
+  readonly stream: string | undefined;
+  readonly seq: number | undefined;
+  readonly meta: InferRequest['meta'];
+  /** Plan in force when it was accepted. */
+  readonly epoch: number;
+  readonly acceptedAtMs: number;
+  readonly ageMs: number;
+  readonly objectiveMs: number;
+  readonly deadlineMs: number;
+  /** 0..1: a request that starts with less than its query's objective keeps less back for later stages, in proportion. */
+  readonly reserveShare: number;
+  /** Takes the result of a one-off request; undefined for frames. */
+  readonly reply: ((result: Result) => void) | undefined;
+  payload: Payload | undefined;
+  readonly payloadBytes: number;
+  invocations: Invocation[];
+  /** Invocations without an answer. */
+  open: number;
+  /** Cuts under way. */
+  cutting: number;
+  /** Per stage, in the order of the answers. */
+  results: StageResult[][];
+  /** Where the latest answer stands in `results`: the end of the critical path. */
+  lastStage: number;
+  lastIndex: number;
+  emulated: boolean;
+  ended: boolean;
+}
+
+/** One input of one stage. */
+export interface Invocation {
+  /** Unique within the router. */
+  readonly id: number;
+  readonly request: Request;
+  readonly stage: Stage;
+  /** Result of the previous stage that it came from, and which box of it; -1: the frame. */
+  readonly parent: number;
+  readonly item: number;
+  /** The piece of the frame that its payload is; undefined: all of it. */
+  readonly piece: Piece | undefined;
+  payload: Payload | undefined;
+  readonly bytes: number;
+  readonly bornAtMs: number;
+  /** First offer; -1 before it. */
+  offeredAtMs: number;
+  grantedAtMs: number;
+  /** queued: in need of a grant; granted: an answer is awaited. */
+  state: 'queued' | 'granted' | 'done';
+  /** Queued: when to offer it again; granted: when its answer counts as lost. */
+  dueAtMs: number;
+  /** Pool of the latest offer; empty before it. */
+  pool: string;
+  grants: number;
+  /** Of the latest grant. */
+  batch: string;
+  host: string;
+}
+
+/** Boxes of one result that are to be cut out of the frame. */
+export interface CutJob {
+  readonly request: Request;
+  readonly parent: number;
+  readonly bornAtMs: number;
+  /** Each piece with the stages that read it. */
+  readonly pieces: readonly { readonly piece: Piece; readonly stages: readonly number[] }[];
+}
+
+/** What a transition asks of the world; carried out at once, never answered by another transition before it returns. */
+export interface Effects {
+  nextId(): number;
+  /** Undefined when the plan in force doesn't serve the query. */
+  routeOf(query: Query, stage: Stage): Route | undefined;
+  /** Accounts for payload bytes; false beyond the bound, then nothing was taken. */
+  hold(bytes: number): boolean;
+  release(bytes: number): void;
+  track(invocation: Invocation): void;
+  /** It has an answer (`answered`) or needs none any more. */
+  untrack(invocation: Invocation, answered: boolean): void;
+  offer(invocation: Invocation, route: Route, budgetMs: number): void;
+  withdraw(invocation: Invocation): void;
+  cut(job: CutJob, frame: Picture): void;
+  /** A result of the stage before gave `count` inputs for `stage`. */
+  fannedOut(query: Query, stage: number, count: number): void;
+  /** `request.wakeAtMs` is what counts from now on. */
+  wakeAt(request: Request): void;
+  end(request: Request, outcome: Outcome, trouble: Trouble | undefined, nowMs: number): void;
+}
+
+/** What the host says beside the answer itself. */
+export interface AnswerFacts extends HostTimes {
+  readonly model: string;
+  readonly host: string;
+  readonly batch: string;
+  readonly size: number;
+  readonly emulated: boolean;
+}
+
+/** Starts an accepted request: the stages that read the frame. */
+export function begin(request: Request, nowMs: number, fx: Effects): void {
+  for (const stage of request.query.stages)
+    if (stage.from < 0) invoke(request, stage, -1, undefined, request.payload, 0, nowMs, nowMs, fx);
+  fx.wakeAt(request);
+}
+
+/** A grant came. False: don't send the payload (there were enough grants already). */
+export function grant(
+  invocation: Invocation,
+  batch: string,
+  host: string,
+  answerInMs: number,
+  nowMs: number,
+  fx: Effects,
+): boolean {
+  if (invocation.grants >= GRANTS_MAX) return false;
+  invocation.grants++;
+  invocation.state = 'granted';
+  invocation.batch = batch;
+  invocation.host = host;
+  invocation.grantedAtMs = nowMs;
+  invocation.dueAtMs = nowMs + 2 * answerInMs + ANSWER_SLACK_MS;
+  wakeBy(invocation, fx);
+  return true;
+}
+
+/** The batcher gave it up. Ignored while a host is at it: then the drop concerns a repeated offer. */
+export function dropByBatcher(invocation: Invocation, reason: DropReason, nowMs: number, fx: Effects): void {
+  if (invocation.state !== 'queued') return;
+  finish(invocation.request, 'dropped', trouble.droppedByBatcher(invocation, reason), nowMs, fx);
+}
+
+/** A host answered. The first answer wins: the caller finds no invocation for a second one. */
+export function answer(invocation: Invocation, said: Answer, facts: AnswerFacts, nowMs: number, fx: Effects): void {
+  const { request } = invocation;
+  const current = invocation.state === 'granted' && invocation.batch === facts.batch;
+  if (said.is === 'refused') {
+    if (current) offerAgain(invocation, nowMs, fx);
+  } else if (said.is === 'dropped') {
+    // An earlier grant's drop says nothing about the chance that the invocation has now.
+    if (current) finish(request, 'dropped', trouble.droppedByHost(invocation, said.reason), nowMs, fx);
+  } else if (said.is === 'failed') {
+    finish(request, 'failed', trouble.failedOnHost(invocation, facts.host, said), nowMs, fx);
+  } else {
+    takeOutput(invocation, said.output, facts, nowMs, fx);
+  }
+}
+
+/** The answer won't come any more: its host is gone, or the messages were lost. */
+export function lose(invocation: Invocation, nowMs: number, fx: Effects): void {
+  if (invocation.state === 'granted') offerAgain(invocation, nowMs, fx);
+}
+
+/** Offers what waits for a grant again: the plan changed, or offers may have been lost. */
+export function repeat(invocation: Invocation, nowMs: number, fx: Effects): void {
+  if (invocation.state === 'queued' && !invocation.request.ended) offer(invocation, nowMs, fx);
+}
+
+/** The pieces are cut out: one invocation for each piece and stage. */
+export function takeCuts(job: CutJob, pictures: readonly Picture[], nowMs: number, fx: Effects): void {
+  const { request, parent } = job;
+  if (request.ended) return;
+  request.cutting--;
+  for (let i = 0; i < job.pieces.length; i++) {
+    const { piece, stages } = job.pieces[i]!;
+    const picture = pictures[i];
+    if (!picture) return failCut(job, 'the picture was not cut into as many pieces as asked for', false, nowMs, fx);
+    for (const stage of stages) {
+      const bytes = picture.data.byteLength;
+      if (!fx.hold(bytes))
+        return finish(request, 'dropped', trouble.noRoomForCrops(request.query.stages[stage]!), nowMs, fx);
+      invoke(request, request.query.stages[stage]!, parent, piece, picture, bytes, job.bornAtMs, nowMs, fx);
+      if (request.ended) return;
+    }
+  }
+  settle(request, nowMs, fx);
+}
+
+/** `input`: the picture itself can't be cut; else the fault is ours. */
+export function failCut(job: CutJob, detail: string, input: boolean, nowMs: number, fx: Effects): void {
+  const stage = job.request.query.stages[job.pieces[0]!.stages[0]!]!;
+  finish(job.request, 'failed', trouble.failedCut(stage, detail, input), nowMs, fx);
+}
+
+/** Time has come for something: a repeated offer, an answer that is overdue, the deadline. */
+export function wake(request: Request, nowMs: number, fx: Effects): void {
+  if (request.ended) return;
+  const over = nowMs >= request.deadlineMs;
+  if (over && request.cutting > 0) return finish(request, 'dropped', trouble.late(request, undefined), nowMs, fx);
+  let nextMs = over ? Infinity : request.deadlineMs;
+  for (const invocation of request.invocations) {
+    if (invocation.state === 'done') continue;
+    if (over && (invocation.state === 'queued' || invocation.dueAtMs <= nowMs))
+      return finish(request, 'dropped', trouble.late(request, invocation), nowMs, fx);
+    if (invocation.dueAtMs <= nowMs) {
+      if (invocation.state === 'queued') offer(invocation, nowMs, fx);
+      else offerAgain(invocation, nowMs, fx);
+      if (request.ended) return;
+    }
+    nextMs = Math.min(nextMs, invocation.dueAtMs);
+  }
+  request.wakeAtMs = nextMs;
+  fx.wakeAt(request);
+}
+
+/** Ends it from outside: the router stops, or its payload can't be sent. */
+export function giveUp(request: Request, outcome: Outcome, why: Trouble, nowMs: number, fx: Effects): void {
+  finish(request, outcome, why, nowMs, fx);
+}
+
+function invoke(
+  request: Request,
+  stage: Stage,
+  parent: number,
+  piece: Piece | undefined,
+  payload: Payload | undefined,
+  bytes: number,
+  bornAtMs: number,
+  nowMs: number,
+  fx: Effects,
+): void {
+  if (request.ended) return;
+  const invocation: Invocation = {
+    id: fx.nextId(),
+    request,
+    stage,
+    parent,
+    item: piece ? piece.item : -1,
+    piece,
+    payload,
+    bytes,
+    bornAtMs,
+    offeredAtMs: -1,
+    grantedAtMs: 0,
+    state: 'queued',
+    dueAtMs: Infinity,
+    pool: '',
+    grants: 0,
+    batch: '',
+    host: '',
+  };
+  request.invocations.push(invocation);
+  request.open++;
+  fx.track(invocation);
+  offer(invocation, nowMs, fx);
+}
+
+/** What is left of the budget decides: a first offer without any, or a new one after a loss, ends the request here. */
+function offer(invocation: Invocation, nowMs: number, fx: Effects): void {
+  const { request, stage } = invocation;
+  const route = fx.routeOf(request.query, stage);
+  const leftMs = request.deadlineMs - nowMs;
+  const budgetMs = leftMs - (route ? route.reserveMs * request.reserveShare : 0);
+  invocation.dueAtMs = nowMs + Math.max(REPEAT_MS_MIN, budgetMs / 4);
+  if (budgetMs <= 0) {
+    const waiting = invocation.offeredAtMs >= 0 && invocation.grants === 0;
+    if (!waiting) return finish(request, 'dropped', trouble.noBudget(invocation, leftMs), nowMs, fx);
+  } else if (route) {
+    if (invocation.pool !== '' && invocation.pool !== route.pool) fx.withdraw(invocation);
+    invocation.pool = route.pool;
+    fx.offer(invocation, route, budgetMs);
+    if (invocation.offeredAtMs < 0) invocation.offeredAtMs = nowMs;
+  }
+  wakeBy(invocation, fx);
+}
+
+function offerAgain(invocation: Invocation, nowMs: number, fx: Effects): void {
+  const { request } = invocation;
+  if (nowMs >= request.deadlineMs) return finish(request, 'dropped', trouble.late(request, invocation), nowMs, fx);
+  if (invocation.grants >= GRANTS_MAX) return finish(request, 'dropped', trouble.noAnswer(invocation), nowMs, fx);
+  invocation.state = 'queued';
+  offer(invocation, nowMs, fx);
+}
+
+function takeOutput(invocation: Invocation, raw: Output, facts: AnswerFacts, nowMs: number, fx: Effects): void {
+  const { request, stage, piece } = invocation;
+  const crop = invocation.payload?.encoding === 'tensors' ? undefined : invocation.payload;
+  const output = toFrame(raw, piece?.region, crop);
+  const results = request.results[stage.index]!;
+  results.push({
+    ...(invocation.parent < 0 ? {} : { parent: invocation.parent }),
+    ...(invocation.item < 0 ? {} : { item: invocation.item }),
+    output,
+    model: facts.model,
+    host: facts.host,
+    batch: facts.size,
+    timing: timingOf(invocation, facts, nowMs),
+  });
+  request.lastStage = stage.index;
+  request.lastIndex = results.length - 1;
+  request.emulated ||= facts.emulated;
+  const queued = invocation.state === 'queued';
+  close(invocation, true, fx);
+  if (queued) fx.withdraw(invocation); // offered again meanwhile
+  fanOut(request, stage, output, results.length - 1, nowMs, fx);
+  settle(request, nowMs, fx);
+}
+
+/** Feeds the stages that read this one. */
+function fanOut(request: Request, stage: Stage, output: Output, parent: number, nowMs: number, fx: Effects): void {
+  const { stages } = request.query;
+  const pieces: { piece: Piece; stages: readonly number[] }[] = [];
+  for (const cut of stage.cuts) {
+    if (!cut.whole && output.kind !== 'boxes')
+      return finish(request, 'failed', trouble.noBoxes(stages[cut.stages[0]!]!, stage, output.kind), nowMs, fx);
+    const chosen = cut.whole || output.kind !== 'boxes' ? [] : choose(cut, output.boxes);
+    const whole = cut.whole && lets(cut, output);
+    for (const index of cut.stages) fx.fannedOut(request.query, index, whole ? 1 : chosen.length);
+    for (const piece of chosen) pieces.push({ piece, stages: cut.stages });
+    if (!whole) continue;
+    for (const index of cut.stages)
+      invoke(request, stages[index]!, parent, undefined, request.payload, 0, nowMs, nowMs, fx);
+    if (request.ended) return;
+  }
+  if (pieces.length === 0) return;
+  if (nowMs >= request.deadlineMs) return finish(request, 'dropped', trouble.late(request, undefined), nowMs, fx);
+  request.cutting++;
+  fx.cut({ request, parent, bornAtMs: nowMs, pieces }, request.payload as Picture);
+}
+
+/** Ends the request when nothing is left to wait for. */
+function settle(request: Request, nowMs: number, fx: Effects): void {
+  if (request.ended || request.open > 0 || request.cutting > 0) return;
+  finish(request, nowMs <= request.deadlineMs ? 'ok' : 'late', undefined, nowMs, fx);
+}
+
+function close(invocation: Invocation, answered: boolean, fx: Effects): void {
+  if (invocation.state === 'done') return;
+  invocation.state = 'done';
+  invocation.payload = undefined;
+  invocation.request.open--;
+  fx.untrack(invocation, answered);
+  if (invocation.bytes > 0) fx.release(invocation.bytes);
+}
+
+/** The one end of every request. */
+function finish(request: Request, outcome: Outcome, why: Trouble | undefined, nowMs: number, fx: Effects): void {
+  if (request.ended) return;
+  request.ended = true;
+  request.wakeAtMs = Infinity;
+  for (const invocation of request.invocations) {
+    if (invocation.state === 'queued' && invocation.pool !== '') fx.withdraw(invocation);
+    close(invocation, false, fx);
+  }
+  fx.release(request.payloadBytes);
+  fx.end(request, outcome, why, nowMs);
+  // The alarm may keep the request itself for a while: not what it held.
+  request.payload = undefined;
+  request.invocations = [];
+  request.results = [];
+}
+
+function wakeBy(invocation: Invocation, fx: Effects): void {
+  const { request } = invocation;
+  if (invocation.dueAtMs >= request.wakeAtMs) return;
+  request.wakeAtMs = invocation.dueAtMs;
+  fx.wakeAt(request);
+}

@@ -1,0 +1,80 @@
+import type { InferRequest, Outcome, Result, StageResult, Trouble } from '../../contracts/index.ts';
+import type { Request } from './request.ts';
+import { criticalPath } from './timing.ts';
+
+/** Where a result comes from. */
+export interface Origin {
+  readonly router: string;
+  /** Id of the request, unique in the cluster. */
+  readonly request: string;
+}
+
+/** The one outcome of an accepted request. Its `timing` is that of the critical path; without the age of the frame it adds up to the latency. */
+export function resultOf(
+  request: Request,
+  { router, request: id }: Origin,
+  outcome: Outcome,
+  trouble: Trouble | undefined,
+  nowMs: number,
+): Result {
+  const { query, stream, seq, meta } = request;
+  const answered = outcome === 'ok' || outcome === 'late';
+  const stages: Record<string, StageResult[]> = {};
+  for (const { name, index } of query.stages) {
+    const results = request.results[index]!;
+    if (answered || results.length > 0) stages[name] = results;
+  }
+  return {
+    v: 1,
+    request: id,
+    tenant: query.tenant,
+    query: query.name,
+    ...(stream === undefined ? {} : { stream }),
+    ...(seq === undefined ? {} : { seq }),
+    outcome,
+    latencyMs: nowMs - request.acceptedAtMs + request.ageMs,
+    objectiveMs: request.objectiveMs,
+    stages,
+    ...(answered ? { timing: criticalPath(query, request.results, request.lastStage, request.lastIndex) } : {}),
+    ...(trouble ? { trouble } : {}),
+    router,
+    epoch: request.epoch,
+    emulated: request.emulated,
+    ...(meta ? { meta } : {}),
+  };
+}
+
+/** The outcome of what was not accepted. */
+export function rejection(
+  facts: {
+    readonly tenant: string;
+    readonly query: string;
+    readonly stream?: string | undefined;
+    readonly seq?: number | undefined;
+    readonly ageMs?: number | undefined;
+    readonly objectiveMs: number;
+    readonly epoch: number;
+    readonly meta?: InferRequest['meta'];
+  },
+  { router, request }: Origin,
+  trouble: Trouble,
+): Result {
+  const { tenant, query, stream, seq, ageMs, objectiveMs, epoch, meta } = facts;
+  return {
+    v: 1,
+    request,
+    tenant,
+    query,
+    ...(stream === undefined ? {} : { stream }),
+    ...(seq === undefined ? {} : { seq }),
+    outcome: 'rejected',
+    latencyMs: ageMs ?? 0,
+    objectiveMs,
+    stages: {},
+    trouble,
+    router,
+    epoch,
+    emulated: false,
+    ...(meta ? { meta } : {}),
+  };
+}

@@ -1,0 +1,440 @@
+import { coalesce, type ActorContext, type ActorInit } from '../actor/index.ts';
+import {
+  describeError,
+  InputError,
+  intBetween,
+  PayloadTooLargeError,
+  randomId,
+  subjects,
+  type Answers,
+  type Cancel,
+  type HostBeat,
+  type Imaging,
+  type InferRequest,
+  type Outcome,
+  type Payload,
+  type Picture,
+  type Plan,
+  type Result,
+  type RouterBeat,
+  type Trouble,
+  type Verdicts,
+} from '../../contracts/index.ts';
+import { Alarms } from './alarms.ts';
+import { AnsweredIds } from './answered-ids.ts';
+import { Catalog, type Route } from './catalog.ts';
+import type { RouterConfig } from './config.ts';
+import { Hosts } from './hosts.ts';
+import { Meters } from './meter.ts';
+import { dataBytes, ENVELOPE_BYTES, Outgoing, packedBytes, parcels } from './outgoing.ts';
+import { misfit } from './payload.ts';
+import type { Query, Stage } from './query.ts';
+import * as life from './request.ts';
+import type { AnswerFacts, CutJob, Effects, Invocation, Request } from './request.ts';
+import { rejection, resultOf } from './results.ts';
+import * as trouble from './trouble.ts';
+
+export type RouterContext = ActorContext<RouterConfig, Router>;
+
+/** Largest id of an invocation; then they begin again. Small integers are quick keys, and no more than this are ever alive. */
+const ID_MAX = 2 ** 30;
+
+/** What is asked of a query, from a frame or by somebody who awaits the answer. */
+export interface Asked {
+  readonly stream?: string;
+  readonly seq?: number;
+  readonly meta?: InferRequest['meta'];
+  readonly ageMs: number;
+  /** Instead of the objective of the query. */
+  readonly budgetMs?: number | undefined;
+  /** Kept until the end: see {@link keep}. */
+  readonly payload: Payload;
+  readonly reply?: (result: Result) => void;
+}
+
+/** All that a router holds, and the hands that carry out what the requests' lives ask for. */
+export class Router implements Effects {
+  readonly catalog: Catalog;
+  readonly meters: Meters;
+  readonly #hosts = new Hosts();
+  readonly #init: ActorInit<RouterConfig>;
+  readonly #imaging: Imaging;
+  /** New at each start: tells requests of this process from those of an earlier one of the same name. */
+  readonly #incarnation: string;
+  readonly #requests = new Set<Request>();
+  readonly #invocations = new Map<number, Invocation>();
+  readonly #answered = new AnsweredIds();
+  readonly #alarms = new Alarms<Request>();
+  readonly #outgoing: Outgoing;
+  #ctx: RouterContext | undefined;
+  #heldBytes = 0;
+  #lastId: number;
+  #requestNumber = 0;
+  #beatAtMs: number;
+  #armedForMs = Infinity;
+  #disarm: Cancel = () => {};
+  #whenIdle: (() => void) | undefined;
+
+  constructor(init: ActorInit<RouterConfig>, imaging: Imaging) {
+    const { random, clock, log } = init;
+    this.#init = init;
+    this.#imaging = imaging;
+    this.catalog = new Catalog(log);
+    this.meters = new Meters(random);
+    this.#incarnation = randomId(random, 4);
+    // Late answers to an earlier process of this name must not meet requests of this one.
+    this.#lastId = intBetween(random, 1, ID_MAX);
+    this.#beatAtMs = clock.nowMs();
+    const flush = coalesce(() => this.#outgoing.flush());
+    this.#outgoing = new Outgoing({
+      router: init.id,
+      epoch: () => this.catalog.epoch,
+      soon: flush,
+      offers: (pool, offers) => void this.ctx.publish(subjects.offers, { pool }, offers),
+      withdrawals: (pool, ids) => void this.ctx.publish(subjects.withdrawals, { pool }, ids),
+    });
+  }
+
+  attach(ctx: RouterContext): void {
+    this.#ctx = ctx;
+  }
+
+  get ctx(): RouterContext {
+    if (!this.#ctx) throw new TypeError('the router has not been started');
+    return this.#ctx;
+  }
+
+  get inFlight(): number {
+    return this.#requests.size;
+  }
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  // ── Intake ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Opens a request, or rejects it at the door. */
+  accept(query: Query, asked: Asked): void {
+    const routes = this.catalog.routesOf(query);
+    if (!routes) return this.reject(query, asked, trouble.notServing(query.name, this.catalog.refusalOf(query)));
+    const wrong = misfit(asked.payload) ?? (asked.payload.encoding === 'tensors' ? cutless(query) : undefined);
+    if (wrong !== undefined) return this.reject(query, asked, trouble.malformed(wrong));
+    const maxBytes = this.ctx.bus.maxPayloadBytes - ENVELOPE_BYTES;
+    const packed = packedBytes(asked.payload);
+    if (packed > maxBytes) return this.reject(query, asked, trouble.tooLarge(packed, maxBytes));
+    const { inFlightMax } = this.#init.config;
+    if (this.#requests.size >= inFlightMax)
+      return this.reject(query, asked, trouble.overloaded(`${inFlightMax} requests in flight`));
+    const bytes = dataBytes(asked.payload);
+    if (!this.hold(bytes)) return this.reject(query, asked, trouble.overloaded(`${this.#heldBytes} bytes`));
+    const nowMs = this.#init.clock.nowMs();
+    const request = this.#open(query, asked, bytes, nowMs);
+    this.#requests.add(request);
+    this.meters.of(query).accepted++;
+    life.begin(request, nowMs, this);
+  }
+
+  reject(query: Query, asked: Pick<Asked, 'stream' | 'seq' | 'meta' | 'reply' | 'budgetMs'>, why: Trouble): void {
+    this.meters.of(query).ended('rejected', 0);
+    const { stream, seq, meta } = asked;
+    const result = rejection(
+      {
+        tenant: query.tenant,
+        query: query.name,
+        stream,
+        seq,
+        objectiveMs: asked.budgetMs ?? query.objectiveMs,
+        epoch: this.catalog.epoch,
+        ...(meta ? { meta } : {}),
+      },
+      this.origin(),
+      why,
+    );
+    this.#tell(result, asked.reply);
+  }
+
+  /** Identity of the next result. */
+  origin(number = ++this.#requestNumber) {
+    return { router: this.#init.id, request: `${this.#init.id}-${this.#incarnation}-${number}` };
+  }
+
+  #open(query: Query, asked: Asked, payloadBytes: number, nowMs: number): Request {
+    const objectiveMs = asked.budgetMs ?? query.objectiveMs;
+    const allowedMs = objectiveMs - asked.ageMs;
+    return {
+      number: ++this.#requestNumber,
+      query,
+      stream: asked.stream,
+      seq: asked.seq,
+      meta: asked.meta,
+      epoch: this.catalog.epoch,
+      acceptedAtMs: nowMs,
+      ageMs: asked.ageMs,
+      objectiveMs,
+      deadlineMs: nowMs + allowedMs,
+      reserveShare: Math.min(1, Math.max(0, allowedMs / query.objectiveMs)),
+      reply: asked.reply,
+      payload: asked.payload,
+      payloadBytes,
+      invocations: [],
+      open: 0,
+      cutting: 0,
+      results: query.stages.map(() => []),
+      lastStage: 0,
+      lastIndex: 0,
+      emulated: false,
+      ended: false,
+      wakeAtMs: nowMs + allowedMs,
+      alarmAtMs: Infinity,
+    };
+  }
+
+  // ── What others say ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  takeVerdicts({ grants, drops }: Verdicts): void {
+    const nowMs = this.#init.clock.nowMs();
+    for (const { batch, host, ids, answerInMs } of grants) this.#takeGrant(batch, host, ids, answerInMs, nowMs);
+    for (const { reason, ids } of drops)
+      for (const id of ids) {
+        const invocation = this.#invocations.get(id);
+        if (invocation) life.dropByBatcher(invocation, reason, nowMs, this);
+      }
+    // Refused ones stay queued: they are offered again when the plan changes, or when their repeat is due.
+  }
+
+  takeAnswers(message: Answers): void {
+    const nowMs = this.#init.clock.nowMs();
+    const { ids, host, batch, size, emulated, runMs } = message;
+    this.#hosts.heard(host, nowMs);
+    for (let i = 0; i < ids.length; i++) {
+      const said = message.answers[i];
+      const invocation = this.#invocations.get(ids[i]!);
+      if (!invocation || invocation.grants === 0) {
+        if (this.#answered.has(ids[i]!)) this.meters.duplicates++;
+        continue;
+      }
+      if (!said) continue;
+      const facts: AnswerFacts = {
+        model: message.model[i] ?? '',
+        host,
+        batch,
+        size,
+        emulated,
+        transferMs: message.transferMs[i] ?? 0,
+        waitMs: message.waitMs[i] ?? 0,
+        runMs,
+      };
+      life.answer(invocation, said, facts, nowMs, this);
+    }
+  }
+
+  takeHostBeat(host: string, beat: HostBeat): void {
+    const nowMs = this.#init.clock.nowMs();
+    if (this.#hosts.beat(host, beat, nowMs)) this.#loseHost(host, nowMs);
+  }
+
+  /** Looks for hosts that have fallen silent. */
+  watchHosts(): void {
+    const nowMs = this.#init.clock.nowMs();
+    for (const host of this.#hosts.lost(nowMs)) this.#loseHost(host, nowMs);
+  }
+
+  takePlan(plan: Plan): void {
+    if (this.catalog.follow(plan)) this.planChanged();
+  }
+
+  planChanged(): void {
+    const nowMs = this.#init.clock.nowMs();
+    this.#init.log.info('following a plan', { epoch: this.catalog.epoch });
+    for (const invocation of this.#invocations.values()) life.repeat(invocation, nowMs, this);
+  }
+
+  /** The connection is back: offers, payloads or answers may have been lost, so all that is unanswered is offered again. */
+  reconnected(): void {
+    const nowMs = this.#init.clock.nowMs();
+    this.#hosts.amnesty(nowMs);
+    for (const invocation of this.#invocations.values()) {
+      if (invocation.state === 'granted') life.lose(invocation, nowMs, this);
+      else life.repeat(invocation, nowMs, this);
+    }
+  }
+
+  /** Ends what is still in flight. */
+  shutdown(): void {
+    const nowMs = this.#init.clock.nowMs();
+    for (const request of this.#requests) life.giveUp(request, 'dropped', trouble.shutdown(), nowMs, this);
+    this.#outgoing.flush();
+  }
+
+  /** Resolves when nothing is in flight, at the latest after `limitMs`. */
+  idle(limitMs: number): Promise<void> {
+    return new Promise(resolve => {
+      if (this.#requests.size === 0) return resolve();
+      this.#whenIdle = resolve;
+      this.ctx.after(limitMs, resolve);
+    });
+  }
+
+  report(): RouterBeat {
+    const nowMs = this.#init.clock.nowMs();
+    const intervalMs = nowMs - this.#beatAtMs;
+    this.#beatAtMs = nowMs;
+    return {
+      v: 1,
+      epoch: this.catalog.epoch,
+      inFlight: this.#requests.size,
+      heldBytes: this.#heldBytes,
+      ...this.meters.report(this.catalog.queries(), intervalMs),
+      duplicates: this.meters.duplicates,
+      reoffers: this.meters.reoffers,
+      intervalMs,
+      ...this.ctx.vitals(),
+    };
+  }
+
+  #takeGrant(batch: string, host: string, granted: readonly number[], answerInMs: number, nowMs: number): void {
+    const ids: number[] = [];
+    const payloads: Payload[] = [];
+    const absent: number[] = [];
+    const { maxPayloadBytes } = this.ctx.bus;
+    for (const id of granted) {
+      const invocation = this.#invocations.get(id);
+      const { payload } = invocation ?? {};
+      if (!invocation || !payload) {
+        absent.push(id);
+      } else if (packedBytes(payload) + ENVELOPE_BYTES > maxPayloadBytes) {
+        absent.push(id);
+        const why = trouble.pieceTooLarge(invocation.stage, packedBytes(payload), maxPayloadBytes - ENVELOPE_BYTES);
+        life.giveUp(invocation.request, 'failed', why, nowMs, this);
+      } else if (life.grant(invocation, batch, host, answerInMs, nowMs, this)) {
+        ids.push(id);
+        payloads.push(payload);
+      } else {
+        absent.push(id);
+      }
+    }
+    for (const parcel of parcels(ids, payloads, absent, maxPayloadBytes))
+      this.ctx.publish(subjects.payloads, { host }, { v: 1, router: this.#init.id, batch, ...parcel });
+  }
+
+  #loseHost(host: string, nowMs: number): void {
+    let lost = 0;
+    for (const invocation of this.#invocations.values()) {
+      if (invocation.host !== host || invocation.state !== 'granted') continue;
+      lost++;
+      life.lose(invocation, nowMs, this);
+    }
+    this.#init.log.warn('a host is lost', { host, offeredAgain: lost });
+  }
+
+  // ── Effects ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  nextId(): number {
+    do this.#lastId = this.#lastId >= ID_MAX ? 1 : this.#lastId + 1;
+    while (this.#invocations.has(this.#lastId));
+    return this.#lastId;
+  }
+
+  routeOf(query: Query, stage: Stage): Route | undefined {
+    return this.catalog.routesOf(query)?.[stage.index];
+  }
+
+  hold(bytes: number): boolean {
+    if (this.#heldBytes + bytes > this.#init.config.heldBytesMax) return false;
+    this.#heldBytes += bytes;
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.#heldBytes -= bytes;
+  }
+
+  track(invocation: Invocation): void {
+    this.#invocations.set(invocation.id, invocation);
+    this.meters.of(invocation.request.query).invoked(invocation.stage.name);
+  }
+
+  untrack(invocation: Invocation, answered: boolean): void {
+    this.#invocations.delete(invocation.id);
+    if (answered) this.#answered.add(invocation.id);
+  }
+
+  offer(invocation: Invocation, { pool, session }: Route, budgetMs: number): void {
+    if (invocation.offeredAtMs >= 0) this.meters.reoffers++;
+    const bytes = invocation.bytes > 0 ? invocation.bytes : invocation.request.payloadBytes;
+    this.#outgoing.offer(pool, session, invocation.id, budgetMs, bytes);
+  }
+
+  withdraw(invocation: Invocation): void {
+    this.#outgoing.withdraw(invocation.pool, invocation.id);
+  }
+
+  cut(job: CutJob, frame: Picture): void {
+    this.ctx.spawn('cutting boxes out', async () => {
+      const regions = job.pieces.map(({ piece }) => piece.region);
+      let pictures: Picture[];
+      try {
+        pictures = await this.#imaging.crop(frame, regions);
+      } catch (error) {
+        const input = error instanceof InputError;
+        life.failCut(job, describeError(error), input, this.#init.clock.nowMs(), this);
+        return;
+      }
+      life.takeCuts(job, pictures, this.#init.clock.nowMs(), this);
+    });
+  }
+
+  fannedOut(query: Query, stage: number, count: number): void {
+    this.meters.of(query).fannedOut(query.stages[stage]!.name, count);
+  }
+
+  wakeAt(request: Request): void {
+    this.#alarms.set(request);
+    this.#arm(0);
+  }
+
+  end(request: Request, outcome: Outcome, why: Trouble | undefined, nowMs: number): void {
+    this.#requests.delete(request);
+    const result = resultOf(request, this.origin(request.number), outcome, why, nowMs);
+    this.meters.of(request.query).ended(outcome, result.latencyMs);
+    this.#tell(result, request.reply);
+    if (this.#requests.size === 0) this.#whenIdle?.();
+  }
+
+  /** Publishes a frame's result; it is kept while the bus is away. A one-off's goes to whoever asked. */
+  #tell(result: Result, reply: ((result: Result) => void) | undefined): void {
+    if (reply) return reply(result);
+    const { tenant, query, stream = '' } = result;
+    const publish = (message: Result): void => {
+      if (this.ctx.publish(subjects.results, { tenant, query, stream }, message, { keep: true })) return;
+      this.#init.log.error('a result is lost: the bus is away and no more are kept', { request: message.request });
+    };
+    try {
+      publish(result);
+    } catch (error) {
+      if (!(error instanceof PayloadTooLargeError)) throw error;
+      const { timing: _timing, ...rest } = result;
+      const why = trouble.resultTooLarge(error.bytes, error.maxBytes);
+      publish({ ...rest, outcome: 'failed', stages: {}, trouble: why });
+    }
+  }
+
+  /** One timer for all: for the earliest alarm, at least `restMs` from now. */
+  #arm(restMs: number): void {
+    const nowMs = this.#init.clock.nowMs();
+    const atMs = Math.max(this.#alarms.nextMs, nowMs + restMs);
+    if (atMs >= this.#armedForMs || atMs === Infinity) return;
+    this.#disarm();
+    this.#armedForMs = atMs;
+    this.#disarm = this.ctx.after(atMs - nowMs, () => {
+      this.#armedForMs = Infinity;
+      this.#alarms.ring(this.#init.clock.nowMs(), request => life.wake(request, this.#init.clock.nowMs(), this));
+      this.#arm(1);
+    });
+  }
+}
+
+const cutless = (query: Query): string | undefined =>
+  query.cutsPictures
+    ? `query ${query.name} cuts boxes out of a picture, but the request brought tensors; send a picture`
+    : undefined;

@@ -1,0 +1,55 @@
+import type { StageResult, Timing } from '../../contracts/index.ts';
+import type { Query } from './query.ts';
+
+/** What the host measured of one invocation, ms. */
+export interface HostTimes {
+  readonly transferMs: number;
+  readonly waitMs: number;
+  readonly runMs: number;
+}
+
+/** When things happened to an invocation, on the router's clock. */
+export interface Moments {
+  readonly bornAtMs: number;
+  readonly offeredAtMs: number;
+  readonly grantedAtMs: number;
+}
+
+/**
+ * Where the time of an invocation went; the parts add up to now − born. The host's transfer begins with the batch's outline,
+ * which may have reached it before the grant reached the router: what exceeds the round trip is taken from its parts, transfer first.
+ */
+export function timingOf(moments: Moments, host: HostTimes, nowMs: number): Timing {
+  let roundTripMs = Math.max(0, nowMs - moments.grantedAtMs);
+  const runMs = Math.min(host.runMs, roundTripMs);
+  roundTripMs -= runMs;
+  const waitMs = Math.min(host.waitMs, roundTripMs);
+  roundTripMs -= waitMs;
+  const transferMs = Math.min(host.transferMs, roundTripMs);
+  return {
+    routeMs: Math.max(0, moments.offeredAtMs - moments.bornAtMs),
+    scheduleMs: Math.max(0, moments.grantedAtMs - moments.offeredAtMs),
+    transferMs,
+    waitMs,
+    runMs,
+    returnMs: roundTripMs - transferMs,
+  };
+}
+
+/** Sum of the parts from the frame to result `index` of stage `stage`: the path that the request waited for. */
+export function criticalPath(
+  query: Query,
+  results: readonly (readonly StageResult[])[],
+  stage: number,
+  index: number,
+): Timing {
+  const sum: Timing = { routeMs: 0, scheduleMs: 0, transferMs: 0, waitMs: 0, runMs: 0, returnMs: 0 };
+  let at: number | undefined = index;
+  for (let s = stage; s >= 0 && at !== undefined; s = query.stages[s]!.from) {
+    const result: StageResult | undefined = results[s]![at];
+    if (!result) break;
+    for (const part of Object.keys(sum) as (keyof Timing)[]) sum[part] += result.timing[part];
+    at = result.parent;
+  }
+  return sum;
+}

@@ -1,0 +1,148 @@
+import type { Answer, DropReason, GanglionError, Trouble } from '../../contracts/index.ts';
+import { InvalidMessageError, PICTURE_BYTES_MAX, UnsupportedVersionError } from '../../contracts/index.ts';
+import type { Stage } from './query.ts';
+import type { Invocation, Request } from './request.ts';
+
+/** Why requests don't end well, as sentences for people: what, where and what to do. */
+const DETAIL_MAX = 1024;
+const make = (at: Trouble['at'], reason: string, detail: string, retryable: boolean, stage?: string): Trouble => ({
+  at,
+  reason,
+  detail: detail.slice(0, DETAIL_MAX),
+  ...(stage === undefined ? {} : { stage }),
+  retryable,
+});
+const ms = (value: number): string => `${Math.round(value * 10) / 10} ms`;
+
+// ── At the door ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const unknownQuery = (tenant: string, name: string): Trouble =>
+  make('door', 'unknown-query', `tenant ${tenant} has no query ${name}; apply it, or correct the name`, false);
+
+export const notServing = (name: string, why: string): Trouble =>
+  make('door', 'not-serving', `query ${name} is not served now: ${why}`, true);
+
+export const overloaded = (what: string): Trouble =>
+  make('door', 'overloaded', `the router holds as much as it may (${what}); send less, or start more routers`, true);
+
+export const tooLarge = (bytes: number, maxBytes: number): Trouble =>
+  make(
+    'door',
+    'too-large',
+    `${bytes} bytes exceed the ${maxBytes} that can travel to a host; send a smaller picture or raise the server's max_payload`,
+    false,
+  );
+
+export const malformed = (detail: string): Trouble => make('door', 'malformed', detail, false);
+
+/** A message that could not be read. `bytes`: size of the packet. */
+export function unreadable(error: GanglionError, bytes: number): Trouble {
+  if (error instanceof UnsupportedVersionError) return make('door', 'unsupported-version', error.message, false);
+  const large = bytes > PICTURE_BYTES_MAX && error instanceof InvalidMessageError;
+  return make('door', large ? 'too-large' : 'malformed', error.message, error.retryable);
+}
+
+// ── On the way ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const DROPS: Readonly<Record<DropReason, string>> = {
+  deadline: 'no device could answer it in time; allow more time, send less, or add hosts',
+  'no-capacity': 'the queue is full; send less, or add hosts',
+  shutdown: 'it is shutting down; try again',
+};
+
+export const droppedByBatcher = ({ stage }: Invocation, reason: DropReason): Trouble =>
+  make('batcher', reason, `the batcher dropped stage ${stage.name}: ${DROPS[reason]}`, true, stage.name);
+
+export const droppedByHost = ({ stage, host }: Invocation, reason: DropReason): Trouble =>
+  make('host', reason, `host ${host} dropped stage ${stage.name}: ${DROPS[reason]}`, true, stage.name);
+
+export const failedOnHost = ({ stage }: Invocation, host: string, said: Extract<Answer, { is: 'failed' }>): Trouble =>
+  make(
+    said.reason === 'model' ? 'device' : 'host',
+    said.reason,
+    `stage ${stage.name} failed on host ${host}: ${said.detail}`,
+    said.reason === 'internal',
+    stage.name,
+  );
+
+/** Not answered by the deadline; `invocation`: the one that was waited for, undefined while pieces were cut out. */
+export function late({ objectiveMs, ageMs }: Request, invocation: Invocation | undefined): Trouble {
+  const allowed = `${ms(objectiveMs)} were allowed${ageMs > 0 ? `, the frame was ${ms(ageMs)} old when it came` : ''}`;
+  const stage = invocation?.stage.name;
+  const what =
+    invocation === undefined
+      ? 'time was up before the boxes of the last result were cut out'
+      : invocation.state === 'granted'
+        ? `host ${invocation.host} did not answer stage ${stage}; see whether it is alive`
+        : invocation.pool === ''
+          ? `the plan in force has no place for stage ${stage}`
+          : `stage ${stage} was offered to ${invocation.pool} and ${
+              invocation.grants === 0 ? 'not granted' : `not granted again after host ${invocation.host} was lost`
+            }; see whether its batcher and hosts keep up`;
+  return make('router', 'deadline', `${what}; ${allowed}`, true, stage);
+}
+
+export const noBudget = ({ stage, request }: Invocation, leftMs: number): Trouble =>
+  make(
+    'router',
+    'deadline',
+    `stage ${stage.name} was not begun: ${ms(Math.max(0, leftMs))} of ${ms(request.objectiveMs)} were left, less than the stages behind it need`,
+    true,
+    stage.name,
+  );
+
+export const noAnswer = ({ stage, grants, host }: Invocation): Trouble =>
+  make(
+    'router',
+    'no-capacity',
+    `stage ${stage.name} was granted ${grants} times and no host answered, at last ${host}; see whether the hosts are well`,
+    true,
+    stage.name,
+  );
+
+export const noRoomForCrops = (stage: Stage): Trouble =>
+  make(
+    'router',
+    'no-capacity',
+    `the pieces for stage ${stage.name} exceed what the router may hold (heldBytesMax); raise it, or lower fanoutMax`,
+    true,
+    stage.name,
+  );
+
+export const failedCut = (stage: Stage, detail: string, input: boolean): Trouble =>
+  make(
+    'router',
+    input ? 'input' : 'internal',
+    `the boxes for stage ${stage.name} could not be cut out: ${detail}`,
+    !input,
+    stage.name,
+  );
+
+export const noBoxes = (stage: Stage, from: Stage, kind: string): Trouble =>
+  make(
+    'router',
+    'model',
+    `stage ${stage.name} reads boxes of stage ${from.name}, whose model answers with ${kind}; use a detector there, or \`whole: true\``,
+    false,
+    stage.name,
+  );
+
+export const pieceTooLarge = (stage: Stage, bytes: number, maxBytes: number): Trouble =>
+  make(
+    'router',
+    'input',
+    `an input of ${bytes} bytes for stage ${stage.name} exceeds the ${maxBytes} that a message may have; send smaller pictures or raise the server's max_payload`,
+    false,
+    stage.name,
+  );
+
+export const shutdown = (): Trouble =>
+  make('router', 'shutdown', 'the router was stopped before the answer came; try again', true);
+
+export const resultTooLarge = (bytes: number, maxBytes: number): Trouble =>
+  make(
+    'router',
+    'too-large',
+    `the result of ${bytes} bytes exceeds the ${maxBytes} that a message may have; let the model answer less or raise the server's max_payload`,
+    false,
+  );
