@@ -152,7 +152,7 @@ export const ModelDocument = Type.Object(
     ephemeralMB: Type.Optional(
       Type.Object(
         { fixed: Type.Number({ minimum: 0 }), perItem: Type.Number({ minimum: 0 }) },
-        { ...strict, description: 'working memory; measured where omitted' },
+        { ...strict, description: 'working memory of a run; reckoned from the sizes of inputs and outputs where omitted' },
       ),
     ),
     emulation: Type.Optional(

@@ -63,8 +63,9 @@ test('preprocess: a point of the picture maps into the input and back (every fit
         (fit, w, h, width, height) => {
           const { drawn, ...g } = place(settings({ fit, width, height }), w, h);
           const [right, bottom] = [w * g.scaleX + g.offsetX, h * g.scaleY + g.offsetY];
-          if (fit === 'cover') return right >= width && bottom >= height && g.offsetX <= 0 && g.offsetY <= 0;
-          return right <= width + 1e-9 && bottom <= height + 1e-9 && drawn.width >= 1 && drawn.height >= 1;
+          if (fit === 'cover')
+            return right >= width - 1e-6 && bottom >= height - 1e-6 && g.offsetX <= 0 && g.offsetY <= 0;
+          return right <= width + 1e-6 && bottom <= height + 1e-6 && drawn.width >= 1 && drawn.height >= 1;
         },
       ),
     ),
