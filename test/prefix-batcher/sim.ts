@@ -4,6 +4,7 @@ import { Pool, type Batch } from '../../actors/prefix-batcher/pool.ts';
 import { curveOf, Fit, Lead, type PolicyFactory } from '../../actors/prefix-batcher/policy/index.ts';
 import { Seat } from '../../actors/prefix-batcher/seat.ts';
 import { exponential, normal, seededRandom, type HostBeat, type Random } from '../../contracts/index.ts';
+import { beatOf } from './stand.ts';
 
 export interface SimModel {
   readonly name: string;
@@ -71,7 +72,9 @@ export function simulate(options: SimOptions): SimReport {
   let [batches, batched, nowMs] = [0, 0, 0];
 
   const groups = options.models.map(model => groupOf(model, devices, options));
-  for (const { host } of devices) host.beat(beatOf(options.models.map(model => model.name)), 0);
+  const residents = beatOf(options.models.map(model => model.name));
+  const beat: HostBeat = { ...residents, device: { ...residents.device, emulated: true } };
+  for (const { host } of devices) host.beat(beat, 0);
   const pool = new Pool<Job>({
     name: 'pool-0',
     groups,
@@ -113,7 +116,7 @@ export function simulate(options: SimOptions): SimReport {
     if (nowMs >= nextBeatMs) {
       for (const { host, running } of devices) {
         const freeInMs = running ? Math.max(0, running.endAtMs - nowMs) : 0;
-        host.beat({ ...beatOf(options.models.map(model => model.name)), freeInMs }, nowMs);
+        host.beat({ ...beat, freeInMs }, nowMs);
       }
       nextBeatMs += 1000;
     }
@@ -214,30 +217,4 @@ function groupOf(model: SimModel, devices: readonly Device[], options: SimOption
     return seat;
   });
   return group;
-}
-
-function beatOf(models: readonly string[]): HostBeat {
-  const device = {
-    kind: 'gpu',
-    provider: 'emulated',
-    asked: [],
-    tried: [],
-    emulated: true,
-    memoryBytes: 0,
-    threads: 0,
-  };
-  const residents = models.map(model => {
-    return {
-      model,
-      state: 'resident' as const,
-      batches: [],
-      lane: 0,
-      persistentBytes: 0,
-      ephemeralBytes: 0,
-      queued: 0,
-    };
-  });
-  const counts = { batches: 0, invocations: 0, refused: 0, dropped: 0, failed: 0, busyMs: 0, persistentBytes: 0 };
-  const vitals = { rssBytes: 0, loopDelayP99Ms: 0, ephemeralBytes: 0, freeInMs: 0, backlog: 1 };
-  return { v: 1, state: 'ready', incarnation: 'a', device, epoch: 1, nonce: 'n', residents, ...counts, ...vitals };
 }

@@ -1,0 +1,347 @@
+import test from 'ava';
+import {
+  batchesSustaining,
+  batchTarget,
+  bestBatch,
+  curveOf,
+  deferred,
+  eager,
+  Fit,
+  Lead,
+} from '../../actors/prefix-batcher/policy/index.ts';
+import { Stand, type StandModel } from './stand.ts';
+
+/** ℓ(b) = b + 9: 10 ms alone, 13 ms for four. */
+const model: StandModel = { name: 'm', alphaMs: 1, betaMs: 9, batchMax: 8, budgetMs: 50 };
+const patient: StandModel = { ...model, prefer: 'consolidation' };
+const near = (a: number, b: number): boolean => Math.abs(a - b) < 0.01;
+
+test('policy: a batch has a window from frontrun to latest', t => {
+  const stand = new Stand({ models: [patient], hosts: ['a', 'b'] });
+  const [group] = stand.groups;
+  stand.offer(0);
+  stand.offer(1);
+  const candidate = bestBatch(group!, group!.seats[0]!, 2, 1)!;
+  t.is(candidate.count, 2);
+  t.is(candidate.deadlineMs, 50);
+  t.is(candidate.latestMs, 50 - 11);
+  t.is(candidate.frontrunMs, 50 - 12);
+});
+
+test('policy: a session that prefers latency starts at once on an idle host', t => {
+  const stand = new Stand({ models: [model], hosts: ['a', 'b'] });
+  const id = stand.offer(0);
+  t.deepEqual(
+    stand.grants.map(({ host, ids, startAtMs }) => ({ host, ids, startAtMs })),
+    [{ host: 'a', ids: [id], startAtMs: 0 }],
+  );
+});
+
+test('policy: a session that prefers consolidation waits for its window while another host would idle', t => {
+  const stand = new Stand({ models: [patient], hosts: ['a', 'b'] });
+  stand.offer(0);
+  stand.offer(5);
+  t.deepEqual(stand.grants, []);
+  t.true(near(stand.pool.wakeAtMs, 38), 'frontrun of two: 50 - ℓ(3)');
+  stand.pool.settle(stand.pool.wakeAtMs);
+  t.deepEqual(
+    stand.grants.map(({ host, ids }) => ({ host, ids })),
+    [{ host: 'a', ids: [1, 2] }],
+  );
+});
+
+test('policy: nobody waits when no other host would idle', t => {
+  const stand = new Stand({ models: [patient], hosts: ['a'] });
+  stand.offer(0);
+  t.is(stand.grants.length, 1);
+});
+
+test('policy: a full batch does not wait', t => {
+  const stand = new Stand({ models: [{ ...patient, batchMax: 2 }], hosts: ['a', 'b'] });
+  stand.offer(0);
+  stand.offer(1);
+  t.deepEqual(
+    stand.grants.map(({ ids }) => ids),
+    [[1, 2]],
+  );
+});
+
+test('policy: deferred waits for the window even on the last idle host; eager never waits', t => {
+  const waits = new Stand({ models: [model], hosts: ['a'], policy: deferred });
+  waits.offer(0);
+  t.deepEqual(waits.grants, []);
+  waits.pool.settle(waits.pool.wakeAtMs);
+  t.is(waits.grants.length, 1);
+  const starts = new Stand({ models: [patient], hosts: ['a', 'b'], policy: eager });
+  starts.offer(0);
+  t.is(starts.grants.length, 1);
+});
+
+test('policy: a burst is considered one arrival at a time', t => {
+  const stand = new Stand({ models: [model], hosts: ['a', 'b'] });
+  for (let i = 0; i < 6; i++) stand.offer(0);
+  t.deepEqual(
+    stand.grants.map(({ ids }) => ids),
+    [[1], [2]],
+  );
+  t.is(stand.pool.queued, 4);
+});
+
+test('policy: what has to hurry goes first, by its latest start; a long run before a short one with the same deadline', t => {
+  const models = [
+    { ...model, name: 'short', alphaMs: 1, betaMs: 1 },
+    { ...model, name: 'long', alphaMs: 1, betaMs: 20 },
+  ];
+  const stand = new Stand({ models, hosts: ['a'] });
+  stand.offer(0, { model: 'short' });
+  stand.tell('a', 'started', 0, { freeInMs: 5 });
+  stand.offer(1, { model: 'short', budgetMs: 30 });
+  stand.offer(1, { model: 'long', budgetMs: 30 });
+  stand.tell('a', 'finished', 5);
+  t.deepEqual(
+    stand.grants.map(grant => grant.model),
+    ['short', 'long'],
+  );
+});
+
+test('policy: among batches that can wait, the one that uses the device best goes first', t => {
+  const models = [
+    { ...model, name: 'tight', budgetMs: 200 },
+    { ...model, name: 'full', budgetMs: 220 },
+  ];
+  const stand = new Stand({ models, hosts: ['a'] });
+  stand.offer(0, { model: 'tight' });
+  stand.tell('a', 'started', 0);
+  stand.offer(1, { model: 'tight' });
+  for (let i = 0; i < 8; i++) stand.offer(1, { model: 'full' });
+  stand.tell('a', 'finished', 10);
+  t.deepEqual(
+    stand.grants.map(grant => [grant.model, grant.ids.length]),
+    [
+      ['tight', 1],
+      ['full', 8],
+    ],
+  );
+});
+
+test('policy: a batch goes only to a host that holds its model', t => {
+  const models = [
+    { ...model, name: 'x', on: ['a'] },
+    { ...model, name: 'y', on: ['b'] },
+  ];
+  const stand = new Stand({ models, hosts: ['a', 'b'] });
+  for (const name of ['y', 'y', 'x', 'x']) stand.offer(0, { model: name });
+  t.deepEqual(
+    stand.grants.map(grant => [grant.model, grant.host]),
+    [
+      ['y', 'b'],
+      ['x', 'a'],
+    ],
+  );
+});
+
+test('policy: never two batches ahead: one may run, one may be granted', t => {
+  const stand = new Stand({ models: [model], hosts: ['a'], leadMs: 3 });
+  stand.offer(0);
+  stand.offer(0);
+  t.is(stand.grants.length, 1, 'the first has not started');
+  stand.tell('a', 'started', 3);
+  t.is(stand.grants.length, 1, 'more than the lead before the device is free');
+  t.true(near(stand.pool.wakeAtMs, 10), 'ends at 13, less the lead of 3');
+  stand.pool.settle(10);
+  t.is(stand.grants.length, 2);
+  t.is(stand.grants[1]!.startAtMs, 13);
+  stand.offer(11);
+  stand.pool.settle(40);
+  t.is(stand.grants.length, 2, 'the second has not started');
+});
+
+test('policy: late binding takes those that came while the device was busy', t => {
+  const stand = new Stand({ models: [model], hosts: ['a'] });
+  stand.offer(0);
+  stand.tell('a', 'started', 0);
+  for (const atMs of [1, 2, 3, 4]) stand.offer(atMs);
+  stand.tell('a', 'finished', 10);
+  t.deepEqual(stand.grants.at(-1)!.ids, [2, 3, 4, 5]);
+  t.is(stand.grants.at(-1)!.latestAtMs, 51 - 13);
+});
+
+test('policy: what no host can run in time is dropped, and nothing sooner', t => {
+  const stand = new Stand({ models: [model], hosts: ['a'] });
+  stand.offer(0);
+  stand.tell('a', 'started', 0);
+  const [hopeless, tight] = [stand.offer(1, { budgetMs: 18.9 }), stand.offer(1, { budgetMs: 19.1 })];
+  t.deepEqual(stand.dropped, [hopeless], 'the device is free at 10 and takes 10');
+  stand.tell('a', 'finished', 10);
+  t.deepEqual(stand.grants.at(-1)!.ids, [tight]);
+});
+
+test('policy: a batch that the load needs passes over one that is too urgent for it; another host still takes that', t => {
+  const busy = { ...model, alphaMs: 0.5, betaMs: 9.5, batchMax: 16, rateHz: 1500 };
+  const stand = new Stand({ models: [busy], hosts: ['a', 'b'] });
+  for (const host of ['a', 'b']) {
+    stand.offer(0);
+    stand.tell(host, 'started', 0);
+  }
+  const urgent = stand.offer(1, { budgetMs: 19.2 });
+  for (let i = 0; i < 15; i++) stand.offer(1);
+  t.true(stand.groups[0]!.batchSustain > 5);
+  stand.tell('a', 'finished', 10);
+  const [, , large, small] = stand.grants;
+  t.is(large!.ids.length, 15);
+  t.false(large!.ids.includes(urgent));
+  t.deepEqual([small!.host, small!.ids], ['b', [urgent]]);
+  t.deepEqual(stand.dropped, []);
+});
+
+test('policy: without a usable host invocations wait until the quickest run would be too late', t => {
+  const stand = new Stand({ models: [model], hosts: ['a'] });
+  stand.beat('a', 0, { state: 'starting' });
+  const id = stand.offer(0);
+  t.true(near(stand.pool.wakeAtMs, 40));
+  stand.pool.settle(39.9);
+  t.deepEqual(stand.dropped, []);
+  stand.pool.settle(stand.pool.wakeAtMs);
+  t.deepEqual(stand.dropped, [id]);
+});
+
+test('policy: a host that becomes usable takes what waited for one', t => {
+  const stand = new Stand({ models: [model], hosts: ['a'] });
+  stand.beat('a', 0, { residents: [] });
+  stand.offer(0);
+  stand.beat('a', 20);
+  stand.pool.settle(20);
+  t.is(stand.grants.length, 1);
+});
+
+test('policy: a quicker host further away in time wins over a slow one when it ends first', t => {
+  const stand = new Stand({ models: [model], hosts: ['slow', 'quick'], leadMs: 4 });
+  const [slow, quick] = stand.groups[0]!.seats;
+  for (let i = 0; i < 40; i++) slow!.lessons.fit.observe(10, 30);
+  stand.offer(0);
+  t.is(stand.grants[0]!.host, 'quick');
+  t.true(slow!.latencyMs(1) > 2.5 * quick!.latencyMs(1));
+});
+
+test('host: without a sign of life for 3 s it gets nothing', t => {
+  const stand = new Stand({ models: [model], hosts: ['a'] });
+  stand.offer(3001);
+  t.deepEqual(stand.grants, []);
+  stand.beat('a', 3010);
+  stand.pool.settle(3010);
+  t.is(stand.grants.length, 1);
+});
+
+test('host: one that does not start a batch within 1 s gets no more until it gives a sign of life', t => {
+  const stand = new Stand({ models: [{ ...model, budgetMs: 5000 }], hosts: ['a'] });
+  stand.offer(0);
+  stand.offer(10);
+  stand.beat('a', 900);
+  stand.pool.settle(1100);
+  t.is(stand.grants.length, 1);
+  stand.beat('a', 1900);
+  stand.pool.settle(1900);
+  t.is(stand.grants.length, 2, 'it has no backlog: the outline was lost');
+});
+
+test('host: one that is late but has work keeps its booking', t => {
+  const stand = new Stand({ models: [{ ...model, budgetMs: 5000 }], hosts: ['a'] });
+  stand.offer(0);
+  stand.offer(10);
+  stand.beat('a', 1900, { backlog: 1, freeInMs: 300 });
+  stand.pool.settle(1900);
+  t.is(stand.grants.length, 1);
+  stand.tell('a', 'started', 2000);
+  stand.tell('a', 'finished', 2010);
+  t.is(stand.grants.length, 2);
+});
+
+test('host: after a refusal its model counts as absent until the next beat', t => {
+  const stand = new Stand({ models: [model], hosts: ['a'] });
+  stand.offer(0);
+  stand.tell('a', 'refused', 1);
+  stand.offer(2);
+  t.is(stand.grants.length, 1);
+  stand.beat('a', 3);
+  stand.pool.settle(3);
+  t.is(stand.grants.length, 2);
+});
+
+test('host: a restart forgets what it was granted', t => {
+  const stand = new Stand({ models: [model], hosts: ['a'] });
+  stand.offer(0);
+  stand.offer(0);
+  stand.beat('a', 5, { incarnation: 'b' });
+  stand.pool.settle(5);
+  t.is(stand.grants.length, 2);
+});
+
+test('host: a lost "started" is made up for by "finished"', t => {
+  const stand = new Stand({ models: [model], hosts: ['a'] });
+  stand.offer(0);
+  stand.offer(0);
+  stand.tell('a', 'finished', 10);
+  t.is(stand.grants.length, 2);
+});
+
+test('curve: straight lines between the points, carried on beyond, never falling', t => {
+  const point = { stdMs: 0, p99Ms: 0, ephemeralBytes: 0, repeats: 1 };
+  const points = [
+    { ...point, batch: 4, meanMs: 10, p99Ms: 13 },
+    { ...point, batch: 1, meanMs: 4, stdMs: 1 },
+    { ...point, batch: 8, meanMs: 9 },
+  ];
+  const { meanMs, tailMs } = curveOf({ points }, 10);
+  t.deepEqual([...meanMs.slice(1)], [4, 6, 8, 10, 10, 10, 10, 10, 10, 10]);
+  t.is(tailMs[1], 2.33);
+  t.is(tailMs[4], 3);
+});
+
+test('target: staggered hosts allow (1 + 1/n)·ℓ(b) ≤ L, a part of one ℓ(b) + (b-1)/r ≤ L', t => {
+  const latencyMs = (b: number): number => 1.082 * b + 5.204;
+  const target = (rateHz: number, budgetMs: number): number =>
+    batchTarget({ rateHz, budgetMs, batchMax: 128, latencyMs });
+  t.is(target(8 * 815, 50), 36, 'n = 8, SLO 50 ms');
+  t.is(target(8 * 700, 25), 15, 'n = 8, SLO 25 ms');
+  t.is(target(0, 50), 18, 'no rate: 2ℓ(b) ≤ L');
+  t.is(target(100, 50), 4, '1.082b + 5.204 + (b-1)·10 ≤ 50');
+  t.is(target(1000, 1), 1, 'nothing fits');
+});
+
+test('target: the smallest batches that sustain the load', t => {
+  const demand = { rateHz: 500, budgetMs: 50, batchMax: 64, latencyMs: (b: number): number => b + 9 };
+  t.deepEqual(batchesSustaining([demand], [30], 5), [1], '500/s · 10 ms = 5 devices');
+  const [batch] = batchesSustaining([demand], [30], 1);
+  t.is(batch, 9, '500/s · 18 ms / 9 = 1 device');
+  t.deepEqual(batchesSustaining([demand, demand], [30, 20], 0.5), [30, 20], 'nothing sustains it');
+});
+
+test('margin: comes from the profile, then from what is observed, and is never less than the least', t => {
+  const curve = curveOf({ points: [{ batch: 1, meanMs: 10, stdMs: 0, p99Ms: 12, ephemeralBytes: 0, repeats: 9 }] }, 1);
+  const fit = new Fit();
+  t.is(fit.latencyMs(curve, 1, 1), 12);
+  for (let i = 0; i < 40; i++) fit.observe(10, 10);
+  t.is(fit.latencyMs(curve, 1, 1), 11, 'steady: the least margin');
+  t.is(fit.latencyMs(curve, 1, 0), 10);
+  fit.observe(10, 60);
+  t.true(fit.latencyMs(curve, 1, 1) < 13, 'deaf to one outlier');
+});
+
+test('margin: a host that is slower than its profile is believed, and given another chance after a silence', t => {
+  const curve = curveOf({ points: [{ batch: 1, meanMs: 10, stdMs: 0, p99Ms: 10, ephemeralBytes: 0, repeats: 9 }] }, 1);
+  const fit = new Fit();
+  for (let i = 0; i < 60; i++) fit.observe(10, 15);
+  t.true(near(fit.expectedMs(curve, 1), 15));
+  for (let i = 0; i < 30; i++) fit.relax();
+  t.true(fit.expectedMs(curve, 1) < 10.5);
+});
+
+test('lead: grows with size at first, is learned quickly upwards, and a bad start does not last', t => {
+  const lead = new Lead({ fixedMs: 1, bytesPerMs: 100, perItemMs: 0.5, maxMs: 50 });
+  t.is(lead.leadMs(2, 200), 4);
+  t.true(lead.leadMs(1, 1e9) <= 50);
+  for (let i = 0; i < 10; i++) lead.observe(2, 200, 8);
+  t.true(lead.leadMs(2, 200) > 7.5);
+  for (let i = 0; i < 20; i++) lead.relax();
+  t.true(near(lead.leadMs(2, 200), 4));
+});
