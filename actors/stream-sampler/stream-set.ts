@@ -1,30 +1,17 @@
-import { decodeJson } from '../../bus/codec.ts';
 import {
   describeError,
-  isToken,
-  StreamDocument,
   subjects,
-  validator,
   type KeyValueEntry,
   type SamplerBeat,
   type StreamNews,
 } from '../../contracts/index.ts';
 import type { SamplerContext } from './actor.ts';
+import { Peers } from './peers.ts';
 import type { Pixels } from './pixels.ts';
 import { readerOf } from './sharing.ts';
 import type { OpenSource } from './sources/index.ts';
 import { StreamReader, type StreamPorts } from './stream.ts';
-
-/** A sampler that wasn't heard for so long is gone. */
-const PEER_TIMEOUT_MS = 3000;
-const checkDocument = validator(StreamDocument);
-
-interface Wanted {
-  readonly tenant: string;
-  readonly name: string;
-  readonly document: StreamDocument;
-  readonly json: string;
-}
+import { streamOf, wantedOf, type Wanted } from './wanted.ts';
 
 /** The streams of the cluster, the samplers that share them, and the readers of those that fall to this one. */
 export class StreamSet {
@@ -39,7 +26,7 @@ export class StreamSet {
   readonly #endedElsewhere = new Set<string>();
   /** Readers that are closing, so that a new one of the same stream waits for its source to be free. */
   readonly #closing = new Map<string, Promise<void>>();
-  readonly #peers = new Map<string, number>();
+  readonly #peers = new Peers();
   #announced = false;
   #sharing = false;
   #leaving = false;
@@ -78,19 +65,14 @@ export class StreamSet {
 
   tick(): void {
     const { clock, bus } = this.#context();
-    for (const [peer, heardMs] of this.#peers) {
-      // While we are cut off nobody can be heard: that is no reason to take everything.
-      if (!bus.connected) this.#peers.set(peer, clock.nowMs());
-      else if (clock.nowMs() - heardMs > PEER_TIMEOUT_MS) this.#peers.delete(peer);
-    }
+    this.#peers.expire(clock.nowMs(), bus.connected);
     this.#assign();
     this.beat();
   }
 
   heard(peer: string, beat: SamplerBeat): void {
-    const isNew = !this.#peers.has(peer);
-    if (beat.leaving) this.#peers.delete(peer);
-    else this.#peers.set(peer, this.#context().clock.nowMs());
+    const isNew = this.#peers.hear(peer, this.#context().clock.nowMs());
+    if (beat.leaving) this.#peers.forget(peer);
     for (const { tenant, stream, state } of beat.streams) {
       const key = `${tenant}.${stream}`;
       if (state === 'ended' && this.#wanted.has(key)) this.#endedElsewhere.add(key);
@@ -102,29 +84,23 @@ export class StreamSet {
 
   /** A stream document was put or deleted. */
   changed(entry: KeyValueEntry): void {
-    const [, tenant = '', name = '', ...more] = entry.key.split('.');
-    const key = `${tenant}.${name}`;
     if (this.#leaving) return;
-    if (!entry.value) {
+    const key = streamOf(entry.key);
+    const { value } = entry;
+    if (!value) {
       this.#remove(key);
       return;
     }
-    const { log } = this.#context();
     try {
-      if (more.length > 0 || !isToken(tenant) || !isToken(name))
-        throw new Error('the key is not streams.<tenant>.<name>');
-      const document = checkDocument.check(decodeJson(entry.value), `config/${entry.key}`);
-      const json = JSON.stringify(document);
-      if (this.#wanted.get(key)?.json === json) return;
+      const wanted = wantedOf({ ...entry, value });
+      if (this.#wanted.get(key)?.json === wanted.json) return;
       this.#endedElsewhere.delete(key);
       this.#release(key);
-      this.#wanted.set(key, { tenant, name, document, json });
+      this.#wanted.set(key, wanted);
       this.#assign();
     } catch (error) {
-      log.error('a stream document can not be used; what ran before goes on', {
-        key: entry.key,
-        detail: describeError(error),
-      });
+      const facts = { key: entry.key, detail: describeError(error) };
+      this.#context().log.error('a stream document can not be used; what ran before goes on', facts);
     }
   }
 
@@ -160,7 +136,7 @@ export class StreamSet {
       v: 1,
       state: 'removed',
       detail: 'its document was removed',
-      frames: reader.counts.published,
+      frames: reader.status.counts.published,
     });
     this.#changedSoon();
   }
@@ -171,7 +147,7 @@ export class StreamSet {
       const ours = this.#isOurs(key, wanted);
       if (ours && !this.#readers.has(key)) this.#take(key, wanted);
       // One that ended stays with the sampler that knows it.
-      if (!ours && this.#readers.has(key) && this.#readers.get(key)?.state !== 'ended') this.#release(key);
+      if (!ours && this.#readers.has(key) && this.#readers.get(key)?.status.state !== 'ended') this.#release(key);
     }
   }
 
@@ -179,7 +155,7 @@ export class StreamSet {
     const { id } = this.#context();
     if (document.sampler !== undefined) return document.sampler === id;
     if (!this.#sharing || this.#endedElsewhere.has(key)) return false;
-    return readerOf(key, [id, ...this.#peers.keys()]) === id;
+    return readerOf(key, [id, ...this.#peers.names]) === id;
   }
 
   #take(key: string, wanted: Wanted): void {
