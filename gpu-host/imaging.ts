@@ -78,7 +78,7 @@ export async function thumbnail(picture: Picture, side: number): Promise<Uint8Ar
 }
 
 /** Whole pixels of a region inside the picture, at least 1×1. */
-export function clip(region: Region, width: number, height: number) {
+function clip(region: Region, width: number, height: number) {
   const left = Math.min(width - 1, Math.max(0, Math.floor(region.x)));
   const top = Math.min(height - 1, Math.max(0, Math.floor(region.y)));
   const right = Math.min(width, Math.max(left + 1, Math.ceil(region.x + region.width)));
@@ -87,7 +87,7 @@ export function clip(region: Region, width: number, height: number) {
 }
 
 /** Copies a rectangle out of a picture. */
-export function cut(pixels: Pixels, region: Region): Pixels {
+function cut(pixels: Pixels, region: Region): Pixels {
   const { left, top, width, height } = clip(region, pixels.width, pixels.height);
   const data = new Uint8Array(width * height * 3);
   for (let row = 0; row < height; row++) {

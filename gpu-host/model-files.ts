@@ -18,7 +18,7 @@ const NPM = 'npm:';
 const FILE_BYTES_MAX = 2 ** 31 - 1;
 
 /** SHA-256 as 64 hex digits: the name of a file in the object store. */
-export const sha256 = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
+const sha256 = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
 
 /** Every file that a manifest names: the graph, keys, labels, modules. The graph is the first. */
 export function namedFiles(document: ModelDocument): string[] {
@@ -44,7 +44,7 @@ function resolveNpm(name: string, baseDir: string): string {
 }
 
 /** Where a file named in a manifest lies. @throws ConfigError, NotFoundError (its package isn't installed) */
-export const resolveFile = (name: string, baseDir: string): string =>
+const resolveFile = (name: string, baseDir: string): string =>
   name.startsWith(NPM) ? resolveNpm(name, baseDir) : resolve(baseDir, name);
 
 async function readNamed(name: string, baseDir: string): Promise<Uint8Array> {

@@ -74,6 +74,12 @@ export async function openOnnxDevice(settings: OnnxSettings, { clock, log }: Onn
   return onnxDevice(report, { settings: opened, sessions, pixels });
 }
 
+/** The npm package of onnxruntime comes without CUDA; its own script fetches it. */
+const remedyOf = (provider: string): string =>
+  provider === 'cuda' || provider === 'tensorrt'
+    ? '; the CUDA libraries come with: node node_modules/onnxruntime-node/script/install --onnxruntime-node-install=cuda12'
+    : '';
+
 async function firstThatOpens(
   sessions: Thread<SessionFunctions>,
   { threads = 1, deviceId = 0 }: OnnxSettings,
@@ -86,7 +92,7 @@ async function firstThatOpens(
       tried.push({ provider });
       return { provider, deviceId, threads };
     } catch (error) {
-      tried.push({ provider, error: describeError(error).slice(0, ERROR_LENGTH_MAX) });
+      tried.push({ provider, error: `${describeError(error)}${remedyOf(provider)}`.slice(0, ERROR_LENGTH_MAX) });
     }
   }
   return undefined;

@@ -5,7 +5,7 @@ import type { ProviderSettings } from './provider.ts';
 const KIND_LENGTH_MAX = 64;
 
 /** Words of a name as a subject token: `Intel(R) Xeon(R) Processor @ 2.8GHz` → `intel-xeon-2-8ghz`. */
-export function slug(text: string): string {
+function slug(text: string): string {
   return text
     .toLowerCase()
     .replaceAll(/\((r|tm|c)\)|\b(processor|cpu|with|graphics|corporation)\b/g, ' ')

@@ -56,8 +56,14 @@ async function postprocess(argument: {
       }
     }),
   );
-  return { value };
+  return { value, transfer: value.flatMap(buffersOf) };
 }
+
+/** Raw outputs were copied out of the batch, each into a buffer of its own: these move. */
+const buffersOf = (answer: Output | { fault: Fault }): ArrayBuffer[] =>
+  'kind' in answer && answer.kind === 'tensors'
+    ? Object.values(answer.tensors).map(tensor => tensor.data.buffer as ArrayBuffer)
+    : [];
 
 async function close({ handle }: { handle: number }): Promise<Served<null>> {
   models.delete(handle);

@@ -1,5 +1,5 @@
 /** Just enough protobuf to write a graph of one node. */
-export type Field = readonly [number: number, value: number | string | Uint8Array];
+type Field = readonly [number: number, value: number | string | Uint8Array];
 
 function varint(value: number): number[] {
   const bytes: number[] = [];
@@ -10,7 +10,7 @@ function varint(value: number): number[] {
 }
 
 /** A message: numbers (≥ 0, integer) as varint, the others with their length in front. */
-export function message(...fields: readonly Field[]): Uint8Array {
+function message(...fields: readonly Field[]): Uint8Array {
   return Buffer.concat(
     fields.map(([number, value]) => {
       if (typeof value === 'number') return Uint8Array.from([...varint(number * 8), ...varint(value)]);
@@ -23,7 +23,7 @@ export function message(...fields: readonly Field[]): Uint8Array {
 const FLOAT = 1;
 
 /** ValueInfoProto of a float tensor; a string among the dims is symbolic. */
-export const valueInfo = (name: string, dims: readonly (number | string)[], elementType = FLOAT): Uint8Array => {
+const valueInfo = (name: string, dims: readonly (number | string)[], elementType = FLOAT): Uint8Array => {
   const shape = message(
     ...dims.map((dim): Field => [1, typeof dim === 'number' ? message([1, dim]) : message([2, dim])]),
   );

@@ -11,7 +11,7 @@ export interface Feed {
   readonly ragged?: Ragged;
 }
 
-export interface Ragged {
+interface Ragged {
   readonly layout: 'nchw' | 'nhwc';
   /** Normalised, per channel. */
   readonly fill: readonly number[];

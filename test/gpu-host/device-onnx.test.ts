@@ -3,7 +3,7 @@ import test from 'ava';
 import { DeviceError, InputError, ModelError, type ModelDocument, type Payload } from '../../contracts/index.ts';
 import type { Device } from '../../gpu-host/index.ts';
 import { oneNodeModel } from '../../gpu-host/onnx/probe-graph.ts';
-import { openCpu, inMemory, loadExample, manifest, onDisk, textPicture } from './model-setup.ts';
+import { inMemory, loadExample, openCpu, textPicture } from './model-setup.ts';
 
 let device: Device;
 test.before(async () => {
@@ -159,21 +159,6 @@ test('onnx device: a released model refuses, the others go on, close waits for w
   await device.close();
   t.deepEqual(valuesOf((await last).outputs[0]), [-3, -4]);
   await t.throwsAsync(load(), { instanceOf: DeviceError });
-});
-
-test('onnx device: face models with a fixed batch run one by one', async t => {
-  const picture = await textPicture(640, 480, [{ text: 'no face here', x: 40, y: 240, size: 60 }]);
-  const detector = await loadExample(device, 'face-detect');
-  const found = await detector.run([await detector.prepare(picture)]);
-  t.deepEqual(found.outputs[0], { kind: 'boxes', boxes: [] });
-  const feature = await loadExample(device, 'face-feature');
-  const features = await feature.run([await feature.prepare(picture)]);
-  t.like(features.outputs[0], { kind: 'tensors', tensors: { output: { type: 'float32', dims: [512] } } });
-  const age = await loadExample(device, 'face-age');
-  const aged = await age.run([await age.prepare(picture)]);
-  const { value } = aged.outputs[0] as { value: { age: number } };
-  t.true(value.age > 0 && value.age < 101);
-  await t.throwsAsync(device.load(await onDisk(manifest('face-age')), { batchMax: 2 }), { instanceOf: ModelError });
 });
 
 test('onnx device: the event loop stays free while it works', async t => {
