@@ -292,7 +292,7 @@ test('curve: straight lines between the points, carried on beyond, never falling
     { ...point, batch: 8, meanMs: 9 },
   ];
   const { meanMs, tailMs } = curveOf({ points }, 10);
-  t.deepEqual([...meanMs.slice(1)], [4, 6, 8, 10, 10, 10, 10, 10, 10, 10]);
+  t.deepEqual(Array.from(meanMs).slice(1), [4, 6, 8, 10, 10, 10, 10, 10, 10, 10]);
   t.is(tailMs[1], 2.33);
   t.is(tailMs[4], 3);
 });
