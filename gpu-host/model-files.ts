@@ -12,6 +12,7 @@ import {
   type StoredModel,
 } from '../contracts/index.ts';
 import type { ModelFiles } from './device.ts';
+import { checkManifest } from './manifest.ts';
 
 const NPM = 'npm:';
 /** onnxruntime takes a model as one buffer, and Node reads no larger file into one. */
@@ -73,12 +74,13 @@ function canonical(value: unknown): string {
  * A manifest and its files, ready to be stored: `contents` by SHA-256, each once. The id covers the document and the
  * contents, not where the files lie: the same model packed on two machines has one id.
  * @param baseDir folder of the manifest
- * @throws ConfigError, NotFoundError naming the missing file
+ * @throws ConfigError naming the field that makes no sense, NotFoundError naming the missing file
  */
 export async function packModel(
   document: ModelDocument,
   baseDir: string,
 ): Promise<{ stored: StoredModel; contents: Map<string, Uint8Array> }> {
+  checkManifest(document);
   const contents = new Map<string, Uint8Array>();
   const files: Record<string, string> = {};
   for (const name of namedFiles(document)) {

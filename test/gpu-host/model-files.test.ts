@@ -91,3 +91,17 @@ test('model files: the examples are valid and complete', async t => {
     t.true(stored.bytes > 100_000, name);
   }
 });
+
+test('model files: a manifest that fits the schema and still makes no sense is refused by field', async t => {
+  const det = manifest('ppocr-det');
+  const picture = det.preprocess as Extract<ModelDocument['preprocess'], { kind: 'picture' }>;
+  const refused = async (changes: Partial<ModelDocument>, field: string, message: RegExp) => {
+    const error = await t.throwsAsync(packModel({ ...det, ...changes }, MODELS), { instanceOf: ConfigError, message });
+    t.is((error as ConfigError | undefined)?.field, field);
+  };
+  await refused({ preprocess: { ...picture, mean: [1, 2] } }, 'preprocess.mean', /2 values for 3 channels/);
+  await refused({ preprocess: { ...picture, std: [1, 0, 1] } }, 'preprocess.std', /divides by 0/);
+  await refused({ preprocess: { ...picture, widthStep: 8 } }, 'preprocess.widthStep', /no meaning with fit: contain/);
+  await refused({ preprocess: { ...picture, padValue: 300 } }, 'preprocess.padValue', /outside 0\.\.255/);
+  await refused({ emulation: { ...det.emulation!, alphaMs: 0, betaMs: 0 } }, 'emulation', /takes no time/);
+});
