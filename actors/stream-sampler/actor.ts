@@ -10,7 +10,7 @@ export interface SamplerPorts {
   readonly openSource?: OpenSource;
 }
 
-export const SamplerConfig = Type.Object(
+const SamplerConfig = Type.Object(
   {
     ffmpeg: Type.String({ default: 'ffmpeg', description: 'path or name of the ffmpeg program' }),
     streamsMax: Type.Integer({

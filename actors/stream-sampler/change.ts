@@ -25,7 +25,7 @@ export function changeBetween(a: Uint8Array, b: Uint8Array): number {
 }
 
 export const CHANGE_THRESHOLD = 0.08;
-export const KEEP_ALIVE_MS = 2000;
+const KEEP_ALIVE_MS = 2000;
 
 /** Remembers the last frame that was sent and says which of the next are worth sending. */
 export class ChangeGate {

@@ -10,7 +10,7 @@ export const frameTimeOf = (document: { readonly rateHz: number }, seq: number):
   (seq * 1000) / document.rateHz;
 
 /** Stream time for a Unix time; a clock that stands before the epoch (a simulated one) counts from 1970. */
-export const streamTimeOf = (unixMs: number): number =>
+const streamTimeOf = (unixMs: number): number =>
   unixMs >= STREAM_EPOCH_UNIX_MS ? unixMs - STREAM_EPOCH_UNIX_MS : unixMs;
 
 /** A drift-free grid: instant `seq` is due at originMs + (seq − firstSeq) · periodMs, however long each one took. */

@@ -152,7 +152,10 @@ export const ModelDocument = Type.Object(
     ephemeralMB: Type.Optional(
       Type.Object(
         { fixed: Type.Number({ minimum: 0 }), perItem: Type.Number({ minimum: 0 }) },
-        { ...strict, description: 'working memory of a run; reckoned from the sizes of inputs and outputs where omitted' },
+        {
+          ...strict,
+          description: 'working memory of a run; reckoned from the sizes of inputs and outputs where omitted',
+        },
       ),
     ),
     emulation: Type.Optional(
@@ -307,7 +310,8 @@ export const StreamDocument = Type.Object(
               minimum: 0,
               maximum: 1,
               description:
-                'a frame is unchanged while no spot (1/80 of its width) differs from the last frame sent by this (0..1, mean absolute difference of gray thumbnails); default 0.08',
+                'a frame is unchanged while no spot (1/80 of its width) differs by this from the last one sent: ' +
+                'mean absolute difference of gray thumbnails, 0..1; default 0.08',
             }),
           ),
           keepAliveMs: Type.Optional(positive('send one at least this often; default 2000')),

@@ -4,9 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
-import { ffmpegArguments, isRecording, JpegSplitter } from '../../actors/stream-sampler/index.ts';
-import { encode } from '../../bus/index.ts';
-import { SourceError, type StreamDocument } from '../../contracts/index.ts';
+import {
+  ffmpegArguments,
+  isRecording,
+  JpegSplitter,
+  sharpPixels,
+  sourceOpener,
+} from '../../actors/stream-sampler/index.ts';
+import { encode, realClock, systemRandom } from '../../bus/index.ts';
+import { silentLog, SourceError, type StreamDocument } from '../../contracts/index.ts';
 import { realWorld, synthetic, until } from './world.ts';
 
 const picture = (gray: number, size = 64): Promise<Buffer> =>
@@ -247,3 +253,33 @@ withFfmpeg('ffmpeg (needs it on PATH): what it says about a file that is none re
   t.like(world.news[0]!.message, { state: 'dead' });
   t.regex(world.news[0]!.message.detail, /clip\.mp4.*Invalid data/);
 });
+
+withFfmpeg(
+  'ffmpeg (needs it on PATH): closing ends its process while pictures wait, whether it is paced or not',
+  async t => {
+    const file = await clip(await folder(t), 20);
+    const running = (): boolean => spawnSync('pgrep', ['-f', file]).status === 0;
+    for (const realtime of [false, true]) {
+      const around = {
+        tenant: 'default',
+        stream: 'clip',
+        prefix: 'ganglion',
+        bus: realWorld(t).watcher,
+        timers: realClock,
+        random: systemRandom,
+        log: silentLog,
+        pixels: sharpPixels,
+        ffmpeg: 'ffmpeg',
+      };
+      const source = await sourceOpener()(
+        stream('clip', { kind: 'ffmpeg', url: file, realtime }, { rateHz: 10 }),
+        around,
+      );
+      t.truthy(await source.next({ seq: 0, timeMs: 0 }));
+      t.true(running());
+      await source.close();
+      t.false(running());
+      t.is(await source.next({ seq: 1, timeMs: 0 }).catch(() => undefined), undefined);
+    }
+  },
+);

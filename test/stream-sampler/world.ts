@@ -15,14 +15,14 @@ import {
   type StreamNews,
 } from '../../contracts/index.ts';
 
-export interface Seen<M> {
+interface Seen<M> {
   readonly stream: string;
   readonly atMs: number;
   readonly message: M;
 }
 
 /** A bus with somebody who watches it, and samplers on it. */
-export function createWorld(clock: Clock, t: ExecutionContext, options: { maxPayloadBytes?: number } = {}) {
+function createWorld(clock: Clock, t: ExecutionContext, options: { maxPayloadBytes?: number } = {}) {
   const network = createNetwork({ clock, ...options });
   const watcher = network.connect('watcher');
   const frames: Seen<Frame>[] = [];

@@ -7,6 +7,9 @@ import type { PictureSource, Shot, SourceSurroundings } from './source.ts';
 type FfmpegSource = Extract<Source, { kind: 'ffmpeg' }>;
 const STDERR_CHARS_MAX = 2000;
 const TERMINATE_MS = 1000;
+const INSTALL =
+  'install it (Debian, Ubuntu: apt install ffmpeg; macOS: brew install ffmpeg) ' +
+  "or set `ffmpeg` in the stream-sampler's config to its path";
 
 /**
  * Whatever ffmpeg reads: a child process decodes, samples (`-vf fps`) and gives JPEGs on its standard output.
@@ -37,7 +40,9 @@ export async function openFfmpeg(
     else child.stdout.resume();
   };
   let exit: (() => void) | undefined;
+  let closing = false;
   child.stdout.on('data', (chunk: Buffer) => {
+    if (closing) return;
     try {
       const pictures = splitter.push(chunk);
       if (paced) for (const picture of pictures) put(picture);
@@ -58,7 +63,6 @@ export async function openFfmpeg(
       resolve();
     }),
   );
-  let closing = false;
   return {
     pace: 'source',
     get missed() {
@@ -130,14 +134,10 @@ function started(child: ChildProcess, ffmpeg: string): Promise<void> {
     child.once('spawn', resolve);
     child.on('error', error => {
       const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      reject(
-        new SourceError(
-          missing
-            ? `ffmpeg was not found (looked for "${ffmpeg}"); install it (Debian, Ubuntu: apt install ffmpeg; macOS: brew install ffmpeg) or set \`ffmpeg\` in the stream-sampler's config to its path`
-            : `ffmpeg (${ffmpeg}) can not be started: ${describeError(error)}`,
-          { cause: error },
-        ),
-      );
+      const why = missing
+        ? `was not found (looked for "${ffmpeg}"); ${INSTALL}`
+        : `can not be started: ${describeError(error)}`;
+      reject(new SourceError(`ffmpeg ${why}`, { cause: error }));
     });
   });
 }

@@ -6,7 +6,7 @@ import { makePainter, openSynthetic, type MakePainter } from './synthetic/index.
 
 export { ffmpegArguments, isRecording } from './ffmpeg.ts';
 export { JpegSplitter } from './jpeg-splitter.ts';
-export type { Instant, OpenSource, PictureSource, Shot, SourceSurroundings, Timers } from './source.ts';
+export type { OpenSource, PictureSource, Shot, Timers } from './source.ts';
 export * from './synthetic/index.ts';
 
 export const JPEG_QUALITY = 85;

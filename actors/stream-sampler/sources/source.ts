@@ -23,7 +23,7 @@ export interface Shot {
 }
 
 /** The sampling instant for which a picture is asked. */
-export interface Instant {
+interface Instant {
   readonly seq: number;
   /** The stream time that frame `seq` shows, ms. */
   readonly timeMs: number;

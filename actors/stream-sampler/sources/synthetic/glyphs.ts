@@ -4,7 +4,7 @@ import { ConfigError } from '../../../../contracts/index.ts';
 import { ADVANCES } from './layout.ts';
 
 /** Coverage 0..255 of one glyph; its upper left corner stands `left` right of the pen and `top` above the line. */
-export interface GlyphBitmap {
+interface GlyphBitmap {
   readonly width: number;
   readonly height: number;
   readonly left: number;

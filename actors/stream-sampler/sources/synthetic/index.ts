@@ -2,8 +2,8 @@ import type { PictureSource, SourceSurroundings } from '../source.ts';
 import { truthOf, type MakePainter, type SyntheticSource } from './painter.ts';
 
 export { ADVANCES } from './layout.ts';
-export { makePainter, makePlaceholderPainter, truthOf, type MakePainter, type Painter } from './painter.ts';
-export { fieldsOf, truthAt, type Field, type Shape, type Truth } from './truth.ts';
+export { makePainter, makePlaceholderPainter, truthOf, type MakePainter } from './painter.ts';
+export { fieldsOf, truthAt, type Field, type Truth } from './truth.ts';
 
 /** A scoreboard broadcast: the picture of an instant follows from the source's settings and the instant alone. */
 export async function openSynthetic(

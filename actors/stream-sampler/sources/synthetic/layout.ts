@@ -35,7 +35,7 @@ const WHITE = [248, 248, 248] as const;
 const YELLOW = [250, 214, 40] as const;
 const BLACK = [12, 12, 14] as const;
 
-export const textWidth = (text: string, fontPx: number): number =>
+const textWidth = (text: string, fontPx: number): number =>
   (text.split('').reduce((sum, char) => sum + (ADVANCES[char] ?? 0), 0) / EM_UNITS) * fontPx;
 
 /**

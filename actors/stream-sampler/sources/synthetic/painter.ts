@@ -8,16 +8,16 @@ import type { Pixels } from '../../pixels.ts';
 
 export type SyntheticSource = Extract<Source, { kind: 'synthetic' }>;
 
-export const seedOf = (source: SyntheticSource): number => source.seed ?? 1;
-export const noiseOf = (source: SyntheticSource): number => source.noise ?? 0.02;
-export const motionOf = (source: SyntheticSource): number => source.motion ?? 1;
+const seedOf = (source: SyntheticSource): number => source.seed ?? 1;
+const noiseOf = (source: SyntheticSource): number => source.noise ?? 0.02;
+const motionOf = (source: SyntheticSource): number => source.motion ?? 1;
 
 /** What the broadcast of a source shows at a stream time. */
 export const truthOf = (source: SyntheticSource, timeMs: number): Truth =>
   truthAt(seedOf(source), timeMs, { width: source.width, height: source.height, motion: motionOf(source) });
 
 /** Makes JPEGs of a broadcast, one at a time. */
-export interface Painter {
+interface Painter {
   paint(truth: Truth): Promise<Uint8Array>;
 }
 /** @throws ConfigError when the font isn't installed */

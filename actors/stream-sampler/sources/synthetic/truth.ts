@@ -19,7 +19,7 @@ export interface Truth {
   readonly driftY: number;
 }
 
-export interface Shape {
+interface Shape {
   /** Pixels; default 640 × 360. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
