@@ -1,0 +1,54 @@
+import { assign, setup } from 'xstate';
+
+interface Context {
+  readonly leaveMsMax: number;
+  /** Why it leaves or failed. */
+  readonly reason: string;
+  /** Events that no state expected. */
+  readonly unexpected: number;
+}
+
+export type HostEvent =
+  | { type: 'open' }
+  | { type: 'leave'; reason: string }
+  /** Nothing that was granted is left to do. */
+  | { type: 'finish' }
+  | { type: 'lose'; reason: string };
+
+/** Life of a host. Effects (beats, refusals, the end of the process) are provided by host.ts. */
+export const hostChart = setup({
+  types: { context: {} as Context, events: {} as HostEvent, input: {} as { leaveMsMax: number } },
+  delays: { patience: ({ context }) => context.leaveMsMax },
+  guards: { idle: () => true },
+  actions: {
+    noteReason: assign({ reason: ({ context, event }) => ('reason' in event ? event.reason : context.reason) }),
+    countUnexpected: assign({ unexpected: ({ context }) => context.unexpected + 1 }),
+    refuseRest: () => {},
+    depart: () => {},
+    crash: () => {},
+  },
+}).createMachine({
+  id: 'host',
+  context: ({ input }) => ({ leaveMsMax: input.leaveMsMax, reason: '', unexpected: 0 }),
+  initial: 'starting',
+  on: { '*': { actions: 'countUnexpected' } },
+  states: {
+    starting: {
+      on: { open: 'ready', lose: { target: 'failed', actions: 'noteReason' } },
+    },
+    ready: {
+      on: {
+        leave: { target: 'leaving', actions: 'noteReason' },
+        lose: { target: 'failed', actions: 'noteReason' },
+        finish: {},
+      },
+    },
+    leaving: {
+      always: { guard: 'idle', target: 'left' },
+      after: { patience: { target: 'left', actions: 'refuseRest' } },
+      on: { leave: {}, finish: 'left', lose: { target: 'failed', actions: 'noteReason' } },
+    },
+    left: { entry: 'depart', on: { leave: {}, finish: {}, lose: {} } },
+    failed: { entry: 'crash', on: { leave: {}, finish: {}, lose: {} } },
+  },
+});

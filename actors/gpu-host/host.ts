@@ -1,0 +1,242 @@
+import { createActor, type ActorRefFrom } from 'xstate';
+import {
+  describeError,
+  DeviceError,
+  randomId,
+  subjects,
+  type Answer,
+  type HostBeat,
+  type HOST_STATES,
+  type Order,
+  type OrderReply,
+  type Outline,
+  type Payloads,
+} from '../../contracts/index.ts';
+import type { Device } from '../../gpu-host/index.ts';
+import { coalesce, type ActorContext } from '../actor/index.ts';
+import { answersOf, type AnswersHead, type Reply } from './answers.ts';
+import { filesOf } from './catalog.ts';
+import { chartClock } from './chart-clock.ts';
+import type { HostConfig } from './config.ts';
+import { hostChart } from './host-chart.ts';
+import { account } from './memory.ts';
+import { Orders } from './orders.ts';
+import { Profiling } from './profiling.ts';
+import { Residents } from './residents.ts';
+import { Serving, type Refusal } from './serving.ts';
+
+export type HostContext = ActorContext<HostConfig, unknown>;
+
+/** A host at work: one device, the models on it, the batches for them; says how it is. */
+export class Host {
+  readonly incarnation: string;
+  /** Messages lost because the bus was away. */
+  unsent = 0;
+  readonly serving: Serving;
+  readonly residents: Residents;
+  readonly #ctx: HostContext;
+  readonly #device: Device;
+  readonly #orders: Orders;
+  readonly #profiling: Profiling;
+  readonly #chart: ActorRefFrom<typeof hostChart>;
+  /** A change is told at once; all changes of one turn in one beat. */
+  readonly #changed: () => void;
+  readonly #left: Promise<void>;
+  #lastWords = false;
+
+  constructor(ctx: HostContext, device: Device) {
+    const { config, clock, log } = ctx;
+    this.#ctx = ctx;
+    this.#device = device;
+    this.incarnation = randomId(ctx.random);
+    this.#changed = coalesce(() => this.beat());
+    this.residents = new Residents({
+      device,
+      log,
+      clock,
+      filesOf: stored => filesOf(ctx, stored),
+      usesOf: model => this.serving.batchesOf(model) + (this.#profiling.measures(model) ? 1 : 0),
+      changed: this.#changed,
+    });
+    this.#profiling = new Profiling({
+      device,
+      clock,
+      log,
+      storage: ctx,
+      residents: this.residents,
+      seconds: config.profileSeconds,
+      queueMax: config.profilesMax,
+      spawn: (what, work) => ctx.spawn(what, work),
+      changed: this.#changed,
+    });
+    this.#orders = new Orders({
+      device,
+      storage: ctx,
+      residents: this.residents,
+      profiling: this.#profiling,
+      residentsMax: config.residentsMax,
+      leaving: () => this.state !== 'ready',
+      leave: reason => this.leave(reason),
+      changed: this.#changed,
+    });
+    this.serving = this.#openServing();
+    const { chart, left } = this.#openChart();
+    this.#chart = chart;
+    this.#left = left;
+    void device.lost.then(error => this.#chart.send({ type: 'lose', reason: describeError(error) }));
+  }
+
+  get state(): (typeof HOST_STATES)[number] {
+    return this.#chart.getSnapshot().value;
+  }
+
+  obey(order: Order): Promise<OrderReply> {
+    return this.#orders.obey(order);
+  }
+
+  outline(outline: Outline): void {
+    this.serving.outline(outline);
+  }
+
+  payloads(payloads: Payloads, bytes: number): void {
+    this.serving.payloads(payloads, bytes);
+  }
+
+  /** Takes nothing new, finishes what was granted, then ends the actor. */
+  leave(reason: string): void {
+    this.#chart.send({ type: 'leave', reason });
+  }
+
+  /** Leaves, and gives the device back; resolves when that is done. */
+  async close(): Promise<void> {
+    this.leave('asked to stop');
+    await this.#left;
+    if (this.state === 'failed') return; // a broken device may never answer
+    this.residents.stop();
+    await this.#device.close();
+    this.#chart.stop();
+  }
+
+  /** Says how the host is; that it left or failed, it says once. */
+  beat(): void {
+    if (this.#lastWords) return;
+    this.#lastWords = this.state === 'left' || this.state === 'failed';
+    const { epoch, nonce } = this.#orders.fence;
+    const { persistentBytes, ephemeralBytes } = account(this.residents.claims());
+    const { batches, invocations, refused, dropped, failed, busyMs } = this.serving.counts;
+    const beat: HostBeat = {
+      v: 1,
+      state: this.state,
+      incarnation: this.incarnation,
+      device: this.#device.report,
+      epoch,
+      nonce,
+      residents: this.residents.report(),
+      persistentBytes,
+      ephemeralBytes,
+      freeInMs: this.serving.freeInMs(),
+      backlog: this.serving.backlog,
+      batches,
+      invocations,
+      refused,
+      dropped,
+      failed,
+      busyMs,
+      ...this.#ctx.vitals(),
+    };
+    this.#sent(this.#ctx.publish(subjects.hostBeats, { host: this.#ctx.id }, beat));
+  }
+
+  #openServing(): Serving {
+    const { config, clock } = this.#ctx;
+    const host = this.#ctx.id;
+    const { emulated } = this.#device.report;
+    return new Serving(
+      {
+        batchesMax: config.batchesMax,
+        heldBytesMax: config.heldBytesMax,
+        early: { holdMs: config.earlyHoldMs, bytesMax: config.earlyBytesMax },
+        handOverMs: config.handOverMs,
+      },
+      {
+        nowMs: () => clock.nowMs(),
+        after: (delayMs, fn) => this.#ctx.after(delayMs, fn),
+        usable: model => this.residents.usable(model),
+        refusal: () => REFUSAL_OF[this.state],
+        answer: (head, replies) => this.#answer({ host, emulated, ...head }, replies),
+        progress: (batcher, message) =>
+          this.#sent(this.#ctx.publish(subjects.progress, { batcher }, { v: 1, host, ...message })),
+        ended: batch => {
+          for (const model of batch.models) this.residents.idle(model);
+          if (this.serving.backlog === 0) this.#chart.send({ type: 'finish' });
+        },
+        deviceLost: error => this.#chart.send({ type: 'lose', reason: describeError(error) }),
+      },
+    );
+  }
+
+  #openChart(): { chart: ActorRefFrom<typeof hostChart>; left: Promise<void> } {
+    let resolveLeft = (): void => {};
+    const left = new Promise<void>(resolve => (resolveLeft = resolve));
+    const chart = createActor(
+      hostChart.provide({
+        guards: { idle: () => this.serving.backlog === 0 },
+        actions: {
+          refuseRest: () => this.serving.refuseAll('leaving'),
+          depart: ({ context }) => this.#end(() => this.#ctx.leave(context.reason), resolveLeft),
+          crash: ({ context }) => {
+            this.serving.refuseAll('device-lost');
+            this.#end(() => this.#ctx.crash(new DeviceError(context.reason)), resolveLeft);
+          },
+        },
+      }),
+      {
+        input: { leaveMsMax: this.#ctx.config.leaveMsMax },
+        clock: chartClock((delayMs, fn) => this.#ctx.after(delayMs, fn)),
+      },
+    );
+    let told = '';
+    chart.subscribe(({ value }) => {
+      if (value !== told) this.#changed();
+      told = value;
+    });
+    chart.start();
+    chart.send({ type: 'open' });
+    return { chart, left };
+  }
+
+  /** The beat that says so goes out before the actor ends. */
+  #end(endActor: () => void, resolveLeft: () => void): void {
+    this.#profiling.stop();
+    this.#changed();
+    queueMicrotask(() => {
+      endActor();
+      resolveLeft();
+    });
+  }
+
+  /** One message per router and more. What can't be written as a message (a module may return anything) fails, saying so. */
+  #answer(head: AnswersHead, replies: readonly Reply[]): void {
+    for (const { router, message } of answersOf(head, replies, this.#ctx.bus.maxPayloadBytes)) {
+      try {
+        this.#sent(this.#ctx.publish(subjects.answers, { router }, message));
+      } catch (error) {
+        const detail = `the output can't be sent: ${describeError(error)}`.slice(0, 1024);
+        this.#ctx.log.error('answers were not sent', { batch: message.batch, error: detail });
+        const answers = message.answers.map((): Answer => ({ is: 'failed', reason: 'model', detail }));
+        this.#sent(this.#ctx.publish(subjects.answers, { router }, { ...message, answers }));
+      }
+    }
+  }
+
+  #sent(sent: boolean): void {
+    if (!sent) this.unsent++;
+  }
+}
+
+/** What a host that isn't ready says to batches. */
+const REFUSAL_OF: { readonly [state: string]: Refusal | undefined } = {
+  leaving: 'leaving',
+  left: 'leaving',
+  failed: 'device-lost',
+};

@@ -1,0 +1,141 @@
+import {
+  describeError,
+  NotFoundError,
+  type Order,
+  type OrderReply,
+  type Profile,
+  type StoredModel,
+} from '../../contracts/index.ts';
+import type { Device } from '../../gpu-host/index.ts';
+import { readModel, readProfile, type Storage } from './catalog.ts';
+import { admit, NO_FENCE, type Fence } from './fence.ts';
+import { estimate, shortage, type Claim } from './memory.ts';
+import type { Profiling } from './profiling.ts';
+import type { Planned } from './resident-chart.ts';
+import type { Residents } from './residents.ts';
+
+type Reason = Extract<OrderReply, { accepted: false }>['reason'];
+type Prepare = Extract<Order, { verb: 'prepare' }>;
+type Measure = Extract<Order, { verb: 'profile' }>;
+
+export interface OrdersPorts {
+  readonly device: Device;
+  readonly storage: Storage;
+  readonly residents: Residents;
+  readonly profiling: Profiling;
+  readonly residentsMax: number;
+  leaving(): boolean;
+  leave(reason: string): void;
+  /** The plan that is obeyed changed. */
+  changed(): void;
+}
+
+const ACCEPTED: OrderReply = { v: 1, accepted: true };
+const refused = (reason: Reason, detail: string): OrderReply => ({
+  v: 1,
+  accepted: false,
+  reason,
+  detail: detail.slice(0, 1024),
+});
+
+interface Wanted {
+  readonly planned: Planned;
+  readonly stored: StoredModel;
+  readonly estimated: Omit<Claim, 'lane'>;
+}
+
+/** The allocator's orders, one after the other: fenced, checked, begun. Their completion shows in the beats. */
+export class Orders {
+  readonly #ports: OrdersPorts;
+  #fence: Fence = NO_FENCE;
+  #previous: Promise<unknown> = Promise.resolve();
+
+  constructor(ports: OrdersPorts) {
+    this.#ports = ports;
+  }
+
+  get fence(): Fence {
+    return this.#fence;
+  }
+
+  obey(order: Order): Promise<OrderReply> {
+    const reply = this.#previous.then(() => this.#obey(order));
+    this.#previous = reply.catch(() => {});
+    return reply;
+  }
+
+  async #obey(order: Order): Promise<OrderReply> {
+    const fence = admit(this.#fence, order);
+    if (!fence) {
+      const { epoch, nonce } = this.#fence;
+      return refused(
+        'fenced',
+        `epoch ${epoch} of leader ${nonce} is obeyed here, not ${order.epoch} of ${order.nonce}`,
+      );
+    }
+    const news = fence.epoch !== this.#fence.epoch || fence.nonce !== this.#fence.nonce;
+    this.#fence = fence;
+    if (news) this.#ports.changed();
+    if (order.verb === 'leave') {
+      this.#ports.leave(`ordered by epoch ${order.epoch}`);
+      return ACCEPTED;
+    }
+    if (this.#ports.leaving()) return refused('leaving', 'this host is on its way out');
+    try {
+      if (order.verb === 'prepare') return await this.#prepare(order);
+      if (order.verb === 'profile') return await this.#measure(order);
+    } catch (error) {
+      return refused(error instanceof NotFoundError ? 'unknown-model' : 'failed', describeError(error));
+    }
+    this.#ports.residents.release(new Set(order.keep));
+    return ACCEPTED;
+  }
+
+  async #prepare({ models }: Prepare): Promise<OrderReply> {
+    const { device, residents, residentsMax } = this.#ports;
+    const wanted: Wanted[] = [];
+    for (const planned of models) {
+      const { batchMax } = planned;
+      const { stored, profile } = await this.#lookUp(planned.model);
+      const { batchMax: most } = stored.document;
+      const tooLarge = [batchMax, ...planned.batches].find(batch => batch > most);
+      if (tooLarge !== undefined) {
+        return refused('failed', `${planned.model} takes batches of at most ${most}, ${tooLarge} was planned`);
+      }
+      const estimated = estimate(stored, profile, { batchMax, emulated: device.report.emulated });
+      wanted.push({ planned, stored, estimated });
+    }
+    const added = wanted.filter(({ stored }) => !residents.storedOf(stored.id)).length;
+    if (residents.size + added > residentsMax) {
+      return refused('memory', `${residents.size} models are here, ${residentsMax} may be (residentsMax)`);
+    }
+    const short = shortage(residents.claims(wanted), device.report.memoryBytes);
+    if (short) return refused('memory', short);
+    if (this.#ports.leaving()) return refused('leaving', 'this host is on its way out');
+    for (const { planned, stored, estimated } of wanted) residents.prepare(planned, stored, estimated);
+    return ACCEPTED;
+  }
+
+  async #measure(order: Measure): Promise<OrderReply> {
+    const { device, residents, profiling } = this.#ports;
+    const { stored, profile } = await this.#lookUp(order.model);
+    const batchMax = Math.min(order.batchMax, stored.document.batchMax);
+    const estimated = estimate(stored, profile, { batchMax, emulated: device.report.emulated });
+    if (!residents.usable(order.model)) {
+      const planned: Planned = { model: order.model, lane: 0, batches: [], batchMax };
+      const short = shortage(residents.claims([{ planned, estimated }]), device.report.memoryBytes);
+      if (short) return refused('memory', short);
+    }
+    if (profiling.order({ stored, batchMax, estimated })) return ACCEPTED;
+    return refused('busy', 'too many models wait to be measured; order it again later');
+  }
+
+  /** A model that is here needs not be the one applied now: it stays while it is asked for. */
+  async #lookUp(model: string): Promise<{ stored: StoredModel; profile: Profile | undefined }> {
+    const { storage, residents, device } = this.#ports;
+    const here = residents.storedOf(model);
+    if (here && residents.usable(model)) return { stored: here, profile: undefined };
+    const stored = here ?? (await readModel(storage, model));
+    return { stored, profile: await readProfile(storage, model, device.report.kind) };
+  }
+}

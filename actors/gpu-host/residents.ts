@@ -1,0 +1,254 @@
+import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
+import {
+  ModelError,
+  NotFoundError,
+  RefusedError,
+  type Clock,
+  type Log,
+  type Resident,
+  type ResidencyState,
+  type StoredModel,
+} from '../../contracts/index.ts';
+import type { Device, LoadedModel, ModelFiles } from '../../gpu-host/index.ts';
+import { shortage, type Claim } from './memory.ts';
+import { residentChart, type Planned } from './resident-chart.ts';
+
+export interface ResidentsPorts {
+  readonly device: Device;
+  readonly log: Log;
+  readonly clock: Clock;
+  filesOf(stored: StoredModel): Promise<ModelFiles>;
+  /** Batches and measurements that need the model. */
+  usesOf(model: string): number;
+  /** Residency changed: tell it, and start what waited for it. */
+  changed(): void;
+}
+
+interface Entry {
+  readonly stored: StoredModel;
+  readonly chart: ActorRefFrom<typeof residentChart>;
+  /** Until the device knows better. */
+  readonly estimated: Omit<Claim, 'lane'>;
+  /** False while it is here for a measurement only. */
+  planned: boolean;
+  /** From bytes to ready, as the latest load took. */
+  loadMs: number;
+}
+
+/** Only a new order brings back what is in one of these states. */
+const GOING: ReadonlySet<ResidencyState> = new Set(['releasing', 'failed']);
+
+/** The models on the device: one chart each, and the memory that they take together. */
+export class Residents {
+  readonly #ports: ResidentsPorts;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(ports: ResidentsPorts) {
+    this.#ports = ports;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The stored form of a model that is here, whatever its state. */
+  storedOf(model: string): StoredModel | undefined {
+    return this.#entries.get(model)?.stored;
+  }
+
+  /** The model, if batches may run on it: resident, or draining. */
+  usable(model: string): { loaded: LoadedModel; batchMax: number } | undefined {
+    const snapshot = this.#entries.get(model)?.chart.getSnapshot();
+    if (!snapshot || !(snapshot.matches('resident') || snapshot.matches('draining'))) return undefined;
+    return { loaded: snapshot.context.loaded!, batchMax: snapshot.context.planned.batchMax };
+  }
+
+  /** What each model takes, were `planned` here as well. */
+  claims(planned: readonly { planned: Planned; estimated: Omit<Claim, 'lane'> }[] = []): Claim[] {
+    const claims = new Map<string, Claim>();
+    for (const [model, { chart, estimated }] of this.#entries) {
+      const { value, context } = chart.getSnapshot();
+      if (value !== 'failed' && value !== 'gone')
+        claims.set(model, claimOf(context.planned, context.loaded, estimated));
+    }
+    for (const { planned: wanted, estimated } of planned) {
+      const context = this.#entries.get(wanted.model)?.chart.getSnapshot().context;
+      const batchMax = Math.max(wanted.batchMax, context?.planned.batchMax ?? 0);
+      claims.set(wanted.model, claimOf({ ...wanted, batchMax }, context?.loaded, estimated));
+    }
+    return [...claims.values()];
+  }
+
+  /** Begins to load a model, or plans anew with one that is here. */
+  prepare(planned: Planned, stored: StoredModel, estimated: Omit<Claim, 'lane'>): void {
+    const entry = this.#entries.get(planned.model);
+    if (entry) {
+      entry.planned = true;
+      entry.chart.send({ type: 'prepare', planned });
+      this.#ports.changed();
+      return;
+    }
+    this.#open(planned, stored, estimated, true);
+  }
+
+  /** The model for a measurement, loaded if need be; see {@link letGo}. @throws RefusedError when it can't be loaded */
+  async borrow(
+    stored: StoredModel,
+    options: { readonly batchMax: number; readonly estimated: Omit<Claim, 'lane'> },
+  ): Promise<{ loaded: LoadedModel; loadMs: number }> {
+    const model = stored.id;
+    const planned: Planned = { model, lane: 0, batches: [], batchMax: options.batchMax };
+    const present = this.#entries.get(model);
+    if (!present) this.#open(planned, stored, options.estimated, false);
+    else if (GOING.has(stateOf(present.chart.getSnapshot().value))) present.chart.send({ type: 'prepare', planned });
+    const entry = this.#entries.get(model)!;
+    const { chart } = entry;
+    return new Promise((resolve, reject) => {
+      const look = (): boolean => {
+        const { value, context } = chart.getSnapshot();
+        const usable = this.usable(model);
+        if (usable) resolve({ loaded: usable.loaded, loadMs: entry.loadMs });
+        else if (value === 'failed') reject(new RefusedError(context.detail ?? `${model} could not be loaded`));
+        else if (value === 'gone') reject(new RefusedError(`${model} was released`));
+        else return false;
+        return true;
+      };
+      if (look()) return;
+      const watch = chart.subscribe({ next: () => look() && watch.unsubscribe(), complete: () => look() });
+    });
+  }
+
+  /** A measurement is over: what no plan wants goes. */
+  letGo(model: string): void {
+    const entry = this.#entries.get(model);
+    if (!entry) return;
+    if (entry.planned) this.idle(model);
+    else entry.chart.send({ type: 'release' });
+  }
+
+  /** Everything but `keep` goes, once nothing queued needs it. */
+  release(keep: ReadonlySet<string>): void {
+    for (const [model, entry] of this.#entries) {
+      if (keep.has(model)) entry.chart.send({ type: 'keep' });
+      else entry.chart.send({ type: 'release' });
+    }
+    this.#ports.changed();
+  }
+
+  /** Nothing queued needs this model any more. */
+  idle(model: string): void {
+    const entry = this.#entries.get(model);
+    if (entry && this.#ports.usesOf(model) === 0) entry.chart.send({ type: 'idle' });
+  }
+
+  report(): Resident[] {
+    return [...this.#entries].map(([model, { chart, estimated }]) => {
+      const { value, context } = chart.getSnapshot();
+      const { persistentBytes, ephemeralBytes, lane } = claimOf(context.planned, context.loaded, estimated);
+      return {
+        model,
+        state: stateOf(value),
+        batches: [...context.warmed],
+        lane,
+        persistentBytes,
+        ephemeralBytes,
+        queued: this.#ports.usesOf(model),
+        ...(context.detail === undefined ? {} : { detail: context.detail }),
+      };
+    });
+  }
+
+  stop(): void {
+    for (const { chart } of this.#entries.values()) chart.stop();
+  }
+
+  #open(planned: Planned, stored: StoredModel, estimated: Omit<Claim, 'lane'>, isPlanned: boolean): void {
+    const { model } = planned;
+    const chart = createActor(this.#provided(stored), { input: planned });
+    this.#entries.set(model, { stored, chart, estimated, planned: isPlanned, loadMs: 0 });
+    let told = '';
+    chart.subscribe(({ value, context }) => {
+      if (value === 'gone') this.#entries.delete(model);
+      const state = value === 'gone' ? 'gone' : stateOf(value);
+      const telling = `${state} ${context.warmed.join()} ${context.detail ?? ''}`;
+      if (telling === told) return;
+      told = telling;
+      if (state === 'failed') this.#ports.log.error('a model can not be served', { model, detail: context.detail });
+      else this.#ports.log.info('residency', { model, state, batches: context.warmed.join() });
+      this.#ports.changed();
+    });
+    chart.start();
+    this.#ports.changed();
+  }
+
+  #provided(stored: StoredModel): typeof residentChart {
+    const { device, clock } = this.#ports;
+    const model = stored.id;
+    return residentChart.provide({
+      guards: { unused: () => this.#ports.usesOf(model) === 0 },
+      actors: {
+        fetch: fromPromise(async () => {
+          const files = await this.#ports.filesOf(stored);
+          return device.report.emulated ? files : fetched(files, Object.keys(stored.files));
+        }),
+        load: fromPromise(async ({ input }) => {
+          const startedMs = clock.nowMs();
+          const loaded = await device.load(input.files, { batchMax: stored.document.batchMax });
+          const entry = this.#entries.get(model);
+          if (entry) entry.loadMs = clock.nowMs() - startedMs;
+          const short = this.#shortageWith(model, loaded);
+          if (short === undefined) return loaded;
+          await loaded.release();
+          throw new ModelError(model, `does not fit: ${short}`);
+        }),
+        warm: fromPromise(async ({ input, signal }) => {
+          for (const batch of input.sizes) {
+            if (signal.aborted) return;
+            const inputs = await Promise.all(Array.from({ length: batch }, () => input.loaded.blank()));
+            await input.loaded.run(inputs);
+            if (!signal.aborted) this.#entries.get(model)?.chart.send({ type: 'warmed', batch });
+          }
+        }),
+        unload: fromPromise(({ input }) => input.loaded.release()),
+      },
+    });
+  }
+
+  /** The memory condition again, now that the device knows what this model takes. */
+  #shortageWith(model: string, loaded: LoadedModel): string | undefined {
+    const claims = [...this.#entries].flatMap(([id, { chart, estimated }]) => {
+      const { value, context } = chart.getSnapshot();
+      if (value === 'failed' || value === 'gone') return [];
+      return [claimOf(context.planned, id === model ? loaded : context.loaded, estimated)];
+    });
+    return shortage(claims, this.#ports.device.report.memoryBytes);
+  }
+}
+
+const claimOf = (planned: Planned, loaded: LoadedModel | undefined, estimated: Omit<Claim, 'lane'>): Claim => ({
+  persistentBytes: loaded?.persistentBytes ?? estimated.persistentBytes,
+  ephemeralBytes: loaded?.ephemeralBytes(planned.batchMax) ?? estimated.ephemeralBytes,
+  lane: planned.lane,
+});
+
+/** As it is told in beats. */
+function stateOf(value: ReturnType<ActorRefFrom<typeof residentChart>['getSnapshot']>['value']): ResidencyState {
+  if (typeof value === 'object') return 'resident';
+  if (value === 'draining' || value === 'released' || value === 'gone') return 'releasing';
+  return value;
+}
+
+/** Reads every file once, before the device is asked to load. */
+async function fetched(files: ModelFiles, names: readonly string[]): Promise<ModelFiles> {
+  const contents = new Map<string, Uint8Array>();
+  for (const name of names) contents.set(name, await files.read(name));
+  return {
+    id: files.id,
+    document: files.document,
+    read: async name => {
+      const content = contents.get(name);
+      if (!content) throw new NotFoundError(`file ${name} of model ${files.id}`);
+      return content;
+    },
+  };
+}
