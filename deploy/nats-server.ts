@@ -130,6 +130,8 @@ function launch(binary: string, args: readonly string[]): ChildProcess {
   const [command, all] = setpriv ? [setpriv, ['--pdeathsig', 'KILL', binary, ...args]] : [binary, args];
   return spawn(command, all, {
     stdio: ['ignore', 'ignore', 'pipe'],
+    // A group of its own: Ctrl-C in a terminal reaches the launcher alone, which stops this server after the actors.
+    detached: true,
     // Large payloads: with Go's defaults the server's collector gives pages back and faults them in again, at a third of the rate.
     env: { GOGC: '400', GODEBUG: 'madvdontneed=0', ...process.env },
   });

@@ -8,9 +8,9 @@ interface DeleteOptions {
   readonly prefix: string;
   readonly tenant: string;
   /** Also a model that queries still use. */
-  readonly force: boolean;
+  readonly force?: boolean;
   /** Also the model's files, unless another model shares them. */
-  readonly files: boolean;
+  readonly files?: boolean;
 }
 
 /** Removes what was applied. @throws NotFoundError; RefusedError when queries use the model; ConflictError; StorageUnavailableError */

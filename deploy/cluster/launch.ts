@@ -4,7 +4,9 @@ import {
   ConfigError,
   DEFAULT_PREFIX,
   DEFAULT_TENANT,
+  describeError,
   NotFoundError,
+  sleep,
   type Bus,
   type Clock,
   type ClusterDocument,
@@ -12,11 +14,11 @@ import {
 import { realClock } from '../../bus/index.ts';
 import { applyFiles } from '../apply/index.ts';
 import { openBus } from '../connection.ts';
-import { prettyLog, type LogLevel } from '../log.ts';
+import type { LogLevel } from '../log.ts';
 import { startNatsServer } from '../nats-server.ts';
 import { startActorProcess } from './actor-process.ts';
 import type { ClusterEvent } from './events.ts';
-import { RESTART_POLICY, type RestartPolicy } from './restart.ts';
+import { afterFailure, noFailures, RESTART_POLICY, type RestartPolicy } from './restart.ts';
 import { actorSpecs, STOP_STEPS_COUNT, stopStep, type ActorSpec } from './specs.ts';
 import { Supervised, type SupervisedState } from './supervised.ts';
 
@@ -84,7 +86,7 @@ export async function launchCluster(options: LaunchOptions): Promise<LaunchedClu
   const prefix = document.prefix ?? DEFAULT_PREFIX;
   const tenant = options.tenant ?? DEFAULT_TENANT;
   const specs = actorSpecs(document, { baseDir, ...(file === undefined ? {} : { file }) });
-  const nats = await natsFor(options, baseDir);
+  const nats = await natsFor(options, baseDir, onEvent);
   const { url } = nats;
   onEvent({ event: 'nats', url, started: nats.started });
 
@@ -183,20 +185,53 @@ function freeName(name: string, taken: string[], chosen: boolean): string {
   return free;
 }
 
-async function natsFor(
-  options: LaunchOptions,
-  baseDir: string,
-): Promise<{ url: string; started: boolean; stop: () => Promise<void> }> {
+interface Nats {
+  readonly url: string;
+  readonly started: boolean;
+  stop(): Promise<void>;
+}
+
+/** The server that runs already, or one of our own: started again, on its port and with its files, should it die. */
+async function natsFor(options: LaunchOptions, baseDir: string, onEvent: (event: ClusterEvent) => void): Promise<Nats> {
   const { document, natsUrl } = options;
   const settings = document.nats ?? { start: true as const };
   const given = natsUrl ?? ('url' in settings ? settings.url : undefined);
   if (given !== undefined) return { url: given, started: false, stop: async () => {} };
   const asked = settings as { port?: number; store?: string };
-  const storeDir =
-    asked.store === undefined
-      ? join(options.dataDir ?? dataFolder(document.name), 'jetstream')
-      : resolve(baseDir, asked.store);
-  const log = prettyLog({ actor: 'nats', write: () => {}, unixMs: () => realClock.unixMs(), color: false });
-  const server = await startNatsServer({ port: asked.port ?? 4222, storeDir, log });
-  return { url: server.url, started: true, stop: () => server.stop() };
+  const dataDir = options.dataDir ?? dataFolder(document.name, options.env);
+  const storeDir = asked.store === undefined ? join(dataDir, 'jetstream') : resolve(baseDir, asked.store);
+  let server = await startNatsServer({ port: asked.port ?? 4222, storeDir });
+  const { url, port } = server;
+  let stopping = false;
+  let record = noFailures;
+  const supervise = async (): Promise<void> => {
+    for (;;) {
+      const startedMs = realClock.nowMs();
+      await server.exited;
+      if (stopping) return;
+      const nowMs = realClock.nowMs();
+      const decision = afterFailure(record, { nowMs, ranMs: nowMs - startedMs }, RESTART_POLICY);
+      record = decision.record;
+      if (!decision.restart)
+        return onEvent({ event: 'gave-up', actor: 'nats', detail: 'nats-server fails again and again' });
+      onEvent({ event: 'restarting', actor: 'nats', inMs: decision.inMs, failures: record.failedAtMs.length });
+      await sleep(realClock, decision.inMs);
+      if (stopping) return;
+      try {
+        server = await startNatsServer({ port, storeDir });
+      } catch (error) {
+        onEvent({ event: 'warning', detail: describeError(error) });
+      }
+    }
+  };
+  const supervised = supervise();
+  return {
+    url,
+    started: true,
+    stop: async () => {
+      stopping = true;
+      await server.stop();
+      await supervised;
+    },
+  };
 }

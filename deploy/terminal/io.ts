@@ -16,6 +16,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Calls back at the first Ctrl-C or SIGTERM, and at each further one. */
   onInterrupt(listener: (signal: NodeJS.Signals) => void): () => void;
+  /** Calls back for each key pressed, where standard input is a terminal. Ctrl-C then comes as the key \u0003. */
+  onKey(listener: (key: string) => void): () => void;
 }
 
 /** Colours: never with NO_COLOR, always with FORCE_COLOR, else on a terminal that isn't dumb. */
@@ -48,6 +50,16 @@ export function processIo(): Io {
       for (const signal of SIGNALS) process.on(signal, listener);
       return () => {
         for (const signal of SIGNALS) process.off(signal, listener);
+      };
+    },
+    onKey: listener => {
+      const { stdin } = process;
+      if (!stdin.isTTY) return () => {};
+      const hear = (key: Buffer): void => listener(key.toString());
+      stdin.setRawMode(true).resume().on('data', hear);
+      return () => {
+        stdin.off('data', hear);
+        stdin.setRawMode(false).pause();
       };
     },
   };

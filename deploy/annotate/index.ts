@@ -1,0 +1,2 @@
+export { annotate, overlaySvg } from './annotate.ts';
+export { labelledBoxes, wordsOf, type LabelledBox } from './labels.ts';

@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+
+/** Draws text as SVG; `width` in pixels at that size. */
+export interface TextPainter {
+  width(text: string, size: number): number;
+  /** With its baseline at x, y. */
+  svg(text: string, x: number, y: number, size: number, fill: string): string;
+}
+
+export const escapeXml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+interface Font {
+  getPath(text: string, x: number, y: number, size: number): { toPathData(decimals: number): string };
+  getAdvanceWidth(text: string, size: number): number;
+}
+
+/** Glyphs of DejaVu as paths, where the packages are at hand: a machine without fonts draws text too. */
+async function bundledFont(): Promise<Font | undefined> {
+  try {
+    const require = createRequire(import.meta.url);
+    const { default: opentype } = (await import('opentype.js')) as unknown as {
+      default: { parse(data: ArrayBuffer): Font };
+    };
+    const file = await readFile(require.resolve('dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf'));
+    return opentype.parse(new Uint8Array(file).buffer);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The bundled font, else whatever sans-serif font the machine has (its widths are then estimated). */
+export async function textPainter(): Promise<TextPainter> {
+  const font = await bundledFont();
+  if (font) {
+    return {
+      width: (text, size) => font.getAdvanceWidth(text, size),
+      svg: (text, x, y, size, fill) => `<path d="${font.getPath(text, x, y, size).toPathData(1)}" fill="${fill}"/>`,
+    };
+  }
+  return {
+    width: (text, size) => text.length * size * 0.62,
+    svg: (text, x, y, size, fill) =>
+      `<text x="${x}" y="${y}" font-family="sans-serif" font-weight="bold" font-size="${size}" fill="${fill}">${escapeXml(text)}</text>`,
+  };
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+import { ganglion } from './commands/index.ts';
+import { processIo } from './terminal/index.ts';
+
+// A reader that has seen enough (`ganglion results | head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+process.exitCode = await ganglion(process.argv.slice(2), processIo());
+
+// Whatever a library left open must not keep a finished command alive.
+setTimeout(() => process.exit(), 2_000).unref();

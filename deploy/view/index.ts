@@ -1,0 +1,3 @@
+export { collectView, storedPlan, type ViewCollector } from './collect.ts';
+export { hostsTable, planLines, queriesTable, renderTop, type RenderOptions } from './render.ts';
+export { isAlive, troublesOf, type HostView, type QueryView, type Seen, type Trouble, type View } from './view.ts';
