@@ -30,7 +30,9 @@ const SamplerConfig = Type.Object(
 );
 export type SamplerContext = ActorContext<Static<typeof SamplerConfig>, StreamSet>;
 
-/** Between the first beat and taking streams: samplers that start together hear each other, the former reader lets go. */
+/**
+ * Between the first beat and taking streams: samplers that start together hear each other, the former reader lets go.
+ */
 const SETTLE_MS = 300;
 const STORAGE_RETRY_MS = 1000;
 

@@ -4,9 +4,10 @@ export const THUMBNAIL_HEIGHT = 90;
 const BLOCK = 2;
 
 /**
- * How much changed between two thumbnails, 0..1: the mean absolute difference of the block (2×2, i.e. 1/80 of the width) that
- * changed most. A mean over more would drown the tick of a clock in the noise around it. Measured on the synthetic broadcast
- * (640×360, JPEG quality 85, 60 ticks): noise of 0.02, 0.05, 0.1 alone changes at most 0.015, 0.033, 0.066, one digit at least 0.147.
+ * How much changed between two thumbnails, 0..1: the mean absolute difference of the block (2×2, i.e. 1/80 of the
+ * width) that changed most. A mean over more would drown the tick of a clock in the noise around it. Measured on the
+ * synthetic broadcast (640×360, JPEG quality 85, 60 ticks): noise of 0.02, 0.05, 0.1 alone changes at most 0.015,
+ * 0.033, 0.066, one digit at least 0.147.
  */
 export function changeBetween(a: Uint8Array, b: Uint8Array): number {
   if (a.byteLength !== b.byteLength) return 1;

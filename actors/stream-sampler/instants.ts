@@ -1,7 +1,7 @@
 /**
- * When a stream is sampled. Frame `seq` shows the stream time seq · 1000 / rateHz, counted from 2026-01-01 UTC: so numbers go on
- * growing when a sampler restarts or another one takes over, and (for a synthetic stream) the same number is the same picture
- * whoever made it.
+ * When a stream is sampled. Frame `seq` shows the stream time seq · 1000 / rateHz, counted from 2026-01-01 UTC: so
+ * numbers go on growing when a sampler restarts or another one takes over, and (for a synthetic stream) the same number
+ * is the same picture whoever made it.
  */
 const STREAM_EPOCH_UNIX_MS = 1_767_225_600_000;
 
@@ -47,8 +47,8 @@ export function nextSeq(grid: Grid, seq: number, nowMs: number): number {
 }
 
 /**
- * Lets pictures that come at their own times through at `rateHz` at most, drift-free: one that comes up to a quarter of a period
- * early still belongs to its instant, so a source of the same rate with jitter loses none.
+ * Lets pictures that come at their own times through at `rateHz` at most, drift-free: one that comes up to a quarter of
+ * a period early still belongs to its instant, so a source of the same rate with jitter loses none.
  */
 export class RateGate {
   readonly #periodMs: number;

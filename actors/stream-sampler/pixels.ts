@@ -3,9 +3,13 @@ import { THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH } from './change.ts';
 
 /** Work on pixels, off the event loop. */
 export interface Pixels {
-  /** As JPEG. `quality` 1..100, `scale` 0 < scale ≤ 1 of the sides. @throws InputError when the picture can't be decoded */
+  /**
+   * As JPEG. `quality` 1..100, `scale` 0 < scale ≤ 1 of the sides. @throws InputError when the picture can't be decoded
+   */
   encodeJpeg(picture: Picture, options: { quality: number; scale?: number }): Promise<Uint8Array>;
-  /** Gray, uint8 [90, 160], stretched. @throws InputError when the picture can't be decoded, also when it is truncated */
+  /**
+   * Gray, uint8 [90, 160], stretched. @throws InputError when the picture can't be decoded, also when it is truncated
+   */
   thumbnail(picture: Picture): Promise<Uint8Array>;
 }
 

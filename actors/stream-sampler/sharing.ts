@@ -1,6 +1,6 @@
 /**
- * Which of the live samplers reads a stream: the one with the highest weight (rendezvous hashing), so that when a sampler comes or
- * goes only the streams that it gets or had are handed over. Undefined only when there is no sampler.
+ * Which of the live samplers reads a stream: the one with the highest weight (rendezvous hashing), so that when a
+ * sampler comes or goes only the streams that it gets or had are handed over. Undefined only when there is no sampler.
  */
 export function readerOf(stream: string, samplers: Iterable<string>): string | undefined {
   let best: string | undefined;

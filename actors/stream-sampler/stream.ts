@@ -140,7 +140,10 @@ export class StreamReader {
     });
   }
 
-  /** One picture. False at the end of the source. @throws what the source throws, but for broken pictures: these are counted */
+  /**
+   * One picture. False at the end of the source. @throws what the source throws, but for broken pictures: these are
+   * counted
+   */
   async #sample(source: PictureSource, seq: number): Promise<boolean> {
     const { counts } = this.status;
     try {

@@ -175,3 +175,19 @@ test('sampling: a rate gate thins out at the rate, and a source of the same rate
   const slower = new RateGate(10);
   for (let i = 0; i < 100; i++) t.true(slower.admits(i * 130), `picture ${i}`);
 });
+
+test('sampling: a simulated run replays exactly', async t => {
+  const run = async () => {
+    const world = simulatedWorld(t);
+    for (let i = 0; i < 5; i++) await world.apply(synthetic(`cam${i}`, 3, { skipUnchanged: {} }));
+    await world.sampler('s1');
+    const second = await world.sampler('s2');
+    await world.clock.runFor(6000);
+    second.kill();
+    await world.clock.runFor(6000);
+    return { frames: world.frames, news: world.news };
+  };
+  const first = await run();
+  t.true(first.frames.length > 50);
+  t.deepEqual(await run(), first);
+});

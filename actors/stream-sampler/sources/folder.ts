@@ -15,7 +15,10 @@ const PICTURE_NAME = /\.(jpe?g|png|webp)$/i;
 /** PNG files may be larger than what is sent: they become JPEG. */
 const FILE_BYTES_MAX = 4 * PICTURE_BYTES_MAX;
 
-/** The pictures of a folder, one at each instant, in the order of their names (2 before 10). Read anew at each round of a loop. */
+/**
+ * The pictures of a folder, one at each instant, in the order of their names (2 before 10). Read anew at each round of
+ * a loop.
+ */
 export async function openFolder(source: FolderSource, { timers }: SourceSurroundings): Promise<PictureSource> {
   let names = await list(source.path);
   let index = 0;

@@ -5,8 +5,8 @@ const START = Buffer.from([0xff, 0xd8, 0xff]);
 const END = Buffer.from([0xff, 0xd9]);
 
 /**
- * Cuts a stream of JPEGs that follow each other (MJPEG) into pictures. Inside the compressed data of a JPEG every 0xff is followed by
- * 0x00 or a restart marker, so ff d9 ends it; encoders that embed a thumbnail are not expected here.
+ * Cuts a stream of JPEGs that follow each other (MJPEG) into pictures. Inside the compressed data of a JPEG every 0xff
+ * is followed by 0x00 or a restart marker, so ff d9 ends it; encoders that embed a thumbnail are not expected here.
  */
 export class JpegSplitter {
   #pending: Buffer = Buffer.alloc(0);

@@ -31,13 +31,16 @@ interface Instant {
 
 /** An open source. */
 export interface PictureSource {
-  /** `sampler`: asked at each instant of the grid. `source`: pictures come at their own times, already thinned to the rate. */
+  /**
+   * `sampler`: asked at each instant of the grid. `source`: pictures come at their own times, already thinned to the
+   * rate.
+   */
   readonly pace: 'sampler' | 'source';
   /** Pictures that came and went because nobody took them in time, since opening. */
   readonly missed: number;
   /**
-   * The next picture; undefined at the end. Asked again only after it has settled. A picture that is broken is an InputError, then the
-   * next may be asked for. @throws SourceError, InputError
+   * The next picture; undefined at the end. Asked again only after it has settled. A picture that is broken is an
+   * InputError, then the next may be asked for. @throws SourceError, InputError
    */
   next(instant: Instant): Promise<Shot | undefined>;
   /** Frees everything; a pending {@link next} settles. */

@@ -13,9 +13,14 @@ import { RateGate } from '../instants.ts';
 import { Latest } from './latest.ts';
 import type { PictureSource, Shot, SourceSurroundings } from './source.ts';
 
+/** Facts that a frame may carry. */
+const META_MAX = 32;
+
 type SubjectSource = Extract<Source, { kind: 'subject' }>;
 
-/** Pictures or frames that anybody publishes on a subject (as it is, without our prefix), thinned to the sampling rate. */
+/**
+ * Pictures or frames that anybody publishes on a subject (as it is, without our prefix), thinned to the sampling rate.
+ */
 export async function openSubject(
   source: SubjectSource,
   rateHz: number,
@@ -62,7 +67,7 @@ function shotOf(message: BusMessage, nowMs: number): Shot {
     picture: { ...picture, data: picture.data.slice() },
     takenMs: nowMs,
     ...(ageMs === undefined ? {} : { ageMs }),
-    meta: { ...meta, sourceSeq: seq },
+    meta: Object.keys(meta ?? {}).length < META_MAX ? { ...meta, sourceSeq: seq } : { ...meta },
     sound: false,
   };
 }

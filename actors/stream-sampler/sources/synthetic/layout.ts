@@ -40,8 +40,8 @@ const textWidth = (text: string, fontPx: number): number =>
 
 /**
  * The scoreboard along the top (home, score, clock, score, away) and the lower third with a player's name. Designed on
- * 640×360 and scaled; capitals are 22 px high there, and no two texts are nearer than 24 px, so that a text detector sees
- * them apart.
+ * 640×360 and scaled; capitals are 22 px high there, and no two texts are nearer than 24 px, so that a text detector
+ * sees them apart.
  */
 export function layoutOf(truth: Truth): { panels: Panel[]; texts: PlacedText[] } {
   const scale = Math.min(truth.width / 640, truth.height / 360);

@@ -90,7 +90,10 @@ function drawText(out: Uint8Array, truth: Truth, glyphs: GlyphSet, text: PlacedT
   }
 }
 
-/** Runs of a fixed supply of noise, each from another place of it: cheap, and different in each picture. Brightness only. */
+/**
+ * Runs of a fixed supply of noise, each from another place of it: cheap, and different in each picture. Brightness
+ * only.
+ */
 function addNoise(out: Uint8Array, noise: Int8Array, seed: number): void {
   if (noise.length === 0) return;
   const random = seededRandom(seed);
