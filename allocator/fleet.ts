@@ -157,9 +157,7 @@ function whyNot(demand: Demand, view: FleetView): string {
     const needed = curve.persistentBytes + curve.ephemeralBytes(curve.batchMin);
     if (needed > memoryBytes) return `${kind}: ${model} needs ${mb(needed)}, a host has ${mb(memoryBytes)}`;
     if (!canServe(load, memoryBytes)) {
-      const needMs = Math.ceil(
-        2 * curve.latencyMs(curve.batchMin) + demand.sessions[0]!.budgetMs - load.deviceMs,
-      );
+      const needMs = Math.ceil(2 * curve.latencyMs(curve.batchMin) + demand.sessions[0]!.budgetMs - load.deviceMs);
       return `${kind}: too slow, its share of the objective would have to be ${needMs} ms`;
     }
     return `${kind}: memory is taken by other models, ${model} needs ${mb(needed)}; add a host`;

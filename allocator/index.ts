@@ -3,8 +3,25 @@ export { samePlan } from './compare.ts';
 export { curveOf, curvesOf, largestBatch, type Curve, type Curves } from './curve.ts';
 export { tenantOf, type ModelFacts, type Refusal, type Session, type StageKey } from './demand.ts';
 export * from './epoch/index.ts';
-export { memoryOf, merged, occupancy, pack, residualCycle, saturatingBatch, type Load, type Node, type Share } from './packing.ts';
-export { makePlan, type Draft, type HostView, type Planned, type PlannerInput, type PlannerSettings } from './planner.ts';
+export {
+  memoryOf,
+  merged,
+  occupancy,
+  pack,
+  residualCycle,
+  saturatingBatch,
+  type Load,
+  type Node,
+  type Share,
+} from './packing.ts';
+export {
+  makePlan,
+  type Draft,
+  type HostView,
+  type Planned,
+  type PlannerInput,
+  type PlannerSettings,
+} from './planner.ts';
 export { outgrown, RateBook, type RateSettings } from './rates.ts';
 export { garbage, memoryWith, reach, type Holdings, type Reach } from './reach.ts';
 export { splitBudget, type SplitResult, type SplitStage } from './split.ts';

@@ -1,7 +1,15 @@
 import type { Plan, PlannedHost, PlannedSession, Profile, QueryDocument } from '../contracts/index.ts';
 import { assign } from './assign.ts';
 import { curvesOf, largestBatch, type Curve, type Curves } from './curve.ts';
-import { deviceMs, sessionsOf, tenantOf, type ModelFacts, type Refusal, type Session, type StageKey } from './demand.ts';
+import {
+  deviceMs,
+  sessionsOf,
+  tenantOf,
+  type ModelFacts,
+  type Refusal,
+  type Session,
+  type StageKey,
+} from './demand.ts';
 import { layOut, type Fleet, type HostClass } from './fleet.ts';
 import { compareText } from './packing.ts';
 import { poolsOf } from './pools.ts';
@@ -54,7 +62,9 @@ const RUN_SHARE_MAX = 0.75;
 /** Makes the next plan. Pure: equal input, equal plan; models stay where they are unless moving saves a device. */
 export function makePlan(input: PlannerInput): Planned {
   const { settings } = input;
-  const queries = input.queries.toSorted((a, b) => compareText(tenantOf(a), tenantOf(b)) || compareText(a.name, b.name));
+  const queries = input.queries.toSorted(
+    (a, b) => compareText(tenantOf(a), tenantOf(b)) || compareText(a.name, b.name),
+  );
   const used = new Set(queries.flatMap(q => Object.values(q.stages)).map(s => input.models.get(s.model)?.id));
   const profiles = input.profiles.filter(profile => used.has(profile.model));
   const batchMax = new Map([...input.models.values()].map(model => [model.id, model.batchMax]));
@@ -71,7 +81,12 @@ export function makePlan(input: PlannerInput): Planned {
   const fleet = settle(wanted, refused, curves, classes, settings);
   const sessions = [...wanted.values()].flat();
   const hosts = namedHosts(fleet, sessions, input, curves);
-  const pools = poolsOf(hosts, new Map(sessions.map(s => [s.name, s.model])), input.batchers, input.current?.pools ?? []);
+  const pools = poolsOf(
+    hosts,
+    new Map(sessions.map(s => [s.name, s.model])),
+    input.batchers,
+    input.current?.pools ?? [],
+  );
   const planned = new Set(hosts.flatMap(host => host.models.map(({ model }) => `${model} ${host.kind}`)));
   return {
     draft: {
@@ -144,12 +159,7 @@ function settle(
   }
 }
 
-function namedHosts(
-  fleet: Fleet,
-  sessions: readonly Session[],
-  input: PlannerInput,
-  curves: Curves,
-): PlannedHost[] {
+function namedHosts(fleet: Fleet, sessions: readonly Session[], input: PlannerInput, curves: Curves): PlannedHost[] {
   const models = new Map<HostView, Set<string>>();
   const ranked = input.hosts.toSorted((a, b) => compareText(a.host, b.host));
   for (const { kind, memoryBytes } of classesOf(input.hosts)) {
@@ -264,7 +274,9 @@ function notesOf(fleet: Fleet, profiles: readonly Profile[]): string[] {
   const odd = curvesNotes(profiles);
   const tight = fleet.nodes
     .filter(({ node }) => node.kind === 'tight')
-    .flatMap(({ node }) => node.shares.map(s => `${s.load.curve.model}: an objective this tight needs a device of its own`));
+    .flatMap(({ node }) =>
+      node.shares.map(s => `${s.load.curve.model}: an objective this tight needs a device of its own`),
+    );
   return [...new Set([...short, ...tight, ...odd])];
 }
 

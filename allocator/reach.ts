@@ -58,7 +58,11 @@ export function memoryWith(models: PlannedHost['models'], kind: string, held: Ho
     const profile = draft.profiles.find(p => p.model === model && p.device === kind);
     const point = profile?.points.find(p => p.batch >= batchMax) ?? profile?.points.at(-1);
     persistent += resident?.persistentBytes ?? profile?.persistentBytes ?? 0;
-    ephemeral = Math.max(ephemeral, resident?.ephemeralBytes ?? 0, Math.min(point?.ephemeralBytes ?? 0, held.memoryBytes));
+    ephemeral = Math.max(
+      ephemeral,
+      resident?.ephemeralBytes ?? 0,
+      Math.min(point?.ephemeralBytes ?? 0, held.memoryBytes),
+    );
   }
   return persistent + ephemeral;
 }
@@ -92,7 +96,11 @@ function limited(draft: Draft, hosts: readonly PlannedHost[]): Draft {
       .filter(pool => pool.hosts.length > 0),
     refused: [
       ...draft.refused,
-      ...postponed.map(q => ({ tenant: q.tenant, query: q.query, reason: 'its models are loaded as soon as others are released' })),
+      ...postponed.map(q => ({
+        tenant: q.tenant,
+        query: q.query,
+        reason: 'its models are loaded as soon as others are released',
+      })),
     ],
   };
 }

@@ -218,7 +218,10 @@ export const epochChart = setup({
           after: {
             drainDeadline: {
               target: 'resting',
-              actions: { type: 'tell', params: { what: 'not everything was released in time; it will be tried again' } },
+              actions: {
+                type: 'tell',
+                params: { what: 'not everything was released in time; it will be tried again' },
+              },
             },
           },
           on: {

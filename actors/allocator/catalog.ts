@@ -1,0 +1,108 @@
+import { decodeJson } from '../../bus/index.ts';
+import type { ModelFacts } from '../../allocator/index.ts';
+import {
+  BUCKETS,
+  describeError,
+  Profile,
+  QueryDocument,
+  StoredModel,
+  validator,
+  type KeyValue,
+  type KeyValueEntry,
+  type Log,
+  type Validator,
+} from '../../contracts/index.ts';
+
+const isModel = validator(StoredModel);
+const isQuery = validator(QueryDocument);
+const isProfile = validator(Profile);
+
+export interface CatalogPorts {
+  readonly log: Log;
+  keyValue(bucket: string): Promise<KeyValue>;
+  after(delayMs: number, fn: () => void): void;
+  spawn(what: string, work: () => Promise<void>): void;
+  /** A model, query, profile or wish came, changed or went. */
+  changed(what: string): void;
+}
+
+/** Storage that is away is tried again so often. */
+const RETRY_MS = 1000;
+
+/** What was applied and measured, as the buckets have it, and the wishes about hosts. */
+export class Catalog {
+  /** By name. */
+  readonly models = new Map<string, ModelFacts>();
+  /** By `<tenant>.<name>`. */
+  readonly queries = new Map<string, QueryDocument>();
+  /** By key. */
+  readonly profiles = new Map<string, Profile>();
+  /** Hosts that should be left empty. */
+  readonly draining = new Set<string>();
+  readonly #ports: CatalogPorts;
+
+  constructor(ports: CatalogPorts) {
+    this.#ports = ports;
+  }
+
+  follow(): void {
+    this.#watch(BUCKETS.config, 'models.*', entry => {
+      const model = this.#read(entry, isModel);
+      if (model) this.models.set(tail(entry.key), { id: model.id, batchMax: model.document.batchMax });
+      else this.models.delete(tail(entry.key));
+    });
+    this.#watch(BUCKETS.config, 'queries.*.*', entry => {
+      const key = tail(entry.key);
+      const query = this.#read(entry, isQuery);
+      if (query) this.queries.set(key, { ...query, tenant: key.split('.')[0]! });
+      else this.queries.delete(key);
+    });
+    this.#watch(BUCKETS.profiles, '>', entry => {
+      const profile = this.#read(entry, isProfile);
+      if (profile) this.profiles.set(entry.key, profile);
+      else this.profiles.delete(entry.key);
+    });
+    this.#watch(BUCKETS.plan, 'hosts.*', entry => {
+      if (entry.value) this.draining.add(tail(entry.key));
+      else this.draining.delete(tail(entry.key));
+    });
+  }
+
+  /** What one of the queries uses comes first. */
+  modelIds(): { id: string; batchMax: number; used: boolean }[] {
+    const used = new Set([...this.queries.values()].flatMap(q => Object.values(q.stages).map(s => s.model)));
+    return [...this.models]
+      .map(([name, model]) => ({ ...model, used: used.has(name) }))
+      .toSorted((a, b) => Number(b.used) - Number(a.used) || (a.id < b.id ? -1 : 1));
+  }
+
+  #watch(bucket: string, filter: string, take: (entry: KeyValueEntry) => void): void {
+    const open = async (): Promise<void> => {
+      try {
+        const store = await this.#ports.keyValue(bucket);
+        await store.watch(filter, entry => {
+          take(entry);
+          this.#ports.changed(`${entry.key} ${entry.value ? 'changed' : 'was removed'}`);
+        });
+      } catch (error) {
+        this.#ports.log.debug('a bucket can not be watched yet', { bucket, error: describeError(error) });
+        this.#ports.after(RETRY_MS, () => this.#ports.spawn(`watching ${bucket}`, open));
+      }
+    };
+    this.#ports.spawn(`watching ${bucket}`, open);
+  }
+
+  /** Undefined when it was removed, and when it isn't what it should be: then the log says so. */
+  #read<T>(entry: KeyValueEntry, schema: Validator<T>): T | undefined {
+    if (!entry.value) return undefined;
+    try {
+      return schema.check(decodeJson(entry.value), entry.key);
+    } catch (error) {
+      this.#ports.log.warn('an entry is ignored: it is malformed', { key: entry.key, error: describeError(error) });
+      return undefined;
+    }
+  }
+}
+
+/** What follows the first token. */
+const tail = (key: string): string => key.slice(key.indexOf('.') + 1);

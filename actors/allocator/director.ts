@@ -1,0 +1,461 @@
+import { createActor, type Actor } from 'xstate';
+import {
+  epochChart,
+  makePlan,
+  outgrown,
+  phaseOf,
+  RateBook,
+  reach,
+  samePlan,
+  type EpochEvent,
+  type EpochSettings,
+  type Phase,
+  type Planned,
+} from '../../allocator/index.ts';
+import type { BatcherBeat, Cancel, Clock, HostBeat, Log, OrderReply, Plan, RouterBeat } from '../../contracts/index.ts';
+import type { Catalog } from './catalog.ts';
+import { chartClock } from './chart-clock.ts';
+import { Cluster, type Change } from './cluster.ts';
+import type { AllocatorConfig } from './config.ts';
+import { Orders, type OrdersPorts } from './orders.ts';
+import { ProfileOrders } from './profiling.ts';
+import type { Shelf } from './shelf.ts';
+import { lacking, toDrain, toFollow, toPrepare, type Step } from './waiting.ts';
+
+export interface DirectorPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly config: AllocatorConfig;
+  readonly catalog: Catalog;
+  readonly shelf: Shelf;
+  after(delayMs: number, fn: () => void): Cancel;
+  spawn(what: string, work: () => Promise<void>): void;
+  send: OrdersPorts['send'];
+  publish(plan: Plan): void;
+  /** The phase or its state changed: worth a beat. */
+  changed(): void;
+  /** Another leader's plan was found: who leads? */
+  doubt(): void;
+}
+
+/** Documents come in handfuls: one plan for all that come within so long. */
+const APPLY_MS = 200;
+
+/** Carries the epoch chart's effects out and tells it what happened. Stands by until it is told to lead. */
+export class Director {
+  readonly cluster = new Cluster();
+  readonly profiles: ProfileOrders;
+  readonly #ports: DirectorPorts;
+  readonly #chart: Actor<typeof epochChart>;
+  readonly #orders: Orders;
+  readonly #rates: RateBook;
+  /** By `<host> <model>`. */
+  readonly #barred = new Map<string, { detail: string; untilMs: number }>();
+  /** By session: what the latest plan was made for. */
+  readonly #plannedHz = new Map<string, number>();
+  #nonce = '';
+  /** Highest epoch that this leader has named in a plan or an order. */
+  #issued = 0;
+  #plannedAtMs = 0;
+  #stored = false;
+  #degraded = false;
+  #applying = false;
+  /** Loads and releases ordered by plans of this leader, first placements included. */
+  #moved = 0;
+  #waitingFor: readonly string[] = [];
+
+  constructor(ports: DirectorPorts) {
+    this.#ports = ports;
+    const { config, clock, catalog, log } = ports;
+    this.#rates = new RateBook({ averageMs: config.averageMs, enoughMs: config.averageMs });
+    this.#orders = new Orders({
+      clock,
+      spawn: ports.spawn,
+      send: ports.send,
+      fence: () => this.#fence(),
+      replied: (host, verb, reply) => this.#replied(host, verb, reply),
+    });
+    this.profiles = new ProfileOrders({
+      clock,
+      log,
+      catalog,
+      cluster: this.cluster,
+      orders: this.#orders,
+      profileMs: config.profileMs,
+    });
+    this.#chart = createActor(
+      epochChart.provide({
+        actions: {
+          makePlan: () => this.#plan(),
+          orderPrepare: () => this.#startPreparing(),
+          publishPlan: () => this.#commit(),
+          orderRelease: () => this.#countReleases(),
+          blame: () => this.#blame(),
+          stepDown: () => {},
+        },
+      }),
+      { input: settingsOf(config), clock: chartClock(ports.after) },
+    );
+    let phase: Phase = 'standby';
+    this.#chart.subscribe({
+      next: () => {
+        if (this.phase === phase) return;
+        phase = this.phase;
+        ports.changed();
+      },
+      error: error => {
+        throw error;
+      },
+    });
+    this.#chart.start();
+  }
+
+  // ── What others may know ──────────────────────────────────────────────────────────────────────────────────────────
+
+  get phase(): Phase {
+    return phaseOf(this.#chart.getSnapshot());
+  }
+  get leads(): boolean {
+    return this.phase !== 'standby';
+  }
+  get nonce(): string {
+    return this.#nonce;
+  }
+  get inForce(): Plan | undefined {
+    return this.#chart.getSnapshot().context.inForce;
+  }
+  get report() {
+    const { epochs, detail, aborts, unexpected } = this.#chart.getSnapshot().context;
+    return { epochs, detail, aborts, unexpected, modelsMoved: this.#moved, waitingFor: this.#waitingFor };
+  }
+
+  // ── What happens ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  lead(nonce: string, inForce: Plan | undefined): void {
+    this.#nonce = nonce;
+    this.#issued = inForce?.epoch ?? 0;
+    this.#moved = 0;
+    this.#stored = false;
+    this.#plannedHz.clear();
+    for (const session of inForce?.sessions ?? []) this.#plannedHz.set(session.name, session.rateHz);
+    this.#tell({ type: 'lead', inForce });
+  }
+
+  depose(reason: string): void {
+    this.#tell({ type: 'depose', reason });
+  }
+
+  hearHost(host: string, beat: HostBeat): void {
+    this.#take(this.cluster.hearHost(host, beat, this.#now()));
+    for (const { model, state } of beat.residents) if (state === 'resident') this.#barred.delete(`${host} ${model}`);
+    if (beat.state === 'left') this.#hasLeft(host);
+    this.step();
+  }
+
+  hearRouter(router: string, beat: RouterBeat): void {
+    this.cluster.hearRouter(router, beat, this.#now());
+    this.#rates.hear(router, beat);
+    this.step();
+  }
+
+  hearBatcher(batcher: string, beat: BatcherBeat): void {
+    this.#take(this.cluster.hearBatcher(batcher, beat, this.#now()));
+    this.step();
+  }
+
+  /** Something that was applied, measured or wished for changed. */
+  catalogChanged(what: string): void {
+    if (!this.leads || this.#applying) return;
+    this.#applying = true;
+    this.#ports.after(APPLY_MS, () => {
+      this.#applying = false;
+      this.replan(what, true);
+      this.profiles.step();
+    });
+  }
+
+  replan(reason: string, urgent: boolean): void {
+    if (this.leads) this.#tell({ type: 'replan', reason, urgent });
+  }
+
+  /** Now and then: silence, periods, rates, orders. */
+  tick(): void {
+    const { config } = this.#ports;
+    for (const change of this.cluster.silent(this.#now(), config.silenceMs)) this.#take(change);
+    if (!this.leads) return;
+    const { context } = this.#chart.getSnapshot();
+    if (this.phase === 'observing' && !context.pending && context.epochs > 0) {
+      if (this.#now() - this.#plannedAtMs >= config.epochS * 1000) this.replan('the period is over', false);
+      else this.#watchRates();
+    }
+    this.step();
+  }
+
+  /** Looks at what the phase waits for, orders what is due, and says when all has happened. */
+  step(): void {
+    if (!this.leads) return;
+    const { context } = this.#chart.getSnapshot();
+    if (context.epochs > 0 && this.phase === 'observing') this.profiles.step();
+    const before = this.#waitingFor.join();
+    this.#waitingFor = this.#look();
+    if (this.#waitingFor.join() !== before) this.#ports.changed();
+  }
+
+  /** What the plan would be without a host: the queries that are served now and would not be. */
+  without(host: string): string[] {
+    const served = new Set(this.inForce?.queries.map(q => `${q.tenant}.${q.query}`));
+    const { draft } = this.#draft(new Set([...this.#ports.catalog.draining, host]));
+    return draft.refused.filter(r => served.has(`${r.tenant}.${r.query}`)).map(r => `${r.query} (${r.reason})`);
+  }
+
+  // ── Effects of the chart ──────────────────────────────────────────────────────────────────────────────────────────
+
+  #plan(): void {
+    const { context } = this.#chart.getSnapshot();
+    const { inForce } = context;
+    this.#plannedAtMs = this.#now();
+    if (this.cluster.batchers.size === 0 && inForce && inForce.queries.length > 0) {
+      this.#tell({ type: 'keep', detail: 'no prefix-batcher is up; the plan stays as it is' });
+      return;
+    }
+    const { draft, notes } = this.#draft(this.#ports.catalog.draining);
+    this.#degraded = notes.length > 0 || draft.refused.length > 0;
+    for (const note of notes) this.#ports.log.warn('the plan is not as good as it should be', { note });
+    const reached = reach(draft, inForce, this.cluster.holdings());
+    if (reached.is === 'blocked') {
+      this.#ports.log.error('the plan can not be reached safely', { detail: reached.detail });
+      this.#tell({ type: 'block', detail: reached.detail });
+      return;
+    }
+    this.#plannedHz.clear();
+    for (const session of draft.sessions) this.#plannedHz.set(session.name, session.rateHz);
+    if (context.epochs > 0 && inForce && samePlan(reached.draft, inForce) && this.#inPlace(inForce)) {
+      this.#tell({ type: 'keep', detail: `epoch ${inForce.epoch} stays: ${context.reason}` });
+      return;
+    }
+    this.#issued = this.#aboveAll();
+    const plan: Plan = { v: 1, epoch: this.#issued, nonce: this.#nonce, ...reached.draft };
+    this.#tell({ type: 'draft', plan, partial: reached.is === 'partial' });
+  }
+
+  #draft(draining: ReadonlySet<string>): Planned {
+    const { catalog, config } = this.#ports;
+    return makePlan({
+      models: catalog.models,
+      queries: [...catalog.queries.values()],
+      profiles: [...catalog.profiles.values()],
+      hosts: this.cluster.views(draining, host => this.#barredOn(host)),
+      batchers: [...this.cluster.batchers.keys()].toSorted(),
+      current: this.inForce,
+      settings: { networkMs: config.networkMs, replicasMin: config.replicasMin },
+      profiling: model => this.profiles.about(model),
+      rateHz: key => {
+        const measured = this.#rates.rateHz(key);
+        const planned = this.#plannedHz.get(`${key.tenant}.${key.query}.${key.stage}`);
+        if (measured === undefined) return undefined;
+        if (planned !== undefined && !outgrown(measured, planned, config.averageMs)) return planned;
+        return measured * config.headroom;
+      },
+    });
+  }
+
+  #startPreparing(): void {
+    const { candidate } = this.#chart.getSnapshot().context;
+    const held = (host: string): string[] => this.cluster.ready(host)?.residents.map(r => r.model) ?? [];
+    this.#moved += candidate!.hosts.reduce(
+      (sum, { host, models }) => sum + models.filter(m => !held(host).includes(m.model)).length,
+      0,
+    );
+    this.#ports.log.info('preparing', { epoch: candidate!.epoch, reason: this.#chart.getSnapshot().context.reason });
+    queueMicrotask(() => this.step());
+  }
+
+  #commit(): void {
+    const plan = this.inForce!;
+    this.#stored = false;
+    this.#ports.spawn(`commit of epoch ${plan.epoch}`, async () => {
+      const outcome = await this.#ports.shelf.write(plan);
+      if (this.inForce !== plan || !this.leads) return;
+      if (outcome === 'outdated') this.#ports.doubt();
+      this.#ports.publish(plan);
+      this.#stored = true;
+      this.#ports.log.info('in force', { epoch: plan.epoch, hosts: plan.hosts.length, refused: plan.refused.length });
+      this.step();
+    });
+  }
+
+  #countReleases(): void {
+    this.#moved += this.#drainSteps().reduce((sum, { host, order }) => {
+      if (order?.verb !== 'release') return sum;
+      return sum + (this.cluster.ready(host)?.residents.filter(r => !order.keep.includes(r.model)).length ?? 0);
+    }, 0);
+    queueMicrotask(() => this.step());
+  }
+
+  /** Who didn't get ready in time is planned without for a while. */
+  #blame(): void {
+    const { candidate, inForce } = this.#chart.getSnapshot().context;
+    if (!candidate) return;
+    for (const { host } of toPrepare(candidate, inForce, this.cluster)) {
+      const planned = candidate.hosts.find(h => h.host === host)!;
+      for (const { model } of lacking(planned, this.cluster.ready(host))) {
+        this.#bar(host, model, `it was not loaded within ${this.#ports.config.prepareMs} ms`);
+      }
+    }
+  }
+
+  // ── Looking and ordering ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** @returns what is waited for */
+  #look(): readonly string[] {
+    const { candidate, inForce, pending } = this.#chart.getSnapshot().context;
+    switch (this.phase) {
+      case 'preparing':
+        return this.#carryOut(toPrepare(candidate!, inForce, this.cluster));
+      case 'committing': {
+        const left = toFollow(inForce!, this.cluster);
+        if (this.#stored && left.length === 0) this.#tell({ type: 'complete' });
+        return left;
+      }
+      case 'draining':
+        return this.#carryOut(this.#drainSteps());
+      case 'observing': {
+        const owed = this.#drainSteps().some(step => step.order);
+        if (owed && !pending && this.#stored && toFollow(inForce!, this.cluster).length === 0)
+          this.#tell({ type: 'tidy' });
+        return [];
+      }
+      default:
+        return [];
+    }
+  }
+
+  #drainSteps(): Step[] {
+    const { inForce, epochs } = this.#chart.getSnapshot().context;
+    if (!inForce || epochs === 0) return [];
+    return toDrain(inForce, this.cluster, this.#ports.catalog.draining, this.profiles.job);
+  }
+
+  #carryOut(steps: readonly Step[]): readonly string[] {
+    for (const { host, order, failed } of steps) {
+      if (failed) {
+        this.#bar(host, failed.model, failed.detail);
+        this.#tell({ type: 'refuse', detail: `${host}: ${failed.model}: ${failed.detail}` });
+        return [];
+      }
+      if (order) this.#orders.give(host, order);
+    }
+    if (steps.length === 0) this.#tell({ type: 'complete' });
+    return steps.map(step => step.waitingFor);
+  }
+
+  #replied(
+    host: string,
+    verb: string,
+    reply: OrderReply | { readonly accepted: 'unknown'; readonly detail: string },
+  ): void {
+    if (verb === 'profile') this.profiles.replied(host, reply);
+    if (reply.accepted === true || !this.leads) return;
+    this.#ports.log.warn('an order was not obeyed', { host, verb, detail: reply.detail });
+    // Not understood by anybody, or busy: it is given again until the phase's time is over.
+    if (reply.accepted === 'unknown' || reply.reason === 'busy') return;
+    if (reply.reason === 'fenced') {
+      this.#ports.doubt();
+      // A host that obeyed a plan which nobody else heard of: the next one goes above it.
+      this.#issued++;
+    }
+    if (verb !== 'prepare' || this.phase !== 'preparing') return;
+    const planned = this.#chart.getSnapshot().context.candidate?.hosts.find(h => h.host === host);
+    if (planned && reply.reason !== 'fenced') {
+      for (const { model } of lacking(planned, this.cluster.ready(host))) this.#bar(host, model, reply.detail);
+    }
+    this.#tell({ type: 'refuse', detail: `${host}: ${reply.reason}: ${reply.detail}` });
+    this.replan(`${host} refused`, true);
+  }
+
+  // ── Small things ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #take(change: Change): void {
+    if (!change) return;
+    const { what, who, role } = change;
+    if (what === 'gone') {
+      if (role === 'router') this.#rates.forget(who);
+      if (role === 'host') this.#orders.forget(who);
+      if (role === 'host' && !this.cluster.hosts.has(who)) this.#hasLeft(who);
+      if (this.leads && this.#matters(who)) this.#tell({ type: 'lose', who });
+      return;
+    }
+    const { context } = this.#chart.getSnapshot();
+    const waiting = context.epochs === 0 || this.#degraded || (context.inForce?.refused.length ?? 0) > 0;
+    if (role === 'host') this.replan(`${who} arrived`, waiting);
+    if (role === 'batcher' && waiting) this.replan(`${who} arrived`, true);
+  }
+
+  #matters(who: string): boolean {
+    const { candidate, inForce } = this.#chart.getSnapshot().context;
+    return [candidate, inForce].some(
+      plan => plan?.hosts.some(h => h.host === who) || plan?.pools.some(p => p.batcher === who),
+    );
+  }
+
+  /** A host that was to be drained is gone: the wish is fulfilled. */
+  #hasLeft(host: string): void {
+    const { catalog, shelf } = this.#ports;
+    if (!this.leads || !catalog.draining.has(host)) return;
+    this.#ports.spawn(`forgetting the wish about ${host}`, () => shelf.fulfilled(host));
+    catalog.draining.delete(host);
+  }
+
+  #watchRates(): void {
+    for (const [session, plannedHz] of this.#plannedHz) {
+      const [tenant, query, stage] = session.split('.') as [string, string, string];
+      const measured = this.#rates.rateHz({ tenant, query, stage });
+      if (measured === undefined || !outgrown(measured, plannedHz, this.#ports.config.averageMs)) continue;
+      this.replan(`${session} sees ${measured.toFixed(1)} Hz, planned were ${plannedHz.toFixed(1)}`, false);
+      return;
+    }
+  }
+
+  /** Whether every host holds what the plan gives it. */
+  #inPlace(plan: Plan): boolean {
+    return plan.hosts.every(planned => lacking(planned, this.cluster.ready(planned.host)).length === 0);
+  }
+
+  #bar(host: string, model: string, detail: string): void {
+    this.#barred.set(`${host} ${model}`, { detail, untilMs: this.#now() + this.#ports.config.barMs });
+  }
+
+  #barredOn(host: string): Map<string, string> {
+    const models = new Map<string, string>();
+    for (const [key, { detail, untilMs }] of this.#barred) {
+      if (untilMs <= this.#now()) this.#barred.delete(key);
+      else if (key.startsWith(`${host} `)) models.set(key.slice(host.length + 1), detail);
+    }
+    return models;
+  }
+
+  #aboveAll(): number {
+    return Math.max(this.#issued, this.cluster.foreignEpoch(this.#nonce)) + 1;
+  }
+
+  #fence(): { epoch: number; nonce: string } {
+    if (this.#issued <= this.cluster.foreignEpoch(this.#nonce)) this.#issued = this.#aboveAll();
+    return { epoch: this.#issued, nonce: this.#nonce };
+  }
+
+  #tell(event: EpochEvent): void {
+    this.#chart.send(event);
+  }
+
+  #now(): number {
+    return this.#ports.clock.nowMs();
+  }
+}
+
+const settingsOf = (config: AllocatorConfig): EpochSettings => ({
+  gatherMs: config.gatherMs,
+  epochMinMs: config.epochMinMs,
+  prepareMs: config.prepareMs,
+  commitMs: config.commitMs,
+  drainMs: config.drainMs,
+});

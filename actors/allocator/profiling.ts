@@ -1,0 +1,113 @@
+import type { Clock, Log, OrderReply } from '../../contracts/index.ts';
+import type { Catalog } from './catalog.ts';
+import type { Cluster } from './cluster.ts';
+import type { Orders } from './orders.ts';
+
+interface Job {
+  readonly model: string;
+  readonly kind: string;
+  readonly host: string;
+  readonly untilMs: number;
+}
+
+export interface ProfilingPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly catalog: Catalog;
+  readonly cluster: Cluster;
+  readonly orders: Orders;
+  readonly profileMs: number;
+}
+
+const BACK_OFF_MS = 10_000;
+const BACK_OFF_MS_MAX = 600_000;
+
+/** Has models measured that have no profile on some kind of device: one at a time, those that queries use first. */
+export class ProfileOrders {
+  readonly #ports: ProfilingPorts;
+  readonly #failures = new Map<string, { count: number; untilMs: number; detail: string }>();
+  #job: Job | undefined;
+
+  constructor(ports: ProfilingPorts) {
+    this.#ports = ports;
+  }
+
+  /** What is being measured, and where: that host may hold the model for it. */
+  get job(): Job | undefined {
+    return this.#job;
+  }
+
+  /** Gives, or gives again, the next order. Called when something changed and each second. */
+  step(): void {
+    const { clock, cluster, catalog, orders, profileMs } = this.#ports;
+    const now = clock.nowMs();
+    if (this.#job && this.#has(this.#job.model, this.#job.kind)) {
+      this.#failures.delete(keyOf(this.#job));
+      this.#job = undefined;
+    }
+    if (this.#job && !cluster.ready(this.#job.host)) this.#fail(`${this.#job.host} is gone`, false);
+    if (this.#job && now >= this.#job.untilMs) this.#fail(`${this.#job.host} did not finish in time`, true);
+    if (!this.#job) {
+      const next = this.#next(now);
+      if (!next) return;
+      this.#job = { ...next, untilMs: now + profileMs };
+      this.#ports.log.info('a model is being profiled', { model: next.model, kind: next.kind, host: next.host });
+    }
+    const { model, host } = this.#job;
+    // Given once and again only where nobody listened: a measurement shows when the profile is there.
+    if (this.#ordered === this.#job) return;
+    const batchMax = catalog.modelIds().find(m => m.id === model)?.batchMax;
+    if (batchMax === undefined) {
+      this.#job = undefined;
+      return;
+    }
+    this.#ordered = this.#job;
+    orders.give(host, { verb: 'profile', model, batchMax });
+  }
+  #ordered: Job | undefined;
+
+  replied(host: string, reply: OrderReply | { readonly accepted: 'unknown'; readonly detail: string }): void {
+    if (this.#job?.host !== host || reply.accepted === true) return;
+    if (reply.accepted === 'unknown') this.#ordered = undefined;
+    else this.#fail(`${host}: ${reply.detail}`, reply.reason !== 'fenced');
+  }
+
+  /** What is being done about a model without a profile, for people. */
+  about(model: string): string | undefined {
+    if (this.#job?.model === model) return `is being profiled on ${this.#job.host}`;
+    const failed = [...this.#failures].find(([key]) => key.startsWith(`${model} `))?.[1];
+    if (failed) return `could not be profiled (${failed.detail}); it will be tried again`;
+    return 'waits to be profiled';
+  }
+
+  #fail(detail: string, backOff: boolean): void {
+    const job = this.#job!;
+    const count = (this.#failures.get(keyOf(job))?.count ?? 0) + 1;
+    const waitMs = backOff ? Math.min(BACK_OFF_MS_MAX, BACK_OFF_MS * 2 ** (count - 1)) : 0;
+    this.#failures.set(keyOf(job), { count, untilMs: this.#ports.clock.nowMs() + waitMs, detail });
+    this.#ports.log.warn('a model was not profiled', { model: job.model, kind: job.kind, detail });
+    this.#job = undefined;
+  }
+
+  #has(model: string, kind: string): boolean {
+    return [...this.#ports.catalog.profiles.values()].some(p => p.model === model && p.device === kind);
+  }
+
+  /** On the host of the kind that holds least. */
+  #next(now: number): Omit<Job, 'untilMs'> | undefined {
+    const { catalog, cluster } = this.#ports;
+    const ready = [...cluster.hosts]
+      .flatMap(([host, { beat }]) => (beat.state === 'ready' && !catalog.draining.has(host) ? [{ host, beat }] : []))
+      .toSorted((a, b) => a.beat.residents.length - b.beat.residents.length || (a.host < b.host ? -1 : 1));
+    for (const { id } of catalog.modelIds()) {
+      for (const { host, beat } of ready) {
+        const { kind } = beat.device;
+        const wait = this.#failures.get(`${id} ${kind}`)?.untilMs ?? 0;
+        if (!this.#has(id, kind) && now >= wait) return { model: id, kind, host };
+      }
+    }
+    return undefined;
+  }
+}
+
+const keyOf = (job: { readonly model: string; readonly kind: string }): string => `${job.model} ${job.kind}`;

@@ -1,0 +1,92 @@
+import { garbage, memoryWith } from '../../allocator/index.ts';
+import type { HostBeat, Plan, PlannedHost, Resident } from '../../contracts/index.ts';
+import type { Cluster } from './cluster.ts';
+import type { Instruction } from './orders.ts';
+
+/** What has to be said to one host now, and what is waited for. */
+export interface Step {
+  readonly host: string;
+  readonly waitingFor: string;
+  readonly order?: Instruction;
+  /** It will not happen. */
+  readonly failed?: { readonly model: string; readonly detail: string };
+}
+
+const names = (models: readonly string[]): string => models.map(id => id.split('@')[0]).join(', ');
+
+const isReady = (planned: PlannedHost['models'][number], residents: readonly Resident[]): boolean =>
+  residents.some(
+    r =>
+      r.model === planned.model && r.state === 'resident' && planned.batches.every(batch => r.batches.includes(batch)),
+  );
+
+/** Models of the plan that the host lacks or has not warmed up. */
+export const lacking = (planned: PlannedHost, beat: HostBeat | undefined): PlannedHost['models'] =>
+  planned.models.filter(model => !isReady(model, beat?.residents ?? []));
+
+/**
+ * What is left to do before the candidate can be committed: hosts load what is new beside what is in force; only what neither
+ * plan wants is released before, and only where memory asks for it.
+ */
+export function toPrepare(candidate: Plan, inForce: Plan | undefined, cluster: Cluster): Step[] {
+  return candidate.hosts.flatMap((planned): Step[] => {
+    const { host } = planned;
+    const beat = cluster.ready(host);
+    if (!beat) return [{ host, waitingFor: `${host} to be ready` }];
+    const missing = lacking(planned, beat);
+    if (missing.length === 0) return [];
+    const failed = beat.residents.find(r => r.state === 'failed' && missing.some(m => m.model === r.model));
+    if (failed) {
+      const detail = failed.detail ?? 'it can not be loaded';
+      return [{ host, waitingFor: `${host}: ${failed.model} failed`, failed: { model: failed.model, detail } }];
+    }
+    const going = beat.residents.filter(r => r.state === 'releasing').map(r => r.model);
+    if (going.length > 0) return [{ host, waitingFor: `${host} to release ${names(going)}` }];
+    const old = inForce?.hosts.find(h => h.host === host);
+    const held = { memoryBytes: beat.device.memoryBytes, residents: beat.residents };
+    const useless = garbage(held, planned, old);
+    const both = [...planned.models, ...(old?.models ?? []).filter(m => beat.residents.some(r => r.model === m.model))];
+    const uselessBytes = beat.residents
+      .filter(r => useless.includes(r.model))
+      .reduce((sum, r) => sum + r.persistentBytes, 0);
+    const distinct = both.filter((m, i) => both.findIndex(n => n.model === m.model) === i);
+    const needed = memoryWith(distinct, planned.kind, held, { ...candidate }) + uselessBytes;
+    if (useless.length > 0 && needed > held.memoryBytes) {
+      const keep = distinct.map(m => m.model);
+      return [{ host, waitingFor: `${host} to release ${names(useless)}`, order: { verb: 'release', keep } }];
+    }
+    const waitingFor = `${host} to load ${names(missing.map(m => m.model))}`;
+    return [{ host, waitingFor, order: { verb: 'prepare', models: missing } }];
+  });
+}
+
+/** Routers and batchers that don't follow the plan yet. */
+export function toFollow(plan: Plan, cluster: Cluster): string[] {
+  const routers = [...cluster.routers].filter(([, { beat }]) => beat.epoch < plan.epoch).map(([who]) => who);
+  const batchers = [...cluster.batchers]
+    .filter(([, { beat }]) => beat.epoch < plan.epoch || (beat.epoch === plan.epoch && beat.nonce !== plan.nonce))
+    .map(([who]) => who);
+  return [...routers, ...batchers].map(who => `${who} to follow epoch ${plan.epoch}`);
+}
+
+/** What hosts hold beyond the plan in force, and hosts that should go and are empty. */
+export function toDrain(
+  plan: Plan,
+  cluster: Cluster,
+  draining: ReadonlySet<string>,
+  measured: { readonly host: string; readonly model: string } | undefined,
+): Step[] {
+  return [...cluster.hosts].flatMap(([host, { beat }]): Step[] => {
+    if (beat.state !== 'ready') return beat.state === 'leaving' ? [{ host, waitingFor: `${host} to leave` }] : [];
+    const keep = plan.hosts.find(h => h.host === host)?.models.map(m => m.model) ?? [];
+    if (measured?.host === host) keep.push(measured.model);
+    const extra = beat.residents.map(r => r.model).filter(model => !keep.includes(model));
+    if (extra.length > 0) {
+      const waitingFor = `${host} to release ${names(extra)}`;
+      return [{ host, waitingFor, order: { verb: 'release', keep: [...new Set(keep)] } }];
+    }
+    if (draining.has(host) && keep.length === 0)
+      return [{ host, waitingFor: `${host} to leave`, order: { verb: 'leave' } }];
+    return [];
+  });
+}
