@@ -1,4 +1,12 @@
-import { batchTarget, DeadlineQueue, isUsable, type Demand, type GroupView, type Waiting } from './policy/index.ts';
+import {
+  batchTarget,
+  DeadlineQueue,
+  isUsable,
+  type Demand,
+  type GroupView,
+  type HostView,
+  type Waiting,
+} from './policy/index.ts';
 import type { Seat } from './seat.ts';
 
 /** A waiting invocation, as far as scheduling goes. */
@@ -20,9 +28,10 @@ const RATE_MEMORY_MS = 600;
 export class Group<T extends Item> implements GroupView {
   readonly models: readonly string[];
   readonly queue = new DeadlineQueue<T>();
-  seats: readonly Seat[] = [];
   batchTarget = 1;
   batchSustain = 1;
+  #seats: ReadonlyMap<HostView, Seat> = new Map();
+  #seatList: readonly Seat[] = [];
   #latencyWaiting = 0;
   #arrivals = 0;
   #rateHz: number;
@@ -33,6 +42,19 @@ export class Group<T extends Item> implements GroupView {
     this.models = facts.models;
     this.#rateHz = facts.rateHz;
     this.#budgetMs = facts.budgetMs;
+  }
+
+  get seats(): readonly Seat[] {
+    return this.#seatList;
+  }
+
+  set seats(seats: readonly Seat[]) {
+    this.#seatList = seats;
+    this.#seats = new Map(seats.map(seat => [seat.host, seat]));
+  }
+
+  seatOn(host: HostView): Seat | undefined {
+    return this.#seats.get(host);
   }
 
   get prefersLatency(): boolean {

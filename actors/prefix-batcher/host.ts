@@ -26,6 +26,7 @@ export class Host implements HostView {
   /** Where the pools in force use it. */
   seats: readonly Seat[] = [];
   emulated = false;
+  leadMsMax = 0;
   #freeAtMs = -Infinity;
   #seenAtMs = -Infinity;
   #ready = false;
@@ -62,6 +63,11 @@ export class Host implements HostView {
 
   holds(model: string): boolean {
     return this.#residents.has(model);
+  }
+
+  /** Brings {@link leadMsMax} up to date. */
+  measure(): void {
+    this.leadMsMax = this.seats.reduce((most, seat) => Math.max(most, seat.leadMs(seat.batchMax)), 0);
   }
 
   grant(booking: Booking): void {

@@ -113,6 +113,7 @@ export class Pool<T extends Item> implements PoolView {
   #measure(): void {
     const elapsedMs = Number.isFinite(this.#measuredAtMs) ? this.nowMs - this.#measuredAtMs : 0;
     this.#measuredAtMs = this.nowMs;
+    for (const host of this.hosts) host.measure();
     const demanding = this.groups.flatMap(group => {
       const demand = group.measure(this.nowMs, elapsedMs);
       return demand ? [{ group, demand }] : [];

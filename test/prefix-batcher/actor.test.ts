@@ -322,7 +322,7 @@ test('batcher: an unknown policy is a clear error; one of your own can be given'
   const around = { clock: cluster.clock, random: seededRandom(1), id: 'batcher-9', config: { policy: 'mine' } };
   const bus = cluster.network.connect('batcher-9');
   const error = await t.throwsAsync(startActor(prefixBatcher(), { ...around, bus }), { instanceOf: ConfigError });
-  t.regex(error!.message, /"mine" is no policy[\s\S]*hybrid, eager, deferred/);
+  t.regex(error.message, /"mine" is no policy[\s\S]*hybrid, eager, deferred/);
   const own = prefixBatcher({ policies: { mine: hybrid } });
   const actor = await cluster.clock.settle(startActor(own, { ...around, bus }));
   t.is(actor.name, 'prefix-batcher');

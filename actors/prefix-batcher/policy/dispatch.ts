@@ -5,6 +5,7 @@ import {
   type Decision,
   type Drop,
   type GroupView,
+  type HostView,
   type Policy,
   type PoolView,
   type SeatView,
@@ -30,66 +31,94 @@ export function dispatchBy(rules: Rules): Policy {
 }
 
 function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Decision {
+  const { nowMs } = view;
   const drops: Drop[] = [];
   let best: Candidate | undefined;
-  let wakeAtMs = Infinity;
-  const idle = idleHosts(view);
+  const { idle, near, nearAtMs } = lookAround(view);
+  let wakeAtMs = nearAtMs;
 
   for (const group of groups) {
     if (group.queue.length === 0) continue;
-    const outlook = lookAt(group, view.nowMs);
-    const hopeless = group.queue.countBefore(outlook.earliestEndMs);
+    const { hopeless, hopelessAtMs } = lookAhead(group, nowMs);
+    wakeAtMs = Math.min(wakeAtMs, hopelessAtMs);
     if (hopeless > 0) {
       drops.push({ group, count: hopeless });
-      if (hopeless === group.queue.length) continue;
+      continue; // it is asked about again before it is granted anything
     }
-    wakeAtMs = Math.min(wakeAtMs, outlook.grantAtMs, hopelessFrom(group, hopeless, outlook.shortestMs));
-    if (!outlook.seat || hopeless > 0) continue; // a group that drops is asked about again before it is granted anything
-    const candidate = candidateOf(group, outlook.seat, view.nowMs, rules.need(group));
+    const { seat, dueAtMs } = firstToEnd(group, near, nowMs);
+    wakeAtMs = Math.min(wakeAtMs, dueAtMs);
+    if (!seat) continue;
+    const candidate = candidateOf(group, seat, near, nowMs, rules.need(group));
     if (!candidate) continue;
     const openAtMs = rules.openAtMs(candidate, idle);
-    if (openAtMs > view.nowMs + INSTANT_MS) {
-      wakeAtMs = Math.min(wakeAtMs, openAtMs);
-      continue;
-    }
-    if (!best || rules.isBefore(candidate, best)) best = candidate;
+    if (openAtMs > nowMs + INSTANT_MS) wakeAtMs = Math.min(wakeAtMs, openAtMs);
+    else if (!best || rules.isBefore(candidate, best)) best = candidate;
   }
 
-  if (drops.length > 0) return { drops, grants: [], wakeAtMs: view.nowMs };
+  if (drops.length > 0) return { drops, grants: [], wakeAtMs: nowMs };
   if (!best) return { drops, grants: [], wakeAtMs };
   const { group, seat, from, count, startAtMs, latestMs } = best;
-  return { drops, grants: [{ group, seat, from, count, startAtMs, latestAtMs: latestMs }], wakeAtMs: view.nowMs };
+  return { drops, grants: [{ group, seat, from, count, startAtMs, latestAtMs: latestMs }], wakeAtMs: nowMs };
 }
 
-interface Outlook {
-  /** The earliest that one invocation could end on any usable host. */
-  readonly earliestEndMs: number;
-  /** The least time that any run takes, with its lead. */
-  readonly shortestMs: number;
-  /** Where a batch would end first, among the hosts that can be granted one now. */
-  readonly seat: SeatView | undefined;
-  /** When the next host can be granted a batch. */
-  readonly grantAtMs: number;
+/** The hosts that a batch could be granted to now, and when the next one comes near. */
+function lookAround(view: PoolView): { idle: number; near: readonly HostView[]; nearAtMs: number } {
+  const near: HostView[] = [];
+  let idle = 0;
+  let nearAtMs = Infinity;
+  for (const host of view.hosts) {
+    if (host.granted || !isUsable(host, view.nowMs)) continue;
+    const { freeAtMs } = host;
+    if (freeAtMs <= view.nowMs) idle++;
+    const fromMs = freeAtMs - host.leadMsMax;
+    if (fromMs <= view.nowMs + INSTANT_MS) near.push(host);
+    else nearAtMs = Math.min(nearAtMs, fromMs);
+  }
+  return { idle, near, nearAtMs };
 }
 
-function lookAt(group: GroupView, nowMs: number): Outlook {
+/**
+ * How many of the group no host can run in time, and when the most urgent of the others should be looked at again. One host that
+ * is in time for the most urgent settles it, so that this is quick while all is well.
+ */
+function lookAhead(group: GroupView, nowMs: number): { hopeless: number; hopelessAtMs: number } {
+  const { queue } = group;
+  const deadlineMs = queue.deadlineAt(0);
+  let [earliestEndMs, shortestMs] = [Infinity, Infinity];
+  for (const seat of group.seats) {
+    if (!seat.resident || !isUsable(seat.host, nowMs)) continue;
+    const aloneMs = seat.leadMs(1);
+    const runMs = seat.latencyMs(1);
+    const endMs = Math.max(nowMs + aloneMs, seat.host.bookedUntilMs) + runMs;
+    if (endMs <= deadlineMs) return { hopeless: 0, hopelessAtMs: deadlineMs - aloneMs - runMs + 2 * INSTANT_MS };
+    earliestEndMs = Math.min(earliestEndMs, endMs);
+    shortestMs = Math.min(shortestMs, aloneMs + runMs);
+  }
+  if (shortestMs === Infinity) {
+    // No host can be used now (it starts, or a model moves): wait for one as long as a quick run could still be in time.
+    shortestMs = group.seats.reduce((least, seat) => Math.min(least, seat.latencyMs(1)), Infinity);
+    if (shortestMs === Infinity) shortestMs = 0;
+    earliestEndMs = nowMs + shortestMs;
+  }
+  const hopeless = queue.countBefore(earliestEndMs);
+  if (hopeless === queue.length) return { hopeless, hopelessAtMs: Infinity };
+  return { hopeless, hopelessAtMs: queue.deadlineAt(hopeless) - shortestMs + 2 * INSTANT_MS };
+}
+
+/** Where a batch of what waits would end first, among the hosts that can be granted one now; and when the next near one can be. */
+function firstToEnd(group: GroupView, near: readonly HostView[], nowMs: number) {
   const waiting = group.queue.length;
-  let [earliestEndMs, shortestMs, grantAtMs] = [Infinity, Infinity, Infinity];
   let seat: SeatView | undefined;
   let seatEndMs = Infinity;
-  for (const other of group.seats) {
-    const { host } = other;
-    if (!other.resident || !isUsable(host, nowMs)) continue;
-    const oneMs = other.latencyMs(1);
-    const oneLeadMs = other.leadMs(1);
-    earliestEndMs = Math.min(earliestEndMs, Math.max(nowMs + oneLeadMs, host.bookedUntilMs) + oneMs);
-    shortestMs = Math.min(shortestMs, oneMs + oneLeadMs);
-    if (host.granted) continue;
+  let dueAtMs = Infinity;
+  for (const host of near) {
+    const other = group.seatOn(host);
+    if (!other?.resident) continue;
     const size = Math.min(waiting, other.batchMax);
     const leadMs = other.leadMs(size);
     const dueMs = host.freeAtMs - leadMs;
     if (dueMs > nowMs + INSTANT_MS) {
-      grantAtMs = Math.min(grantAtMs, dueMs);
+      dueAtMs = Math.min(dueAtMs, dueMs);
       continue;
     }
     const endMs = Math.max(nowMs + leadMs, host.freeAtMs) + other.latencyMs(size);
@@ -97,32 +126,24 @@ function lookAt(group: GroupView, nowMs: number): Outlook {
     seat = other;
     seatEndMs = endMs;
   }
-  if (shortestMs < Infinity) return { earliestEndMs, shortestMs, seat, grantAtMs };
-  // No host can be used now (it starts, or a model moves): wait for one as long as a quick run could still be in time.
-  shortestMs = group.seats.reduce((least, other) => Math.min(least, other.latencyMs(1)), Infinity);
-  if (shortestMs === Infinity) shortestMs = 0;
-  return { earliestEndMs: nowMs + shortestMs, shortestMs, seat: undefined, grantAtMs };
+  return { seat, dueAtMs };
 }
 
 /** The batch on the seat where it ends first; where none fits there, on any other that can be granted one. */
-function candidateOf(group: GroupView, first: SeatView, nowMs: number, need: number): Candidate | undefined {
+function candidateOf(
+  group: GroupView,
+  first: SeatView,
+  near: readonly HostView[],
+  nowMs: number,
+  need: number,
+): Candidate | undefined {
   const candidate = bestBatch(group, first, nowMs, need);
   if (candidate) return candidate;
-  for (const seat of group.seats) {
-    if (seat === first || !seat.resident || seat.host.granted || !isUsable(seat.host, nowMs)) continue;
-    if (seat.host.freeAtMs - seat.leadMs(1) > nowMs + INSTANT_MS) continue;
+  for (const host of near) {
+    const seat = group.seatOn(host);
+    if (!seat?.resident || seat === first || host.freeAtMs - seat.leadMs(1) > nowMs + INSTANT_MS) continue;
     const other = bestBatch(group, seat, nowMs, need);
     if (other) return other;
   }
   return undefined;
-}
-
-/** When the most urgent invocation behind the first `skip` becomes hopeless, even on an idle host. */
-const hopelessFrom = (group: GroupView, skip: number, shortestMs: number): number =>
-  group.queue.deadlineAt(skip) - shortestMs + 2 * INSTANT_MS;
-
-function idleHosts(view: PoolView): number {
-  let idle = 0;
-  for (const host of view.hosts) if (!host.granted && host.freeAtMs <= view.nowMs && isUsable(host, view.nowMs)) idle++;
-  return idle;
 }

@@ -28,6 +28,8 @@ export interface HostView {
   readonly granted: boolean;
   /** It counts as gone after that, unless it gives another sign of life. */
   readonly usableUntilMs: number;
+  /** About the longest lead of any batch there: before `freeAtMs` less this, nobody needs to look at it. */
+  readonly leadMsMax: number;
 }
 
 /** A group's place on a host. */
@@ -47,6 +49,7 @@ export interface GroupView {
   readonly models: readonly string[];
   readonly queue: QueueView;
   readonly seats: readonly SeatView[];
+  seatOn(host: HostView): SeatView | undefined;
   /** At least one invocation waits whose session prefers latency to idle devices. */
   readonly prefersLatency: boolean;
   /** Usual time from an arrival until its run must have ended. */
