@@ -82,6 +82,16 @@ test('onnx device: in a batch of lines of different width each is read as if it 
   );
 });
 
+test('onnx device: lines that stand upright or on their head are told apart, each in one batch', async t => {
+  const direction = await loadExample(device, 'ppocr-direction');
+  const upright = await textPicture(220, 60, [{ text: 'Direction', x: 14, y: 44, size: 40 }]);
+  const turned = await textPicture(220, 60, [{ text: 'Direction', x: 206, y: 16, size: 40, turn: 180 }]);
+  const prepared = await Promise.all([upright, turned, upright].map(line => direction.prepare(line)));
+  const { outputs } = await direction.run(prepared);
+  const labels = outputs.map(output => ('classes' in output ? output.classes[0]?.label : undefined));
+  t.deepEqual(labels, ['0', '180', '0']);
+});
+
 test('onnx device: an input that is no picture fails alone, the others of the batch are answered', async t => {
   const reader = await loadExample(device, 'ppocr-rec');
   const good = await textPicture(120, 60, [{ text: '42', x: 20, y: 44, size: 40 }]);

@@ -85,7 +85,7 @@ test('model files: what is missing is named with the place it was looked for', a
 });
 
 test('model files: the examples are valid and complete', async t => {
-  for (const name of ['ppocr-det', 'ppocr-rec', 'face-detect', 'face-feature', 'face-age']) {
+  for (const name of ['ppocr-det', 'ppocr-rec', 'ppocr-direction', 'face-detect', 'face-feature', 'face-age']) {
     const document = validator(ModelDocument).check(manifest(name), name);
     const { stored } = await packModel(document, MODELS);
     t.true(stored.bytes > 100_000, name);
