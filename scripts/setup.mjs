@@ -69,16 +69,26 @@ function installPackages() {
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
   if (!isInstalled(JSON.parse(lock))) {
     say('installing the npm packages of package-lock.json (npm ci)');
-    const npm = process.env.npm_execpath;
-    const [command, args] = npm?.endsWith('.js') ? [process.execPath, [npm, 'ci']] : ['npm', ['ci']];
-    const options = { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: environment };
-    const { status, error } = spawnSync(command, args, { ...options, shell: process.platform === 'win32' });
-    if (status !== 0) {
-      say(`npm ci failed${error ? ` (${error.message})` : ''}; see above, then run it by hand: npm ci`);
-      process.exit(1);
+    if (!npm('ci')) {
+      // npm ci insists on asking the registry for packages of other platforms that the lock file leaves out, and fails where
+      // a registry doesn't carry them; npm install keeps to the same versions and passes over those.
+      say('npm ci failed; trying npm install, which keeps to the versions of package-lock.json too');
+      const installed = npm('install', '--no-save');
+      writeFileSync(lockFile, lock);
+      if (!installed || !isInstalled(JSON.parse(lock))) {
+        say('the npm packages could not be installed; see above, then try by hand: npm ci');
+        process.exit(1);
+      }
     }
   }
   writeFileSync(stampFile, stamp);
+}
+
+function npm(...args) {
+  const script = process.env.npm_execpath;
+  const [file, all] = script?.endsWith('.js') ? [process.execPath, [script, ...args]] : ['npm', args];
+  const options = { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: environment };
+  return spawnSync(file, all, { ...options, shell: process.platform === 'win32' }).status === 0;
 }
 
 /** Whether what npm noted in node_modules is what the lock file asks for, e.g. after an `npm ci` by hand. */

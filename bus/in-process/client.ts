@@ -116,8 +116,8 @@ export class LocalBus implements Bus {
       };
       const end = this.#ask(subject, data, options.headers, answer => {
         if (answer instanceof Error) {
-          finish();
           reject(answer);
+          finish();
         } else if (answer.headers === NO_RESPONDERS) finish();
         else if (answers.push(answer) >= max) finish();
         else if (options.stallMs !== undefined) {

@@ -113,6 +113,8 @@ export class NatsBus implements Bus {
       });
       return this.#toMessage(answer);
     } catch (error) {
+      // The client ends its open requests as timed out when it closes.
+      if (this.#closing) throw new DisconnectedError(`request on ${subject}: the bus was closed`, { cause: error });
       throw requestFailure(error, subject, timeoutMs);
     }
   }
