@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decode, encode } from '../../bus/index.ts';
+import { subjects, type AllocatorBeat, type Bus, type ErrorReply, type Plan } from '../../contracts/index.ts';
+
+/** Follows the allocators of a cluster and asks them for things, for the demo. */
+export class Director {
+  plan: Plan | undefined;
+  epochs = 0;
+  modelsMoved = 0;
+  /** What the leading allocator is busy with, in its words. */
+  doing = '';
+  readonly #bus: Bus;
+  readonly #prefix: string;
+
+  constructor(bus: Bus, prefix: string) {
+    this.#bus = bus;
+    this.#prefix = prefix;
+    bus.subscribe(subjects.plans.at(prefix), ({ data }) => {
+      const plan = decode(Uint8Array.from(data)) as Plan;
+      if (plan.epoch >= (this.plan?.epoch ?? 0)) this.plan = plan;
+    });
+    bus.subscribe(subjects.allocatorBeats.at(prefix), ({ data }) => {
+      const beat = decode(data) as AllocatorBeat;
+      if (beat.role !== 'leader') return;
+      this.epochs = Math.max(this.epochs, beat.epochs);
+      this.modelsMoved = Math.max(this.modelsMoved, beat.modelsMoved);
+      this.doing = beat.waitingFor[0] ?? beat.detail ?? beat.phase;
+    });
+  }
+
+  serves(query: string): boolean {
+    return this.plan?.queries.some(planned => planned.query === query) ?? false;
+  }
+
+  /** A host that holds models now. */
+  busyHost(): string | undefined {
+    return this.plan?.hosts.find(({ models }) => models.length > 0)?.host;
+  }
+
+  /** @throws Error with the allocator's reason */
+  async drain(host: string): Promise<string> {
+    const { data } = await this.#bus.request(subjects.drain.at(this.#prefix), encode({ v: 1, host }), {
+      timeoutMs: 5000,
+    });
+    const reply = decode(data) as { detail: string } | ErrorReply;
+    if ('error' in reply) throw new Error(reply.error.detail);
+    return reply.detail;
+  }
+}
+
+/** Waits until `condition` holds. @throws Error naming what it waited for */
+export async function until(what: string, condition: () => boolean, limitMs: number): Promise<void> {
+  const endMs = performance.now() + limitMs;
+  while (!condition()) {
+    if (performance.now() > endMs) throw new Error(`${what}: not so within ${limitMs / 1000} s`);
+    await sleep(50);
+  }
+}
