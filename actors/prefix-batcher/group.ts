@@ -21,6 +21,8 @@ export interface Session {
 }
 
 const GAIN = 0.05;
+/** So many hosts stand for all of them. */
+const SAMPLE_MAX = 8;
 /** Rates are means over about this time. */
 const RATE_MEMORY_MS = 600;
 
@@ -105,8 +107,10 @@ export class Group<T extends Item> implements GroupView {
       this.#rateHz += (1 - Math.exp(-elapsedMs / RATE_MEMORY_MS)) * (seenHz - this.#rateHz);
       this.#arrivals = 0;
     }
-    const seats = this.seats.filter(seat => seat.resident && isUsable(seat.host, nowMs));
-    if (seats.length === 0) return undefined;
+    const usable = this.seats.filter(seat => seat.resident && isUsable(seat.host, nowMs));
+    if (usable.length === 0) return undefined;
+    const stride = Math.ceil(usable.length / SAMPLE_MAX);
+    const seats = usable.filter((_, i) => i % stride === 0);
     const batchMax = Math.min(...seats.map(seat => seat.batchMax));
     const latencyMs = (batch: number): number =>
       seats.reduce((sum, seat) => sum + seat.latencyMs(batch), 0) / seats.length;

@@ -20,6 +20,8 @@ export { BatcherConfig } from './config.ts';
 export * from './policy/index.ts';
 
 const isPlan = validator(Plan);
+/** Timers of platforms have bounds; one that fires too early does no harm. */
+const ALARM_MS_MAX = 60_000;
 const PLAN_TIMEOUT_MS = 2000;
 /** How long offers to a pool that no longer exists are still sent back. */
 const LINGER_MS = 5000;
@@ -180,7 +182,8 @@ function setAlarms(ctx: Context): void {
     const atMs = pool.wakeAtMs;
     if (atMs === Infinity || (set && set.atMs <= atMs)) continue;
     set?.cancel();
-    const cancel = ctx.after(Math.max(0, atMs - ctx.clock.nowMs()), () => {
+    const delayMs = Math.min(ALARM_MS_MAX, Math.max(0, atMs - ctx.clock.nowMs()));
+    const cancel = ctx.after(delayMs, () => {
       alarms.delete(pool);
       batcher?.wake(pool);
       ctx.state.finishTurn();
