@@ -23,7 +23,8 @@ import { account } from './memory.ts';
 import { Orders } from './orders.ts';
 import { Profiling } from './profiling.ts';
 import { Residents } from './residents.ts';
-import { Serving, type Refusal } from './serving.ts';
+import type { Refusal } from './desk.ts';
+import { Serving } from './serving.ts';
 
 export type HostContext = ActorContext<HostConfig, unknown>;
 

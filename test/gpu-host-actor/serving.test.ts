@@ -70,6 +70,20 @@ test('gpu-host: a payload that is missing at the latest start is not waited for,
   t.is(host.answers[1]!.model[0], DET.id);
 });
 
+test('gpu-host: a payload that comes while its batch runs without it is refused at once', async t => {
+  const host = await openRig(t);
+  await host.prepare(DET.id);
+  host.outline('b1', { ids: [1, 2], latestInMs: 10 });
+  host.payloads('b1', [1]);
+  await host.clock.runFor(15);
+  t.deepEqual(host.phases('b1'), ['started']);
+  host.payloads('b1', [2]);
+  await host.clock.runFor(1);
+  t.deepEqual(host.said('b1'), { 2: { is: 'refused', reason: 'overloaded' } });
+  await host.clock.runFor(50);
+  t.is(host.said('b1')[1]!.is, 'output');
+});
+
 test('gpu-host: what a router does not hold any more is not waited for', async t => {
   const host = await openRig(t);
   await host.prepare(DET.id);

@@ -1,0 +1,138 @@
+import { InvalidMessageError, type Cancel, type Payload, type Payloads } from '../../contracts/index.ts';
+import type { LoadedModel } from '../../gpu-host/index.ts';
+import { settle, type Batch, type Item } from './batch.ts';
+import type { Desk } from './desk.ts';
+import { EarlyPayloads } from './early.ts';
+import type { Held } from './held.ts';
+import type { PastBatches } from './past.ts';
+import { payloadBytes } from './size.ts';
+
+export interface IntakeSettings {
+  /** Payloads and prepared inputs of all batches, early ones too. */
+  readonly heldBytesMax: number;
+  /** Payloads whose outline has not come. */
+  readonly early: { readonly holdMs: number; readonly bytesMax: number };
+}
+
+export interface IntakePorts {
+  nowMs(): number;
+  after(delayMs: number, fn: () => void): Cancel;
+  usable(model: string): { loaded: LoadedModel } | undefined;
+  batch(id: string): Batch | undefined;
+  /** An input was settled: its batch may be ready. */
+  settled(): void;
+}
+
+/** Takes payloads in: finds the batch that waits for them, prepares them at once, or says that nobody needs them. */
+export class Intake {
+  /** Payloads for an invocation that needs none any more, since start. */
+  useless = 0;
+  readonly #settings: IntakeSettings;
+  readonly #ports: IntakePorts;
+  readonly #parts: { readonly held: Held; readonly desk: Desk; readonly past: PastBatches };
+  readonly #early: EarlyPayloads;
+  #cancelExpiry: Cancel = () => {};
+
+  constructor(
+    settings: IntakeSettings,
+    ports: IntakePorts,
+    parts: { readonly held: Held; readonly desk: Desk; readonly past: PastBatches },
+  ) {
+    this.#settings = settings;
+    this.#ports = ports;
+    this.#parts = parts;
+    this.#early = new EarlyPayloads(settings.early);
+  }
+
+  get heldBytes(): number {
+    return this.#parts.held.bytes + this.#early.bytes;
+  }
+
+  /** @throws InvalidMessageError when its columns don't fit together */
+  receive(message: Payloads, bytes: number): void {
+    if (message.payloads.length !== message.ids.length) {
+      const detail = `has ${message.payloads.length} entries, /ids has ${message.ids.length}`;
+      throw new InvalidMessageError({ where: 'payloads', path: '/payloads', detail });
+    }
+    const batch = this.#ports.batch(message.batch);
+    if (this.#parts.past.has(message.batch)) this.#refuseLate(message);
+    else if (batch) this.#feed(batch, message);
+    else if (this.#early.hold(message, bytes, this.#ports.nowMs())) this.#armExpiry();
+    else this.#refuseUnknown(message);
+  }
+
+  /** An outline came: so does what was held for it. */
+  outlined(batch: Batch): void {
+    for (const message of this.#early.take(batch.id)) this.#feed(batch, message);
+  }
+
+  /** A batch was refused: what was held for it is not needed. */
+  forget(batch: string): void {
+    this.#early.take(batch);
+  }
+
+  #feed(batch: Batch, message: Payloads): void {
+    const refused: Item[] = [];
+    for (const id of message.absent) {
+      const item = batch.find(message.router, id);
+      if (item?.state === 'awaited') settle(batch, item, 'absent', this.#ports.nowMs());
+    }
+    for (const [i, id] of message.ids.entries()) {
+      const item = batch.find(message.router, id);
+      if (item?.state !== 'awaited') this.useless++;
+      else if (!this.#prepare(batch, item, message.payloads[i]!)) refused.push(item);
+    }
+    this.#parts.desk.answer(batch, refused, () => ({ is: 'refused', reason: 'overloaded' }));
+  }
+
+  /** Begins to prepare a payload. False when there is no room for it. */
+  #prepare(batch: Batch, item: Item, payload: Payload): boolean {
+    const model = this.#ports.usable(item.model);
+    const bytes = payloadBytes(payload);
+    if (!model || this.heldBytes + bytes > this.#settings.heldBytesMax) return false;
+    item.state = 'preparing';
+    this.#parts.held.set(item, bytes);
+    model.loaded.prepare(payload).then(
+      prepared => {
+        item.prepared = prepared;
+        this.#prepared(batch, item, 'prepared');
+      },
+      error => {
+        item.error = error;
+        this.#prepared(batch, item, 'failed');
+      },
+    );
+    return true;
+  }
+
+  #prepared(batch: Batch, item: Item, state: 'prepared' | 'failed'): void {
+    const needed = settle(batch, item, state, this.#ports.nowMs());
+    if (!needed) item.prepared = undefined;
+    this.#parts.held.set(item, item.prepared?.bytes ?? 0);
+    if (needed) this.#ports.settled();
+  }
+
+  /** The batch started without these, or they were answered. */
+  #refuseLate(message: Payloads): void {
+    this.#parts.desk.refuse(message, id => {
+      const model = this.#parts.past.takeMissing(message.batch, message.router, id);
+      if (model === undefined) this.useless++;
+      return model;
+    });
+  }
+
+  /** The outline never came, or there is no room to wait for it: nobody knows the model. */
+  #refuseUnknown(message: Payloads): void {
+    this.#parts.desk.refuse(message, () => '');
+  }
+
+  #armExpiry(): void {
+    this.#cancelExpiry();
+    const { expiryMs } = this.#early;
+    if (expiryMs === undefined) return;
+    this.#cancelExpiry = this.#ports.after(Math.max(0, expiryMs - this.#ports.nowMs()), () => {
+      for (const message of this.#early.expire(this.#ports.nowMs())) this.#refuseUnknown(message);
+      this.#armExpiry();
+    });
+  }
+}
