@@ -32,7 +32,7 @@ export async function deleteDocument(
       Query: config.queries.filter(ofTenant).map(query => query.name),
       Stream: config.streams.filter(ofTenant).map(stream => stream.name),
     }[kind];
-    throw new NotFoundError(`${kind.toLowerCase()} "${name}"`, didYouMean(name, names, `${kind.toLowerCase()}`));
+    throw new NotFoundError(`${kind.toLowerCase()} "${name}"`, didYouMean(name, names, kind.toLowerCase()));
   }
   const users = config.queries.filter(query => Object.values(query.stages).some(stage => stage.model === name));
   if (kind === 'Model' && users.length > 0 && !options.force) {

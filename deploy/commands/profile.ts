@@ -131,7 +131,7 @@ async function modelsNamed(model: string, bus: Bus | undefined, flags: ProfileFl
 async function profileOne(files: ModelFiles, bus: Bus | undefined, flags: ProfileFlags, io: Io): Promise<void> {
   const log = prettyLog({
     actor: 'device',
-    write: io.err,
+    write: (line: string) => io.err(line),
     unixMs: () => realClock.unixMs(),
     color: io.color,
     level: 'warn',

@@ -95,7 +95,7 @@ async function run(actor: string, flags: RunFlags, io: Io): Promise<ExitCode> {
 }
 
 const logFor = (actor: string, flags: RunFlags, io: Io): Log => {
-  const options = { actor, write: io.err, unixMs: () => realClock.unixMs(), level: flags.logLevel };
+  const options = { actor, write: (line: string) => io.err(line), unixMs: () => realClock.unixMs(), level: flags.logLevel };
   return flags.log === 'json' ? jsonLog(options) : prettyLog({ ...options, color: io.color });
 };
 
@@ -134,10 +134,12 @@ function whenAskedToStop(io: Io, log: Log): Asked {
 
 /** Runs until it is asked to stop, ends by itself, or has no bus any more. */
 async function untilEnded(running: RunningActor, bus: Bus, signal: Promise<string>, log: Log): Promise<ExitCode> {
+  let away = false;
   const closed = new Promise<Ending>(resolve => {
     bus.onStatus(status => {
-      if (status === 'disconnected') log.warn('the connection to NATS is lost, trying to get it back');
-      if (status === 'connected') log.info('connected to NATS');
+      if (status === 'disconnected' && !away) log.warn('the connection to NATS is lost, trying to get it back');
+      if (status === 'connected' && away) log.info('the connection to NATS is back');
+      if (status === 'disconnected' || status === 'connected') away = status === 'disconnected';
       if (status === 'slow-consumer') log.warn('this actor reads too slowly: NATS dropped messages for it');
       if (status === 'closed')
         resolve({ how: 'crashed', error: new DisconnectedError('the connection to NATS is closed') });

@@ -1,0 +1,26 @@
+import { DOCUMENTS, type TSchema } from '../../contracts/index.ts';
+import { asyncApi } from './asyncapi.ts';
+import { reference } from './reference.ts';
+import { plainSchema } from './schema.ts';
+
+export { directions, type Direction } from './directions.ts';
+export { fieldsOf, plainSchema, type FieldRow } from './schema.ts';
+
+const DRAFT = 'http://json-schema.org/draft-07/schema#';
+const json = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;
+
+const documentSchema = (kind: string, schema: TSchema): string =>
+  json({ $schema: DRAFT, title: `Ganglion ${kind}`, ...plainSchema(schema) });
+
+/** Every generated file: path from the package's root → content. */
+export function generatedFiles(version: string): Map<string, string> {
+  const files = new Map<string, string>();
+  const kinds = Object.entries(DOCUMENTS);
+  for (const [kind, schema] of kinds)
+    files.set(`schemas/${kind.toLowerCase()}.schema.json`, documentSchema(kind, schema));
+  const any = { $schema: DRAFT, title: 'Any Ganglion document', anyOf: kinds.map(([, schema]) => plainSchema(schema)) };
+  files.set('schemas/any.schema.json', json(any));
+  files.set('docs/asyncapi.json', json(asyncApi(version)));
+  files.set('docs/reference.md', reference());
+  return files;
+}
