@@ -10,7 +10,7 @@ import type { Waiting } from './queue.ts';
  * - `failed`    its payload can't be used
  * - `closed`    answered
  */
-export type ItemState = 'awaited' | 'preparing' | 'prepared' | 'absent' | 'failed' | 'closed';
+type ItemState = 'awaited' | 'preparing' | 'prepared' | 'absent' | 'failed' | 'closed';
 
 /** One invocation of a batch. Times on the host's clock. */
 export interface Item {

@@ -1,5 +1,6 @@
 import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
 import {
+  describeError,
   ModelError,
   NotFoundError,
   RefusedError,
@@ -114,7 +115,10 @@ export class Residents {
         return true;
       };
       if (look()) return;
-      const watch = chart.subscribe({ next: () => look() && watch.unsubscribe(), complete: () => look() });
+      const watch = chart.subscribe({
+        next: () => look() && watch.unsubscribe(),
+        complete: () => look() || reject(new RefusedError('the host is leaving')),
+      });
     });
   }
 
@@ -182,7 +186,7 @@ export class Residents {
   }
 
   #provided(stored: StoredModel): typeof residentChart {
-    const { device, clock } = this.#ports;
+    const { device, clock, log } = this.#ports;
     const model = stored.id;
     return residentChart.provide({
       guards: { unused: () => this.#ports.usesOf(model) === 0 },
@@ -209,7 +213,11 @@ export class Residents {
             if (!signal.aborted) this.#entries.get(model)?.chart.send({ type: 'warmed', batch });
           }
         }),
-        unload: fromPromise(({ input }) => input.loaded.release()),
+        unload: fromPromise(({ input }) =>
+          input.loaded
+            .release()
+            .catch(error => log.warn('a model could not be unloaded', { model, error: describeError(error) })),
+        ),
       },
     });
   }

@@ -181,6 +181,19 @@ test('gpu-host: profile measures what is not resident, stores it, and lets it go
   );
 });
 
+test('gpu-host: stops at once while a model is loaded for a measurement, and while it is measured', async t => {
+  for (const afterMs of [5, 70]) {
+    const host = await openRig(t);
+    await host.order({ verb: 'profile', model: DET.id, batchMax: 4 });
+    await host.clock.runFor(afterMs);
+    t.is(host.beat().residents.length, 1);
+    await host.clock.settle(host.running.stop(), 100);
+    await host.clock.runFor(1);
+    t.is(host.beat().state, 'left');
+    t.is(await host.profile('det.000000000000.emulated'), undefined);
+  }
+});
+
 test('gpu-host: a resident model serves while it is measured, and stays', async t => {
   const host = await openRig(t);
   await host.prepare(DET.id);
