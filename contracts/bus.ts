@@ -26,7 +26,8 @@ export interface Subscription {
 /**
  * - `disconnected` the connection is gone, attempts to get it back go on without end
  * - `connected`    it is back (also sent once at first); subscriptions were restored, what was published meanwhile is lost
- * - `slow-consumer` this side reads too slowly and the server dropped messages for it
+ * - `slow-consumer` this side reads too slowly and messages for it were dropped (the in-process bus; a NATS server closes the
+ *                  connection without saying why: `disconnected`, then `connected`, and a warning in the log)
  * - `closed`       for good
  */
 export type BusStatus = 'connected' | 'disconnected' | 'slow-consumer' | 'closed';

@@ -38,7 +38,9 @@ export class NatsBus implements Bus {
   readonly #status = new StatusListeners(() => this.#connected);
   #maxPayloadBytes: number;
   #connected = true;
+  #serverId: string | undefined;
   #closing = false;
+  #closedTold = false;
 
   constructor(nc: NatsConnection, options: { clock: Clock; log: Log; name: string; storageTimeoutMs: number }) {
     this.nc = nc;
@@ -46,6 +48,7 @@ export class NatsBus implements Bus {
     this.log = options.log;
     this.storageTimeoutMs = options.storageTimeoutMs;
     this.#name = options.name;
+    this.#serverId = nc.info?.server_id;
     this.#maxPayloadBytes = nc.info?.max_payload ?? 1024 * 1024;
     void this.#followStatus();
     void this.#followEnd();
@@ -267,9 +270,21 @@ export class NatsBus implements Bus {
   #setConnected(connected: boolean): void {
     if (this.#connected === connected || this.#closing) return;
     this.#connected = connected;
-    if (connected) this.log.info('connected to NATS again', { server: this.nc.getServer() });
+    if (connected) this.#logReturn();
     else this.log.warn('the connection to NATS is lost; trying to get it back', {});
     this.#status.tell(connected ? 'connected' : 'disconnected');
+  }
+
+  /** A server that drops a slow reader doesn't tell it why: all that shows is that the same server was there all along. */
+  #logReturn(): void {
+    const serverId = this.nc.info?.server_id;
+    const server = this.nc.getServer();
+    if (serverId === this.#serverId) {
+      this.log.warn('connected again to a NATS server that had not stopped: its log says why, e.g. "Slow Consumer"', {
+        server,
+      });
+    } else this.log.info('connected to NATS again', { server });
+    this.#serverId = serverId;
   }
 
   #onServerError(status: Status): void {
@@ -292,5 +307,4 @@ export class NatsBus implements Bus {
     this.#connected = false;
     this.#status.tell('closed');
   }
-  #closedTold = false;
 }
