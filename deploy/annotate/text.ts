@@ -11,9 +11,14 @@ export interface TextPainter {
 export const escapeXml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
+interface Glyph {
+  readonly advanceWidth: number;
+  getPath(x: number, y: number, size: number): { toPathData(decimals: number): string };
+}
+
 interface Font {
-  getPath(text: string, x: number, y: number, size: number): { toPathData(decimals: number): string };
-  getAdvanceWidth(text: string, size: number): number;
+  readonly unitsPerEm: number;
+  charToGlyph(char: string): Glyph;
 }
 
 /** Glyphs of DejaVu as paths, where the packages are at hand: a machine without fonts draws text too. */
@@ -34,9 +39,22 @@ async function bundledFont(): Promise<Font | undefined> {
 export async function textPainter(): Promise<TextPainter> {
   const font = await bundledFont();
   if (font) {
+    // Glyph by glyph: opentype.js can't shape whole texts with this font's tables.
+    const advance = (char: string, size: number): number =>
+      (font.charToGlyph(char).advanceWidth * size) / font.unitsPerEm;
+    const width = (text: string, size: number): number => [...text].reduce((sum, char) => sum + advance(char, size), 0);
     return {
-      width: (text, size) => font.getAdvanceWidth(text, size),
-      svg: (text, x, y, size, fill) => `<path d="${font.getPath(text, x, y, size).toPathData(1)}" fill="${fill}"/>`,
+      width,
+      svg: (text, x, y, size, fill) => {
+        const chars = [...text];
+        const path = chars.map((char, i) =>
+          font
+            .charToGlyph(char)
+            .getPath(x + width(chars.slice(0, i).join(''), size), y, size)
+            .toPathData(1),
+        );
+        return `<path d="${path.join('')}" fill="${fill}"/>`;
+      },
     };
   }
   return {
