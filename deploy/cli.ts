@@ -1,11 +1,16 @@
 #!/usr/bin/env node
-import { ganglion } from './commands/index.ts';
+import { EXIT, ganglion } from './commands/index.ts';
 import { processIo } from './terminal/index.ts';
 
 // A reader that has seen enough (`ganglion results | head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
+});
+
+process.on('uncaughtException', error => {
+  process.stderr.write(`ganglion: this should not happen: ${error.stack ?? error.message}\n`);
+  process.exit(EXIT.failed);
 });
 
 process.exitCode = await ganglion(process.argv.slice(2), processIo());

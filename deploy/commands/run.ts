@@ -61,10 +61,6 @@ async function run(actor: string, flags: RunFlags, io: Io): Promise<ExitCode> {
   const id = flags.name ?? `${plainName(actor)}-${randomId(systemRandom, 4)}`;
   const log = logFor(id, flags, io);
   const asked = whenAskedToStop(io, log);
-  process.on('uncaughtException', error => {
-    log.error('the process can not go on', { error: error.stack ?? error.message });
-    process.exit(EXIT.failed);
-  });
   try {
     const definition = await loadActor(actor, log);
     const config = await readConfiguration(flags);
@@ -83,19 +79,24 @@ async function run(actor: string, flags: RunFlags, io: Io): Promise<ExitCode> {
       prefix: flags.prefix,
       vitals: processVitals(),
     });
-    process.send?.({ ready: true });
+    io.launcher?.ready();
     return await untilEnded(running, bus, asked.signal, log);
   } catch (error) {
     log.error(describeError(error));
     return error instanceof ConfigError ? EXIT.usage : EXIT.failed;
   } finally {
     asked.forget();
-    if (process.connected) process.disconnect();
+    io.launcher?.release();
   }
 }
 
 const logFor = (actor: string, flags: RunFlags, io: Io): Log => {
-  const options = { actor, write: (line: string) => io.err(line), unixMs: () => realClock.unixMs(), level: flags.logLevel };
+  const options = {
+    actor,
+    write: (line: string) => io.err(line),
+    unixMs: () => realClock.unixMs(),
+    level: flags.logLevel,
+  };
   return flags.log === 'json' ? jsonLog(options) : prettyLog({ ...options, color: io.color });
 };
 
@@ -119,7 +120,7 @@ function whenAskedToStop(io: Io, log: Log): Asked {
     yes = true;
     resolve(name);
   });
-  process.once('disconnect', () => {
+  io.launcher?.onGone(() => {
     yes = true;
     resolve('the launcher is gone');
   });

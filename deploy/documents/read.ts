@@ -50,7 +50,8 @@ export function parseDocuments(text: string, file: string, baseDir = dirname(res
     const lineOf = (path: Path, at: 'key' | 'value' = 'value'): number => lines.linePos(offsetOf(yaml, path, at)).line;
     const before = problems.length;
     const value = toValue(yaml, file, lineOf, problems);
-    if (value === undefined) continue;
+    // Nothing but comments.
+    if (value === undefined || value === null) continue;
     problems.push(...checkDocument(value, file, lineOf));
     if (problems.slice(before).some(problem => problem.severity === 'error')) continue;
     documents.push({ document: value as AnyDocument, file, baseDir, lineOf });

@@ -18,6 +18,17 @@ export interface Io {
   onInterrupt(listener: (signal: NodeJS.Signals) => void): () => void;
   /** Calls back for each key pressed, where standard input is a terminal. Ctrl-C then comes as the key \u0003. */
   onKey(listener: (key: string) => void): () => void;
+  /** The process that launched this one and wants to hear of it, if any. */
+  readonly launcher: Launcher | undefined;
+}
+
+export interface Launcher {
+  /** Tells it that this process does its work now. */
+  ready(): void;
+  /** Calls back when it is gone, however it went. */
+  onGone(listener: () => void): void;
+  /** Lets go of it, so that this process can end. */
+  release(): void;
 }
 
 /** Colours: never with NO_COLOR, always with FORCE_COLOR, else on a terminal that isn't dumb. */
@@ -52,6 +63,7 @@ export function processIo(): Io {
         for (const signal of SIGNALS) process.off(signal, listener);
       };
     },
+    launcher: process.send ? channelToLauncher() : undefined,
     onKey: listener => {
       const { stdin } = process;
       if (!stdin.isTTY) return () => {};
@@ -64,3 +76,11 @@ export function processIo(): Io {
     },
   };
 }
+
+const channelToLauncher = (): Launcher => ({
+  ready: () => void process.send?.({ ready: true }),
+  onGone: listener => void process.once('disconnect', listener),
+  release: () => {
+    if (process.connected) process.disconnect();
+  },
+});
