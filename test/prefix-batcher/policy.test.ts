@@ -178,7 +178,7 @@ test('policy: what no host can run in time is dropped, and nothing sooner', t =>
 
 test('policy: a batch that the load needs passes over one that is too urgent for it; another host still takes that', t => {
   const busy = { ...model, alphaMs: 0.5, betaMs: 9.5, batchMax: 16, rateHz: 1500 };
-  const stand = new Stand({ models: [busy], hosts: ['a', 'b'] });
+  const stand = new Stand({ models: [busy, { ...model, name: 'other' }], hosts: ['a', 'b'] });
   for (const host of ['a', 'b']) {
     stand.offer(0);
     stand.tell(host, 'started', 0);
@@ -192,6 +192,20 @@ test('policy: a batch that the load needs passes over one that is too urgent for
   t.false(large!.ids.includes(urgent));
   t.deepEqual([small!.host, small!.ids], ['b', [urgent]]);
   t.deepEqual(stand.dropped, []);
+});
+
+test('policy: a group alone in a pool that is pressed waits for the batch that its load needs, even on the last idle host', t => {
+  const pressed = { ...model, rateHz: 300 };
+  const stand = new Stand({ models: [pressed], hosts: ['a'] });
+  const need = stand.groups[0]!;
+  stand.offer(0);
+  t.true(need.batchSustain > 1);
+  t.deepEqual(stand.grants, []);
+  while (stand.grants.length === 0 && stand.pool.queued < 8) stand.offer(1);
+  t.is(stand.grants[0]!.ids.length, need.batchSustain);
+  const shared = new Stand({ models: [pressed, { ...model, name: 'other' }], hosts: ['a'] });
+  shared.offer(0);
+  t.is(shared.grants.length, 1, 'beside others it starts at once');
 });
 
 test('policy: without a usable host invocations wait until the quickest run would be too late', t => {
@@ -313,7 +327,10 @@ test('target: the smallest batches that sustain the load', t => {
   t.deepEqual(batchesSustaining([demand], [30], 5), [1], '500/s · 10 ms = 5 devices');
   const [batch] = batchesSustaining([demand], [30], 1);
   t.is(batch, 9, '500/s · 18 ms / 9 = 1 device');
-  t.deepEqual(batchesSustaining([demand, demand], [30, 20], 0.5), [30, 20], 'nothing sustains it');
+  const [large, other] = batchesSustaining([demand, demand], [30, 20], 0.5);
+  t.true(large! > 25 && other! > 17, 'nothing sustains it');
+  const flat = { ...demand, latencyMs: (b: number): number => 20 * b };
+  t.deepEqual(batchesSustaining([flat], [4], 1), [1], 'batching gains nothing');
 });
 
 test('margin: comes from the profile, then from what is observed, and is never less than the least', t => {

@@ -16,10 +16,17 @@ export interface Rules {
   readonly name: string;
   /** The smallest batch for which more urgent invocations may be passed over. */
   need(group: GroupView): number;
-  /** When the candidate should be granted; not later than now: at once. `idle`: hosts without work, its own among them. */
-  openAtMs(candidate: Candidate, idle: number): number;
+  /** When the candidate should be granted; not later than now: at once. */
+  openAtMs(candidate: Candidate, rivalry: Rivalry): number;
   /** Which of two open candidates is granted first; the same for one and the other: the one of the earlier group. */
   isBefore(one: Candidate, other: Candidate): boolean;
+}
+
+export interface Rivalry {
+  /** Hosts without work, the candidate's own among them. */
+  readonly idle: number;
+  /** No other group uses the pool. */
+  readonly alone: boolean;
 }
 
 /** Drops what is hopeless, then grants the most urgent open candidate, if a host can take it. */
@@ -35,6 +42,7 @@ function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Dec
   const drops: Drop[] = [];
   let best: Candidate | undefined;
   const { idle, near, nearAtMs } = lookAround(view);
+  const rivalry: Rivalry = { idle, alone: view.groups.length === 1 };
   let wakeAtMs = nearAtMs;
 
   for (const group of groups) {
@@ -50,7 +58,7 @@ function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Dec
     if (!seat) continue;
     const candidate = candidateOf(group, seat, near, nowMs, rules.need(group));
     if (!candidate) continue;
-    const openAtMs = rules.openAtMs(candidate, idle);
+    const openAtMs = rules.openAtMs(candidate, rivalry);
     if (openAtMs > nowMs + INSTANT_MS) wakeAtMs = Math.min(wakeAtMs, openAtMs);
     else if (!best || rules.isBefore(candidate, best)) best = candidate;
   }

@@ -21,6 +21,16 @@ function efficiency({ seat, count, group }: Candidate): number {
   return (seat.latencyMs(target) * count) / (target * seat.latencyMs(count));
 }
 
+/** A load that needs batches above this share of the target presses: then even what prefers latency waits for such a batch. */
+const PRESSING_SHARE = 1 / 2;
+
+/**
+ * A group that has the pool for itself gains by waiting for the batch that its load needs: the hosts then take turns, as the target
+ * assumes. Among several groups the batches that waited would collide.
+ */
+const isWorthGrowing = ({ group, count }: Candidate): boolean =>
+  count < group.batchSustain && group.batchSustain > PRESSING_SHARE * group.batchTarget;
+
 /**
  * Starts at once what prefers latency; defers the rest, while another host would idle anyway, until waiting can't make its batch
  * larger. More urgent invocations are passed over only for batches that the load needs.
@@ -29,8 +39,12 @@ export const hybrid = (): Policy =>
   dispatchBy({
     name: 'hybrid',
     need: group => group.batchSustain,
-    openAtMs: (candidate, idle) =>
-      candidate.group.prefersLatency || idle < 2 || candidate.from > 0 ? -Infinity : candidate.frontrunMs,
+    openAtMs: (candidate, { idle, alone }) => {
+      const { group, from, frontrunMs } = candidate;
+      if (from > 0) return -Infinity;
+      if (alone && isWorthGrowing(candidate)) return frontrunMs;
+      return group.prefersLatency || idle < 2 ? -Infinity : frontrunMs;
+    },
     isBefore: goesBefore,
   });
 

@@ -29,7 +29,7 @@ export function batchTarget(demand: Demand): number {
 
 /**
  * For each group the smallest batch at which `devices` carry the whole load Σ r·ℓ(b)/b: all groups go the same share of the way
- * from 1 to their targets. Where even the targets don't do, the targets.
+ * from 1 to their targets. Where even the targets don't do, the targets; in any case the smallest that do (nearly) as well.
  */
 export function batchesSustaining(demands: readonly Demand[], targets: readonly number[], devices: number): number[] {
   const at = (share: number): number[] => targets.map(target => Math.ceil(1 + share * (target - 1)));
@@ -46,7 +46,16 @@ export function batchesSustaining(demands: readonly Demand[], targets: readonly 
     if (load(at(middle)) <= devices) high = middle;
     else low = middle;
   }
-  return at(high);
+  return at(high).map((batch, i) => asQuick(demands[i]!, batch));
+}
+
+/** A smaller batch that costs at most so much more for each input is as good: where batching gains nothing, none is waited for. */
+const COST_MAX = 1.02;
+
+function asQuick(demand: Demand, batch: number): number {
+  const costMsMax = (COST_MAX * demand.latencyMs(batch)) / batch;
+  for (let b = 1; b < batch; b++) if (demand.latencyMs(b) / b <= costMsMax) return b;
+  return batch;
 }
 
 /** The largest b of 1..max that `fits`, where those that fit come first; 1 when none does. */
