@@ -23,7 +23,7 @@ const BARRED_COST = 1e15;
  * @returns for each node the index of its host
  */
 export function assign(nodes: readonly Wanted[], hosts: readonly Holding[]): number[] {
-  const result = new Array<number>(nodes.length).fill(-1);
+  const result = nodes.map(() => -1);
   const free = new Set(hosts.keys());
   for (const [i, node] of nodes.entries()) {
     for (const j of free) {
@@ -94,7 +94,7 @@ function hungarian(costs: readonly (readonly number[])[]): number[] {
       j0 = back;
     }
   }
-  const columnOf = new Array<number>(n).fill(0);
+  const columnOf = costs.map(() => 0);
   for (let j = 1; j <= m; j++) if (rowOf[j]! > 0) columnOf[rowOf[j]! - 1] = j - 1;
   return columnOf;
 }

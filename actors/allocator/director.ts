@@ -7,6 +7,7 @@ import {
   RateBook,
   reach,
   samePlan,
+  type EpochContext,
   type EpochEvent,
   type EpochSettings,
   type Phase,
@@ -70,8 +71,8 @@ export class Director {
     this.#rates = new RateBook({ averageMs: config.averageMs, enoughMs: config.averageMs });
     this.#orders = new Orders({
       clock,
-      spawn: ports.spawn,
-      send: ports.send,
+      spawn: (what, work) => ports.spawn(what, work),
+      send: (host, order) => ports.send(host, order),
       fence: () => this.#fence(),
       replied: (host, verb, reply) => this.#replied(host, verb, reply),
     });
@@ -86,15 +87,15 @@ export class Director {
     this.#chart = createActor(
       epochChart.provide({
         actions: {
-          makePlan: () => this.#plan(),
-          orderPrepare: () => this.#startPreparing(),
-          publishPlan: () => this.#commit(),
+          makePlan: ({ context }) => this.#plan(context),
+          orderPrepare: ({ context }) => this.#startPreparing(context),
+          publishPlan: ({ context }) => this.#commit(context),
           orderRelease: () => this.#countReleases(),
-          blame: () => this.#blame(),
+          blame: ({ context }) => this.#blame(context),
           stepDown: () => {},
         },
       }),
-      { input: settingsOf(config), clock: chartClock(ports.after) },
+      { input: settingsOf(config), clock: chartClock((delayMs, fn) => ports.after(delayMs, fn)) },
     );
     let phase: Phase = 'standby';
     this.#chart.subscribe({
@@ -208,10 +209,9 @@ export class Director {
     return draft.refused.filter(r => served.has(`${r.tenant}.${r.query}`)).map(r => `${r.query} (${r.reason})`);
   }
 
-  // ── Effects of the chart ──────────────────────────────────────────────────────────────────────────────────────────
+  // ── Effects of the chart (inside them the chart's own snapshot is still the one before) ──────────────────────────────────────────────────────────────────────────────────────────
 
-  #plan(): void {
-    const { context } = this.#chart.getSnapshot();
+  #plan(context: EpochContext): void {
     const { inForce } = context;
     this.#plannedAtMs = this.#now();
     if (this.cluster.batchers.size === 0 && inForce && inForce.queries.length > 0) {
@@ -259,19 +259,18 @@ export class Director {
     });
   }
 
-  #startPreparing(): void {
-    const { candidate } = this.#chart.getSnapshot().context;
+  #startPreparing({ candidate, reason }: EpochContext): void {
     const held = (host: string): string[] => this.cluster.ready(host)?.residents.map(r => r.model) ?? [];
     this.#moved += candidate!.hosts.reduce(
       (sum, { host, models }) => sum + models.filter(m => !held(host).includes(m.model)).length,
       0,
     );
-    this.#ports.log.info('preparing', { epoch: candidate!.epoch, reason: this.#chart.getSnapshot().context.reason });
+    this.#ports.log.info('preparing', { epoch: candidate!.epoch, reason });
     queueMicrotask(() => this.step());
   }
 
-  #commit(): void {
-    const plan = this.inForce!;
+  #commit({ inForce }: EpochContext): void {
+    const plan = inForce!;
     this.#stored = false;
     this.#ports.spawn(`commit of epoch ${plan.epoch}`, async () => {
       const outcome = await this.#ports.shelf.write(plan);
@@ -293,8 +292,7 @@ export class Director {
   }
 
   /** Who didn't get ready in time is planned without for a while. */
-  #blame(): void {
-    const { candidate, inForce } = this.#chart.getSnapshot().context;
+  #blame({ candidate, inForce }: EpochContext): void {
     if (!candidate) return;
     for (const { host } of toPrepare(candidate, inForce, this.cluster)) {
       const planned = candidate.hosts.find(h => h.host === host)!;
@@ -339,8 +337,9 @@ export class Director {
   #carryOut(steps: readonly Step[]): readonly string[] {
     for (const { host, order, failed } of steps) {
       if (failed) {
-        this.#bar(host, failed.model, failed.detail);
-        this.#tell({ type: 'refuse', detail: `${host}: ${failed.model}: ${failed.detail}` });
+        for (const { model, detail } of failed) this.#bar(host, model, detail);
+        this.#tell({ type: 'refuse', detail: `${host}: ${failed[0]!.model}: ${failed[0]!.detail}` });
+        this.replan(`${host} could not load ${failed[0]!.model}`, true);
         return [];
       }
       if (order) this.#orders.give(host, order);
@@ -366,10 +365,10 @@ export class Director {
     }
     if (verb !== 'prepare' || this.phase !== 'preparing') return;
     const planned = this.#chart.getSnapshot().context.candidate?.hosts.find(h => h.host === host);
-    if (planned && reply.reason !== 'fenced') {
-      for (const { model } of lacking(planned, this.cluster.ready(host))) this.#bar(host, model, reply.detail);
-    }
     this.#tell({ type: 'refuse', detail: `${host}: ${reply.reason}: ${reply.detail}` });
+    if (!planned || reply.reason === 'fenced') return;
+    // Planned without what it refused, at once: that ends, for each attempt bars at least one more.
+    for (const { model } of lacking(planned, this.cluster.ready(host))) this.#bar(host, model, reply.detail);
     this.replan(`${host} refused`, true);
   }
 

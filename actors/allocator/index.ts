@@ -101,12 +101,13 @@ function build(ctx: Ctx): void {
   state.services = [];
   state.heard = undefined;
   state.echoAtMs = clock.nowMs();
-  const { keyValue, after, spawn } = ctx;
+  const keyValue = (bucket: string) => ctx.keyValue(bucket);
+  const spawn = (what: string, work: () => Promise<void>): void => ctx.spawn(what, work);
   state.shelf = new Shelf({ log, keyValue });
   state.catalog = new Catalog({
     log,
     keyValue,
-    after: (delayMs, fn) => void after(delayMs, fn),
+    after: (delayMs, fn) => void ctx.after(delayMs, fn),
     spawn,
     changed: what => state.director.catalogChanged(what),
   });
@@ -116,7 +117,7 @@ function build(ctx: Ctx): void {
     config,
     catalog: state.catalog,
     shelf: state.shelf,
-    after,
+    after: (delayMs, fn) => ctx.after(delayMs, fn),
     spawn,
     send: (host, order) => ctx.request(subjects.orders, { host }, order, { timeoutMs: ORDER_TIMEOUT_MS }),
     publish: plan => void ctx.publish(subjects.plans, {}, plan),

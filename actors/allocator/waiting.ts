@@ -9,7 +9,7 @@ export interface Step {
   readonly waitingFor: string;
   readonly order?: Instruction;
   /** It will not happen. */
-  readonly failed?: { readonly model: string; readonly detail: string };
+  readonly failed?: readonly { readonly model: string; readonly detail: string }[];
 }
 
 const names = (models: readonly string[]): string => models.map(id => id.split('@')[0]).join(', ');
@@ -19,6 +19,8 @@ const isReady = (planned: PlannedHost['models'][number], residents: readonly Res
     r =>
       r.model === planned.model && r.state === 'resident' && planned.batches.every(batch => r.batches.includes(batch)),
   );
+
+const isUnderWay = ({ state }: Resident): boolean => state === 'fetching' || state === 'loading' || state === 'warming';
 
 /** Models of the plan that the host lacks or has not warmed up. */
 export const lacking = (planned: PlannedHost, beat: HostBeat | undefined): PlannedHost['models'] =>
@@ -35,11 +37,10 @@ export function toPrepare(candidate: Plan, inForce: Plan | undefined, cluster: C
     if (!beat) return [{ host, waitingFor: `${host} to be ready` }];
     const missing = lacking(planned, beat);
     if (missing.length === 0) return [];
-    const failed = beat.residents.find(r => r.state === 'failed' && missing.some(m => m.model === r.model));
-    if (failed) {
-      const detail = failed.detail ?? 'it can not be loaded';
-      return [{ host, waitingFor: `${host}: ${failed.model} failed`, failed: { model: failed.model, detail } }];
-    }
+    const failed = beat.residents
+      .filter(r => r.state === 'failed' && missing.some(m => m.model === r.model))
+      .map(({ model, detail }) => ({ model, detail: detail ?? 'it can not be loaded' }));
+    if (failed.length > 0) return [{ host, waitingFor: `${host} failed`, failed }];
     const going = beat.residents.filter(r => r.state === 'releasing').map(r => r.model);
     if (going.length > 0) return [{ host, waitingFor: `${host} to release ${names(going)}` }];
     const old = inForce?.hosts.find(h => h.host === host);
@@ -56,7 +57,8 @@ export function toPrepare(candidate: Plan, inForce: Plan | undefined, cluster: C
       return [{ host, waitingFor: `${host} to release ${names(useless)}`, order: { verb: 'release', keep } }];
     }
     const waitingFor = `${host} to load ${names(missing.map(m => m.model))}`;
-    return [{ host, waitingFor, order: { verb: 'prepare', models: missing } }];
+    const models = missing.filter(m => !beat.residents.some(r => r.model === m.model && isUnderWay(r)));
+    return [models.length === 0 ? { host, waitingFor } : { host, waitingFor, order: { verb: 'prepare', models } }];
   });
 }
 
