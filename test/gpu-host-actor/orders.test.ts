@@ -39,6 +39,18 @@ test('gpu-host: prepare is idempotent, and extends what is resident', async t =>
   t.is(host.said('b1')[1]!.is, 'output', 'it served meanwhile');
 });
 
+test('gpu-host: while two plans are in force the larger batches count, then those of the latest', async t => {
+  const host = await openRig(t);
+  await host.order({ verb: 'prepare', models: [planned(DET.id, { batchMax: 8 })] });
+  await host.clock.runFor(200);
+  await host.order({ verb: 'prepare', models: [planned(DET.id, { batchMax: 2, batches: [1] })] });
+  await host.clock.runFor(1000);
+  t.is(host.resident(DET.id)!.ephemeralBytes, 80e6);
+  await host.order({ verb: 'release', keep: [DET.id] });
+  await host.clock.runFor(10);
+  t.is(host.resident(DET.id)!.ephemeralBytes, 20e6);
+});
+
 test('gpu-host: orders of an older plan, or of a rival leader, are fenced', async t => {
   const host = await openRig(t);
   const release = { verb: 'release' as const, keep: [] };
@@ -217,13 +229,15 @@ test('gpu-host: leave finishes what was granted, refuses the rest, says left, en
   await host.clock.runFor(1);
   t.is(host.beat().state, 'leaving');
   host.grant('b3', { ids: [3] });
+  await host.clock.runFor(30);
+  t.is(host.said('b1')[1]!.is, 'output');
+  t.is(host.running.state.host!.state, 'leaving', 'b2 is still to come');
   host.payloads('b2', [2]);
   t.like(await host.order({ verb: 'prepare', models: [planned(REC.id)] }, { epoch: 2, nonce: 'x' }), {
     accepted: false,
     reason: 'leaving',
   });
   await host.clock.runFor(100);
-  t.is(host.said('b1')[1]!.is, 'output');
   t.is(host.said('b2')[2]!.is, 'output');
   t.deepEqual(host.said('b3')[3], { is: 'refused', reason: 'leaving' });
   t.is(host.beat().state, 'left');
@@ -281,8 +295,9 @@ test('gpu-host: a lost device (all that was granted is refused, the actor ends w
   t.is(host.beat().state, 'failed');
   t.like(host.ending(), { how: 'crashed' });
   host.grant('b3', { ids: [3] });
-  await host.clock.runFor(100);
+  await host.clock.runFor(2500);
   t.deepEqual(host.said('b3')[3], { is: 'refused', reason: 'device-lost' });
+  t.is(host.beats.filter(b => b.state === 'failed').length, 1, 'said once');
   t.is(host.answers.length, 3, 'the run that was under way says nothing more');
   await host.clock.settle(host.running.stop());
 });

@@ -185,6 +185,38 @@ test('gpu-host: the next batch starts as soon as the device is free, in the orde
   t.is(host.progress[0]!.freeInMs, 36);
 });
 
+test('gpu-host: the next batch is handed over just before the device is free, not earlier', async t => {
+  const calledMs: number[] = [];
+  const device = withModels(model => ({
+    run: inputs => {
+      calledMs.push(host.clock.nowMs());
+      return model.run(inputs);
+    },
+  }));
+  const host = await openRig(t, { device, config: { handOverMs: 2 } });
+  await host.prepare(DET.id);
+  calledMs.length = 0;
+  for (const [i, batch] of ['b1', 'b2', 'b3'].entries()) host.grant(batch, { ids: [i], expectedMs: 12 });
+  await host.clock.runFor(100);
+  t.deepEqual(
+    calledMs.map(ms => Math.round(ms - calledMs[0]!)),
+    [0, 10, 22],
+  );
+  t.deepEqual(
+    host.answers.map(a => Math.round(a.waitMs[0]!)),
+    [0, 12, 24],
+    'until the device began with it',
+  );
+});
+
+test('gpu-host: a batch beyond what memory was planned for runs in parts', async t => {
+  const host = await openRig(t);
+  await host.prepare(DET.id);
+  host.grant('b1', { ids: [1, 2, 3, 4, 5, 6] });
+  await host.clock.runFor(100);
+  t.like(host.answers[0], { size: 6, ids: [1, 2, 3, 4, 5, 6], runMs: 18 + 14 });
+});
+
 test('gpu-host: a ready batch does not wait behind one whose payloads are under way', async t => {
   const host = await openRig(t);
   await host.prepare(DET.id);
