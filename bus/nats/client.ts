@@ -1,4 +1,4 @@
-import { createInbox, Events, type Msg, type NatsConnection, type Status } from 'nats';
+import { createInbox, Events, type NatsConnection, type Status } from 'nats';
 import {
   describeError,
   DisconnectedError,
@@ -19,13 +19,12 @@ import { headerBytes } from '../headers.ts';
 import { StatusListeners } from '../status.ts';
 import { assertPublishable, assertSubscribable } from '../subject-match.ts';
 import { connectionFailure, requestFailure } from './errors.ts';
-import { fromMsgHdrs, toMsgHdrs } from './headers.ts';
+import { toMsgHdrs } from './headers.ts';
 import { openKeyValue } from './key-value.ts';
+import { NatsMessage } from './message.ts';
 import { openObjectStore } from './object-store.ts';
+import { requestMany, type RequestManyOptions } from './request-many.ts';
 import { NatsSubscription } from './subscription.ts';
-
-/** What the server sends back when nobody listens. */
-const isNoResponders = (message: Msg): boolean => message.data.length === 0 && message.headers?.code === 503;
 
 /** A connection to a NATS server. */
 export class NatsBus implements Bus {
@@ -34,6 +33,7 @@ export class NatsBus implements Bus {
   readonly log: Log;
   readonly storageTimeoutMs: number;
   readonly #name: string;
+  readonly #inboxPrefix: string;
   readonly #subscriptions = new Set<NatsSubscription>();
   readonly #status = new StatusListeners(() => this.#connected);
   #maxPayloadBytes: number;
@@ -42,12 +42,16 @@ export class NatsBus implements Bus {
   #closing = false;
   #closedTold = false;
 
-  constructor(nc: NatsConnection, options: { clock: Clock; log: Log; name: string; storageTimeoutMs: number }) {
+  constructor(
+    nc: NatsConnection,
+    options: { clock: Clock; log: Log; name: string; storageTimeoutMs: number; inboxPrefix: string },
+  ) {
     this.nc = nc;
     this.clock = options.clock;
     this.log = options.log;
     this.storageTimeoutMs = options.storageTimeoutMs;
     this.#name = options.name;
+    this.#inboxPrefix = options.inboxPrefix;
     this.#serverId = nc.info?.server_id;
     this.#maxPayloadBytes = nc.info?.max_payload ?? 1024 * 1024;
     void this.#followStatus();
@@ -69,10 +73,7 @@ export class NatsBus implements Bus {
     assertPublishable(subject);
     if (reply !== undefined) assertPublishable(reply);
     const natsHeaders = headers && toMsgHdrs(headers);
-    const bytes = data.byteLength + (headers ? headerBytes(headers) : 0);
-    if (bytes > this.maxPayloadBytes) {
-      throw new PayloadTooLargeError({ where: subject, bytes, maxBytes: this.maxPayloadBytes });
-    }
+    this.#assertSize(subject, data, headers);
     if (!this.#connected) return false;
     this.nc.publish(subject, data, {
       ...(natsHeaders ? { headers: natsHeaders } : {}),
@@ -92,7 +93,7 @@ export class NatsBus implements Bus {
           this.log.error('a subscription was refused', { subject, error: describeError(error) });
           return;
         }
-        this.#guarded(subject, () => deliver(this.#toMessage(message)));
+        this.#guarded(subject, () => deliver(new NatsMessage(message, this)));
       },
     });
     const subscription = new NatsSubscription(subject, queue, inner, this, () =>
@@ -114,7 +115,7 @@ export class NatsBus implements Bus {
         timeout: Math.max(1, timeoutMs),
         ...(headers ? { headers: toMsgHdrs(headers) } : {}),
       });
-      return this.#toMessage(answer);
+      return new NatsMessage(answer, this);
     } catch (error) {
       // The client ends its open requests as timed out when it closes.
       if (this.#closing) throw new DisconnectedError(`request on ${subject}: the bus was closed`, { cause: error });
@@ -122,39 +123,10 @@ export class NatsBus implements Bus {
     }
   }
 
-  async requestMany(
-    subject: string,
-    data: Uint8Array,
-    options: { waitMs: number; max?: number; stallMs?: number; headers?: Headers },
-  ): Promise<BusMessage[]> {
-    const { waitMs, stallMs, headers, max = Number.POSITIVE_INFINITY } = options;
-    this.#assertSendable(subject, data, headers);
-    const answers: BusMessage[] = [];
-    const reply = createInbox(this.#inboxPrefix);
-    let cancelStall: Cancel = () => {};
-    let cancelWait: Cancel = () => {};
-    let finish: () => void = () => {};
-    const finished = new Promise<void>(resolve => (finish = resolve));
-    const inbox = this.nc.subscribe(reply, {
-      callback: (error, message) => {
-        if (error || isNoResponders(message) || answers.length >= max) return finish();
-        if (answers.push(this.#toMessage(message)) >= max) return finish();
-        if (stallMs === undefined) return;
-        cancelStall();
-        cancelStall = this.clock.after(stallMs, finish);
-      },
-    });
-    const forgetStatus = this.onStatus(status => status === 'closed' && finish());
-    try {
-      cancelWait = this.clock.after(waitMs, finish);
-      this.publish(subject, data, { reply, ...(headers ? { headers } : {}) });
-      await finished;
-    } finally {
-      forgetStatus();
-      cancelWait();
-      cancelStall();
-      inbox.unsubscribe();
-    }
+  async requestMany(subject: string, data: Uint8Array, options: RequestManyOptions): Promise<BusMessage[]> {
+    this.#assertSendable(subject, data, options.headers);
+    const at = { nc: this.nc, bus: this, clock: this.clock, inbox: createInbox(this.#inboxPrefix) };
+    const answers = await requestMany(at, subject, data, options);
     if (this.#closing) throw new DisconnectedError(`request on ${subject}: the bus was closed`);
     return answers;
   }
@@ -218,31 +190,15 @@ export class NatsBus implements Bus {
 
   #assertSendable(subject: string, data: Uint8Array, headers: Headers | undefined): void {
     assertPublishable(subject);
-    const bytes = data.byteLength + (headers ? headerBytes(headers) : 0);
-    if (bytes > this.maxPayloadBytes) {
-      throw new PayloadTooLargeError({ where: subject, bytes, maxBytes: this.maxPayloadBytes });
-    }
+    this.#assertSize(subject, data, headers);
     if (!this.#connected)
       throw new DisconnectedError(`can't ask on ${subject}: ${this.#name} is not connected to NATS`);
   }
 
-  get #inboxPrefix(): string {
-    return (this.nc as unknown as { options: { inboxPrefix?: string } }).options.inboxPrefix ?? '_INBOX';
-  }
-
-  #toMessage(message: Msg): BusMessage {
-    const reply = message.reply || undefined;
-    const { headers } = message;
-    return {
-      subject: message.subject,
-      data: message.data,
-      // Most messages have none: parsing waits until somebody looks.
-      get headers() {
-        return headers && fromMsgHdrs(headers);
-      },
-      reply,
-      respond: (data, options) => reply !== undefined && this.publish(reply, data, options),
-    };
+  #assertSize(subject: string, data: Uint8Array, headers: Headers | undefined): void {
+    const bytes = data.byteLength + (headers ? headerBytes(headers) : 0);
+    const maxBytes = this.maxPayloadBytes;
+    if (bytes > maxBytes) throw new PayloadTooLargeError({ where: subject, bytes, maxBytes });
   }
 
   /** What throws inside the client's parser would end the connection. */

@@ -46,7 +46,8 @@ export async function connectNats(options: NatsOptions): Promise<Bus> {
     try {
       const nc = await connect(connection);
       warnOfOldServer(nc, log);
-      return new NatsBus(nc, { clock, log, name: options.name, storageTimeoutMs: options.storageTimeoutMs ?? 5_000 });
+      const { name, storageTimeoutMs = 5_000, inboxPrefix = '_INBOX' } = options;
+      return new NatsBus(nc, { clock, log, name, storageTimeoutMs, inboxPrefix });
     } catch (error) {
       const failure = connectFailure(error, servers);
       if (failure instanceof ConfigError || clock.nowMs() + DIAL_AGAIN_MS > deadlineMs) throw failure;

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { consumerOpts, type JetStreamClient, type ObjectStore as NatsStore } from 'nats';
-import { randomId, StorageUnavailableError, type Cancel, type ObjectStore } from '../../contracts/index.ts';
-import { systemRandom } from '../clocks/index.ts';
+import { consumerOpts, nuid, type JetStreamClient, type ObjectStore as NatsStore } from 'nats';
+import { StorageUnavailableError, type Cancel, type ObjectStore } from '../../contracts/index.ts';
 import { assertBucket } from '../keys.ts';
 import type { NatsBus } from './client.ts';
 import { storageFailure } from './errors.ts';
@@ -42,12 +41,12 @@ class NatsObjectStore implements ObjectStore {
   async put(name: string, data: Uint8Array): Promise<void> {
     await this.#run(name, async () => {
       const old = await readMeta(this.#js, this.bucket, name);
-      const nuid = randomId(systemRandom, 22);
-      const chunks = await this.#putChunks(nuid, data);
+      const id = nuid.next();
+      const chunks = await this.#putChunks(id, data);
       await writeMeta(this.#js, {
         name,
         bucket: this.bucket,
-        nuid,
+        nuid: id,
         size: data.byteLength,
         chunks,
         digest: `SHA-256=${paddedBase64Url(createHash('sha256').update(data).digest())}`,
@@ -60,8 +59,8 @@ class NatsObjectStore implements ObjectStore {
   }
 
   /** @returns how many. When one can't be written, those that were are removed. */
-  async #putChunks(nuid: string, data: Uint8Array): Promise<number> {
-    const subject = `$O.${this.bucket}.C.${nuid}`;
+  async #putChunks(id: string, data: Uint8Array): Promise<number> {
+    const subject = `$O.${this.bucket}.C.${id}`;
     const underWay: Promise<unknown>[] = [];
     const chunkBytes = Math.min(CHUNK_BYTES, this.#bus.maxPayloadBytes);
     let chunks = 0;
@@ -76,17 +75,17 @@ class NatsObjectStore implements ObjectStore {
       }
       await Promise.all(underWay);
     } catch (error) {
-      await this.#dropChunks(nuid);
+      await this.#dropChunks(id);
       throw error;
     }
     return chunks;
   }
 
   /** Best effort: chunks that nothing refers to only take space. */
-  async #dropChunks(nuid: string): Promise<void> {
+  async #dropChunks(id: string): Promise<void> {
     try {
       const manager = await this.#js.jetstreamManager();
-      await manager.streams.purge(`OBJ_${this.bucket}`, { filter: `$O.${this.bucket}.C.${nuid}` });
+      await manager.streams.purge(`OBJ_${this.bucket}`, { filter: `$O.${this.bucket}.C.${id}` });
     } catch {
       this.#bus.log.warn('chunks of a replaced object remain in the store', { store: this.bucket });
     }
