@@ -19,6 +19,8 @@ const plans = validator(Plan);
 export interface Route {
   readonly session: string;
   readonly pool: string;
+  /** Its share of the objective. */
+  readonly budgetMs: number;
   /** To be left for the stages behind it. */
   readonly reserveMs: number;
 }

@@ -1,8 +1,8 @@
 import type { Payload, Picture, Tensor } from '../../contracts/index.ts';
 
 /**
- * What the router keeps of a payload: the fields it knows, and bytes that don't pin a packet many times their size (small messages
- * are views on a chunk of the socket).
+ * What the router keeps of a payload: the fields it knows, and bytes that don't pin a packet many times their size (small
+ * messages are views on a chunk of the socket).
  */
 export function keep(payload: Payload): Payload {
   if (payload.encoding !== 'tensors') return keepPicture(payload);

@@ -1,127 +1,15 @@
-import type {
-  Answer,
-  DropReason,
-  InferRequest,
-  Outcome,
-  Output,
-  Payload,
-  Picture,
-  Result,
-  StageResult,
-  Trouble,
-} from '../../contracts/index.ts';
-import type { Sleeper } from './alarms.ts';
+import type { Answer, DropReason, Outcome, Output, Payload, Picture, Trouble } from '../../contracts/index.ts';
 import { choose, lets, toFrame, type Piece } from './boxes.ts';
 import type { Route } from './catalog.ts';
-import type { Query, Stage } from './query.ts';
-import { timingOf, type HostTimes } from './timing.ts';
+import type { AnswerFacts, CutJob, Effects, Invocation, Request } from './lives.ts';
+import type { Stage } from './query.ts';
+import { timingOf } from './timing.ts';
 import * as trouble from './trouble.ts';
 
 /** An invocation is given up after so many grants that no host answered. */
-export const GRANTS_MAX = 3;
+const GRANTS_MAX = 3;
 const REPEAT_MS_MIN = 50;
 const ANSWER_SLACK_MS = 100;
-
-/** One frame (or one-off picture) for one query, from its acceptance to its one outcome. */
-export interface Request extends Sleeper {
-  readonly number: number;
-  readonly query: Query;
-  readonly stream: string | undefined;
-  readonly seq: number | undefined;
-  readonly meta: InferRequest['meta'];
-  /** Plan in force when it was accepted. */
-  readonly epoch: number;
-  readonly acceptedAtMs: number;
-  readonly ageMs: number;
-  readonly objectiveMs: number;
-  readonly deadlineMs: number;
-  /** 0..1: a request that starts with less than its query's objective keeps less back for later stages, in proportion. */
-  readonly reserveShare: number;
-  /** Takes the result of a one-off request; undefined for frames. */
-  readonly reply: ((result: Result) => void) | undefined;
-  payload: Payload | undefined;
-  readonly payloadBytes: number;
-  invocations: Invocation[];
-  /** Invocations without an answer. */
-  open: number;
-  /** Cuts under way. */
-  cutting: number;
-  /** Per stage, in the order of the answers. */
-  results: StageResult[][];
-  /** Where the latest answer stands in `results`: the end of the critical path. */
-  lastStage: number;
-  lastIndex: number;
-  emulated: boolean;
-  ended: boolean;
-}
-
-/** One input of one stage. */
-export interface Invocation {
-  /** Unique within the router. */
-  readonly id: number;
-  readonly request: Request;
-  readonly stage: Stage;
-  /** Result of the previous stage that it came from, and which box of it; -1: the frame. */
-  readonly parent: number;
-  readonly item: number;
-  /** The piece of the frame that its payload is; undefined: all of it. */
-  readonly piece: Piece | undefined;
-  payload: Payload | undefined;
-  readonly bytes: number;
-  readonly bornAtMs: number;
-  /** First offer; -1 before it. */
-  offeredAtMs: number;
-  grantedAtMs: number;
-  /** queued: in need of a grant; granted: an answer is awaited. */
-  state: 'queued' | 'granted' | 'done';
-  /** Queued: when to offer it again; granted: when its answer counts as lost. */
-  dueAtMs: number;
-  /** Pool of the latest offer; empty before it. */
-  pool: string;
-  grants: number;
-  /** Of the latest grant. */
-  batch: string;
-  host: string;
-}
-
-/** Boxes of one result that are to be cut out of the frame. */
-export interface CutJob {
-  readonly request: Request;
-  readonly parent: number;
-  readonly bornAtMs: number;
-  /** Each piece with the stages that read it. */
-  readonly pieces: readonly { readonly piece: Piece; readonly stages: readonly number[] }[];
-}
-
-/** What a transition asks of the world; carried out at once, never answered by another transition before it returns. */
-export interface Effects {
-  nextId(): number;
-  /** Undefined when the plan in force doesn't serve the query. */
-  routeOf(query: Query, stage: Stage): Route | undefined;
-  /** Accounts for payload bytes; false beyond the bound, then nothing was taken. */
-  hold(bytes: number): boolean;
-  release(bytes: number): void;
-  track(invocation: Invocation): void;
-  /** It has an answer (`answered`) or needs none any more. */
-  untrack(invocation: Invocation, answered: boolean): void;
-  offer(invocation: Invocation, route: Route, budgetMs: number): void;
-  withdraw(invocation: Invocation): void;
-  cut(job: CutJob, frame: Picture): void;
-  /** A result of the stage before gave `count` inputs for `stage`. */
-  fannedOut(query: Query, stage: number, count: number): void;
-  /** `request.wakeAtMs` is what counts from now on. */
-  wakeAt(request: Request): void;
-  end(request: Request, outcome: Outcome, trouble: Trouble | undefined, nowMs: number): void;
-}
-
-/** What the host says beside the answer itself. */
-export interface AnswerFacts extends HostTimes {
-  readonly model: string;
-  readonly host: string;
-  readonly batch: string;
-  readonly size: number;
-  readonly emulated: boolean;
-}
 
 /** Starts an accepted request: the stages that read the frame. */
 export function begin(request: Request, nowMs: number, fx: Effects): void {
@@ -271,23 +159,27 @@ function invoke(
   offer(invocation, nowMs, fx);
 }
 
-/** What is left of the budget decides: a first offer without any, or a new one after a loss, ends the request here. */
+/** An offer for which no time is left ends the request. */
 function offer(invocation: Invocation, nowMs: number, fx: Effects): void {
   const { request, stage } = invocation;
-  const route = fx.routeOf(request.query, stage);
   const leftMs = request.deadlineMs - nowMs;
-  const budgetMs = leftMs - (route ? route.reserveMs * request.reserveShare : 0);
+  if (leftMs <= 0) return finish(request, 'dropped', trouble.noTime(invocation), nowMs, fx);
+  const route = fx.routeOf(request.query, stage);
+  const budgetMs = route ? budgetOf(route, leftMs) : leftMs;
   invocation.dueAtMs = nowMs + Math.max(REPEAT_MS_MIN, budgetMs / 4);
-  if (budgetMs <= 0) {
-    const waiting = invocation.offeredAtMs >= 0 && invocation.grants === 0;
-    if (!waiting) return finish(request, 'dropped', trouble.noBudget(invocation, leftMs), nowMs, fx);
-  } else if (route) {
+  if (route) {
     if (invocation.pool !== '' && invocation.pool !== route.pool) fx.withdraw(invocation);
     invocation.pool = route.pool;
     fx.offer(invocation, route, budgetMs);
     if (invocation.offeredAtMs < 0) invocation.offeredAtMs = nowMs;
   }
   wakeBy(invocation, fx);
+}
+
+/** What earlier stages left over is this one's; what is missing (an old frame, a lost host) all stages bear in proportion. */
+function budgetOf({ budgetMs, reserveMs }: Route, leftMs: number): number {
+  const share = reserveMs > 0 ? budgetMs / (budgetMs + reserveMs) : 1;
+  return Math.max(leftMs - reserveMs, leftMs * share);
 }
 
 function offerAgain(invocation: Invocation, nowMs: number, fx: Effects): void {

@@ -1,5 +1,5 @@
 import type { InferRequest, Outcome, Result, StageResult, Trouble } from '../../contracts/index.ts';
-import type { Request } from './request.ts';
+import type { Request } from './lives.ts';
 import { criticalPath } from './timing.ts';
 
 /** Where a result comes from. */
@@ -9,7 +9,10 @@ export interface Origin {
   readonly request: string;
 }
 
-/** The one outcome of an accepted request. Its `timing` is that of the critical path; without the age of the frame it adds up to the latency. */
+/**
+ * The one outcome of an accepted request. Its `timing` is that of the critical path; without the age of the frame it adds
+ * up to the latency.
+ */
 export function resultOf(
   request: Request,
   { router, request: id }: Origin,

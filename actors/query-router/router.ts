@@ -7,10 +7,8 @@ import {
   randomId,
   subjects,
   type Answers,
-  type Cancel,
   type HostBeat,
   type Imaging,
-  type InferRequest,
   type Outcome,
   type Payload,
   type Picture,
@@ -20,17 +18,17 @@ import {
   type Trouble,
   type Verdicts,
 } from '../../contracts/index.ts';
-import { Alarms } from './alarms.ts';
+import { AlarmClock } from './alarm-clock.ts';
 import { AnsweredIds } from './answered-ids.ts';
 import { Catalog, type Route } from './catalog.ts';
 import type { RouterConfig } from './config.ts';
 import { Hosts } from './hosts.ts';
 import { Meters } from './meter.ts';
 import { dataBytes, ENVELOPE_BYTES, Outgoing, packedBytes, parcels } from './outgoing.ts';
-import { misfit } from './payload.ts';
+import { open, unfit, type Asked } from './opening.ts';
 import type { Query, Stage } from './query.ts';
 import * as life from './request.ts';
-import type { AnswerFacts, CutJob, Effects, Invocation, Request } from './request.ts';
+import type { AnswerFacts, CutJob, Effects, Invocation, Request } from './lives.ts';
 import { rejection, resultOf } from './results.ts';
 import * as trouble from './trouble.ts';
 
@@ -38,19 +36,6 @@ export type RouterContext = ActorContext<RouterConfig, Router>;
 
 /** Largest id of an invocation; then they begin again. Small integers are quick keys, and no more than this are ever alive. */
 const ID_MAX = 2 ** 30;
-
-/** What is asked of a query, from a frame or by somebody who awaits the answer. */
-export interface Asked {
-  readonly stream?: string;
-  readonly seq?: number;
-  readonly meta?: InferRequest['meta'];
-  readonly ageMs: number;
-  /** Instead of the objective of the query. */
-  readonly budgetMs?: number | undefined;
-  /** Kept until the end: see {@link keep}. */
-  readonly payload: Payload;
-  readonly reply?: (result: Result) => void;
-}
 
 /** All that a router holds, and the hands that carry out what the requests' lives ask for. */
 export class Router implements Effects {
@@ -64,15 +49,13 @@ export class Router implements Effects {
   readonly #requests = new Set<Request>();
   readonly #invocations = new Map<number, Invocation>();
   readonly #answered = new AnsweredIds();
-  readonly #alarms = new Alarms<Request>();
+  readonly #alarms: AlarmClock<Request>;
   readonly #outgoing: Outgoing;
   #ctx: RouterContext | undefined;
   #heldBytes = 0;
   #lastId: number;
   #requestNumber = 0;
   #beatAtMs: number;
-  #armedForMs = Infinity;
-  #disarm: Cancel = () => {};
   #whenIdle: (() => void) | undefined;
 
   constructor(init: ActorInit<RouterConfig>, imaging: Imaging) {
@@ -85,6 +68,11 @@ export class Router implements Effects {
     // Late answers to an earlier process of this name must not meet requests of this one.
     this.#lastId = intBetween(random, 1, ID_MAX);
     this.#beatAtMs = clock.nowMs();
+    this.#alarms = new AlarmClock(
+      () => clock.nowMs(),
+      (delayMs, fn) => this.ctx.after(delayMs, fn),
+      request => life.wake(request, clock.nowMs(), this),
+    );
     const flush = coalesce(() => this.#outgoing.flush());
     this.#outgoing = new Outgoing({
       router: init.id,
@@ -117,7 +105,7 @@ export class Router implements Effects {
   accept(query: Query, asked: Asked): void {
     const routes = this.catalog.routesOf(query);
     if (!routes) return this.reject(query, asked, trouble.notServing(query.name, this.catalog.refusalOf(query)));
-    const wrong = misfit(asked.payload) ?? (asked.payload.encoding === 'tensors' ? cutless(query) : undefined);
+    const wrong = unfit(query, asked.payload);
     if (wrong !== undefined) return this.reject(query, asked, trouble.malformed(wrong));
     const maxBytes = this.ctx.bus.maxPayloadBytes - ENVELOPE_BYTES;
     const packed = packedBytes(asked.payload);
@@ -128,7 +116,8 @@ export class Router implements Effects {
     const bytes = dataBytes(asked.payload);
     if (!this.hold(bytes)) return this.reject(query, asked, trouble.overloaded(`${this.#heldBytes} bytes`));
     const nowMs = this.#init.clock.nowMs();
-    const request = this.#open(query, asked, bytes, nowMs);
+    const facts = { number: ++this.#requestNumber, epoch: this.catalog.epoch, payloadBytes: bytes, nowMs };
+    const request = open(query, asked, facts);
     this.#requests.add(request);
     this.meters.of(query).accepted++;
     life.begin(request, nowMs, this);
@@ -156,37 +145,6 @@ export class Router implements Effects {
   /** Identity of the next result. */
   origin(number = ++this.#requestNumber) {
     return { router: this.#init.id, request: `${this.#init.id}-${this.#incarnation}-${number}` };
-  }
-
-  #open(query: Query, asked: Asked, payloadBytes: number, nowMs: number): Request {
-    const objectiveMs = asked.budgetMs ?? query.objectiveMs;
-    const allowedMs = objectiveMs - asked.ageMs;
-    return {
-      number: ++this.#requestNumber,
-      query,
-      stream: asked.stream,
-      seq: asked.seq,
-      meta: asked.meta,
-      epoch: this.catalog.epoch,
-      acceptedAtMs: nowMs,
-      ageMs: asked.ageMs,
-      objectiveMs,
-      deadlineMs: nowMs + allowedMs,
-      reserveShare: Math.min(1, Math.max(0, allowedMs / query.objectiveMs)),
-      reply: asked.reply,
-      payload: asked.payload,
-      payloadBytes,
-      invocations: [],
-      open: 0,
-      cutting: 0,
-      results: query.stages.map(() => []),
-      lastStage: 0,
-      lastIndex: 0,
-      emulated: false,
-      ended: false,
-      wakeAtMs: nowMs + allowedMs,
-      alarmAtMs: Infinity,
-    };
   }
 
   // ── What others say ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -390,7 +348,6 @@ export class Router implements Effects {
 
   wakeAt(request: Request): void {
     this.#alarms.set(request);
-    this.#arm(0);
   }
 
   end(request: Request, outcome: Outcome, why: Trouble | undefined, nowMs: number): void {
@@ -418,23 +375,4 @@ export class Router implements Effects {
       publish({ ...rest, outcome: 'failed', stages: {}, trouble: why });
     }
   }
-
-  /** One timer for all: for the earliest alarm, at least `restMs` from now. */
-  #arm(restMs: number): void {
-    const nowMs = this.#init.clock.nowMs();
-    const atMs = Math.max(this.#alarms.nextMs, nowMs + restMs);
-    if (atMs >= this.#armedForMs || atMs === Infinity) return;
-    this.#disarm();
-    this.#armedForMs = atMs;
-    this.#disarm = this.ctx.after(atMs - nowMs, () => {
-      this.#armedForMs = Infinity;
-      this.#alarms.ring(this.#init.clock.nowMs(), request => life.wake(request, this.#init.clock.nowMs(), this));
-      this.#arm(1);
-    });
-  }
 }
-
-const cutless = (query: Query): string | undefined =>
-  query.cutsPictures
-    ? `query ${query.name} cuts boxes out of a picture, but the request brought tensors; send a picture`
-    : undefined;

@@ -16,8 +16,9 @@ export interface Moments {
 }
 
 /**
- * Where the time of an invocation went; the parts add up to now − born. The host's transfer begins with the batch's outline,
- * which may have reached it before the grant reached the router: what exceeds the round trip is taken from its parts, transfer first.
+ * Where the time of an invocation went; the parts add up to now − born. The host's transfer begins with the batch's
+ * outline, which may have reached it before the grant reached the router: what exceeds the round trip is taken from the
+ * transfer first.
  */
 export function timingOf(moments: Moments, host: HostTimes, nowMs: number): Timing {
   let roundTripMs = Math.max(0, nowMs - moments.grantedAtMs);

@@ -1,7 +1,7 @@
 import type { Answer, DropReason, GanglionError, Trouble } from '../../contracts/index.ts';
 import { InvalidMessageError, PICTURE_BYTES_MAX, UnsupportedVersionError } from '../../contracts/index.ts';
 import type { Stage } from './query.ts';
-import type { Invocation, Request } from './request.ts';
+import type { Invocation, Request } from './lives.ts';
 
 /** Why requests don't end well, as sentences for people: what, where and what to do. */
 const DETAIL_MAX = 1024;
@@ -29,7 +29,8 @@ export const tooLarge = (bytes: number, maxBytes: number): Trouble =>
   make(
     'door',
     'too-large',
-    `${bytes} bytes exceed the ${maxBytes} that can travel to a host; send a smaller picture or raise the server's max_payload`,
+    `${bytes} bytes exceed the ${maxBytes} that can travel to a host; ` +
+      "send a smaller picture or raise the server's max_payload",
     false,
   );
 
@@ -65,7 +66,7 @@ export const failedOnHost = ({ stage }: Invocation, host: string, said: Extract<
     stage.name,
   );
 
-/** Not answered by the deadline; `invocation`: the one that was waited for, undefined while pieces were cut out. */
+/** Not answered by the deadline. `invocation`: what was waited for, undefined while pieces were cut out. */
 export function late({ objectiveMs, ageMs }: Request, invocation: Invocation | undefined): Trouble {
   const allowed = `${ms(objectiveMs)} were allowed${ageMs > 0 ? `, the frame was ${ms(ageMs)} old when it came` : ''}`;
   const stage = invocation?.stage.name;
@@ -82,11 +83,13 @@ export function late({ objectiveMs, ageMs }: Request, invocation: Invocation | u
   return make('router', 'deadline', `${what}; ${allowed}`, true, stage);
 }
 
-export const noBudget = ({ stage, request }: Invocation, leftMs: number): Trouble =>
+/** Time was up before the stage was offered, or offered again. */
+export const noTime = ({ stage, request: { objectiveMs, ageMs } }: Invocation): Trouble =>
   make(
     'router',
     'deadline',
-    `stage ${stage.name} was not begun: ${ms(Math.max(0, leftMs))} of ${ms(request.objectiveMs)} were left, less than the stages behind it need`,
+    `nothing was left of ${ms(objectiveMs)} for stage ${stage.name}` +
+      (ageMs > 0 ? `; the frame was ${ms(ageMs)} old when it came` : ''),
     true,
     stage.name,
   );
@@ -95,7 +98,8 @@ export const noAnswer = ({ stage, grants, host }: Invocation): Trouble =>
   make(
     'router',
     'no-capacity',
-    `stage ${stage.name} was granted ${grants} times and no host answered, at last ${host}; see whether the hosts are well`,
+    `stage ${stage.name} was granted ${grants} times and no host answered, at last ${host}; ` +
+      'see whether the hosts are well',
     true,
     stage.name,
   );
@@ -122,7 +126,8 @@ export const noBoxes = (stage: Stage, from: Stage, kind: string): Trouble =>
   make(
     'router',
     'model',
-    `stage ${stage.name} reads boxes of stage ${from.name}, whose model answers with ${kind}; use a detector there, or \`whole: true\``,
+    `stage ${stage.name} reads boxes of stage ${from.name}, whose model answers with ${kind}; ` +
+      'use a detector there, or `whole: true`',
     false,
     stage.name,
   );
@@ -131,7 +136,8 @@ export const pieceTooLarge = (stage: Stage, bytes: number, maxBytes: number): Tr
   make(
     'router',
     'input',
-    `an input of ${bytes} bytes for stage ${stage.name} exceeds the ${maxBytes} that a message may have; send smaller pictures or raise the server's max_payload`,
+    `an input of ${bytes} bytes for stage ${stage.name} exceeds the ${maxBytes} that a message may have; ` +
+      "send smaller pictures or raise the server's max_payload",
     false,
     stage.name,
   );
@@ -143,6 +149,7 @@ export const resultTooLarge = (bytes: number, maxBytes: number): Trouble =>
   make(
     'router',
     'too-large',
-    `the result of ${bytes} bytes exceeds the ${maxBytes} that a message may have; let the model answer less or raise the server's max_payload`,
+    `the result of ${bytes} bytes exceeds the ${maxBytes} that a message may have; ` +
+      "let the model answer less or raise the server's max_payload",
     false,
   );

@@ -99,6 +99,19 @@ for (const [how, beat] of [
     t.like(beats.at(-1), { duplicates: 1, reoffers: 1 });
   });
 
+test('router: time that a lost host cost is borne by all stages in proportion', async t => {
+  const { clock, router, frame, offers, grant } = await world(t, { queries: [reading] });
+  await router();
+  frame('cam-1');
+  await clock.runFor(1);
+  grant(offers[0]!, 'gpu-a', 100);
+  await clock.runFor(302);
+  t.is(offers.length, 2);
+  const leftMs = 400 - (offers[1]!.atMs - offers[0]!.atMs);
+  t.true(leftMs < 100, 'less than the second stage was promised');
+  t.is(offers[1]!.budgetMs, leftMs / 2);
+});
+
 test('router: an answer that does not come is given up after three grants', async t => {
   const slow = { ...looking, objectiveMs: 60_000 };
   const { clock, router, frame, offers, results, grant } = await world(t, { queries: [slow] });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Answer, Outcome, Picture, QueryDocument } from '../../contracts/index.ts';
 import { compileQuery, type Query } from '../../actors/query-router/query.ts';
 import * as life from '../../actors/query-router/request.ts';
-import type { CutJob, Effects, Invocation, Request } from '../../actors/query-router/request.ts';
+import type { CutJob, Effects, Invocation, Request } from '../../actors/query-router/lives.ts';
 
 const document: QueryDocument = {
   kind: 'Query',
@@ -33,7 +33,7 @@ function recorder(heldBytesMax = Infinity) {
   const state = { lastId: 0, heldBytes: 0, offers: 0, withdrawals: 0 };
   const fx: Effects = {
     nextId: () => ++state.lastId,
-    routeOf: () => ({ session: 's', pool: 'p', reserveMs: 100 }),
+    routeOf: () => ({ session: 's', pool: 'p', budgetMs: 900, reserveMs: 100 }),
     hold: bytes => {
       if (state.heldBytes + bytes > heldBytesMax) return false;
       state.heldBytes += bytes;
@@ -65,7 +65,6 @@ function open(of: Query, fx: Effects): Request {
     ageMs: 0,
     objectiveMs: 1000,
     deadlineMs: 1000,
-    reserveShare: 1,
     reply: undefined,
     payload: picture,
     payloadBytes: picture.data.byteLength,

@@ -1,0 +1,105 @@
+import type { InferRequest, Outcome, Payload, Picture, Result, StageResult, Trouble } from '../../contracts/index.ts';
+import type { Sleeper } from './alarms.ts';
+import type { Piece } from './boxes.ts';
+import type { Route } from './catalog.ts';
+import type { Query, Stage } from './query.ts';
+import type { HostTimes } from './timing.ts';
+
+/** One frame (or one-off picture) for one query, from its acceptance to its one outcome. */
+export interface Request extends Sleeper {
+  readonly number: number;
+  readonly query: Query;
+  readonly stream: string | undefined;
+  readonly seq: number | undefined;
+  readonly meta: InferRequest['meta'];
+  /** Plan in force when it was accepted. */
+  readonly epoch: number;
+  readonly acceptedAtMs: number;
+  readonly ageMs: number;
+  readonly objectiveMs: number;
+  readonly deadlineMs: number;
+  /** Takes the result of a one-off request; undefined for frames. */
+  readonly reply: ((result: Result) => void) | undefined;
+  payload: Payload | undefined;
+  readonly payloadBytes: number;
+  invocations: Invocation[];
+  /** Invocations without an answer. */
+  open: number;
+  /** Cuts under way. */
+  cutting: number;
+  /** Per stage, in the order of the answers. */
+  results: StageResult[][];
+  /** Where the latest answer stands in `results`: the end of the critical path. */
+  lastStage: number;
+  lastIndex: number;
+  emulated: boolean;
+  ended: boolean;
+}
+
+/** One input of one stage. */
+export interface Invocation {
+  /** Unique within the router. */
+  readonly id: number;
+  readonly request: Request;
+  readonly stage: Stage;
+  /** Result of the previous stage that it came from, and which box of it; -1: the frame. */
+  readonly parent: number;
+  readonly item: number;
+  /** The piece of the frame that its payload is; undefined: all of it. */
+  readonly piece: Piece | undefined;
+  payload: Payload | undefined;
+  readonly bytes: number;
+  readonly bornAtMs: number;
+  /** First offer; -1 before it. */
+  offeredAtMs: number;
+  grantedAtMs: number;
+  /** queued: in need of a grant; granted: an answer is awaited. */
+  state: 'queued' | 'granted' | 'done';
+  /** Queued: when to offer it again; granted: when its answer counts as lost. */
+  dueAtMs: number;
+  /** Pool of the latest offer; empty before it. */
+  pool: string;
+  grants: number;
+  /** Of the latest grant. */
+  batch: string;
+  host: string;
+}
+
+/** Boxes of one result that are to be cut out of the frame. */
+export interface CutJob {
+  readonly request: Request;
+  readonly parent: number;
+  readonly bornAtMs: number;
+  /** Each piece with the stages that read it. */
+  readonly pieces: readonly { readonly piece: Piece; readonly stages: readonly number[] }[];
+}
+
+/** What a transition asks of the world; carried out at once, never answered by another transition before it returns. */
+export interface Effects {
+  nextId(): number;
+  /** Undefined when the plan in force doesn't serve the query. */
+  routeOf(query: Query, stage: Stage): Route | undefined;
+  /** Accounts for payload bytes; false beyond the bound, then nothing was taken. */
+  hold(bytes: number): boolean;
+  release(bytes: number): void;
+  track(invocation: Invocation): void;
+  /** It has an answer (`answered`) or needs none any more. */
+  untrack(invocation: Invocation, answered: boolean): void;
+  offer(invocation: Invocation, route: Route, budgetMs: number): void;
+  withdraw(invocation: Invocation): void;
+  cut(job: CutJob, frame: Picture): void;
+  /** A result of the stage before gave `count` inputs for `stage`. */
+  fannedOut(query: Query, stage: number, count: number): void;
+  /** `request.wakeAtMs` is what counts from now on. */
+  wakeAt(request: Request): void;
+  end(request: Request, outcome: Outcome, trouble: Trouble | undefined, nowMs: number): void;
+}
+
+/** What the host says beside the answer itself. */
+export interface AnswerFacts extends HostTimes {
+  readonly model: string;
+  readonly host: string;
+  readonly batch: string;
+  readonly size: number;
+  readonly emulated: boolean;
+}

@@ -1,0 +1,62 @@
+import type { InferRequest, Payload, Result } from '../../contracts/index.ts';
+import type { Request } from './lives.ts';
+import { misfit } from './payload.ts';
+import type { Query } from './query.ts';
+
+/** What is asked of a query, from a frame or by somebody who awaits the answer. */
+export interface Asked {
+  readonly stream?: string;
+  readonly seq?: number;
+  readonly meta?: InferRequest['meta'];
+  readonly ageMs: number;
+  /** Instead of the objective of the query. */
+  readonly budgetMs?: number | undefined;
+  /** Kept until the end: see {@link keep}. */
+  readonly payload: Payload;
+  readonly reply?: (result: Result) => void;
+}
+
+/** Why this payload is of no use to the query; undefined when it is. */
+export const unfit = (query: Query, payload: Payload): string | undefined =>
+  misfit(payload) ?? (payload.encoding === 'tensors' ? cutless(query) : undefined);
+
+const cutless = (query: Query): string | undefined =>
+  query.cutsPictures
+    ? `query ${query.name} cuts boxes out of a picture, but the request brought tensors; send a picture`
+    : undefined;
+
+/** A request as it is accepted. */
+export function open(
+  query: Query,
+  asked: Asked,
+  facts: { number: number; epoch: number; payloadBytes: number; nowMs: number },
+): Request {
+  const { number, epoch, payloadBytes, nowMs } = facts;
+  const objectiveMs = asked.budgetMs ?? query.objectiveMs;
+  const allowedMs = objectiveMs - asked.ageMs;
+  return {
+    number,
+    query,
+    stream: asked.stream,
+    seq: asked.seq,
+    meta: asked.meta,
+    epoch,
+    acceptedAtMs: nowMs,
+    ageMs: asked.ageMs,
+    objectiveMs,
+    deadlineMs: nowMs + allowedMs,
+    reply: asked.reply,
+    payload: asked.payload,
+    payloadBytes,
+    invocations: [],
+    open: 0,
+    cutting: 0,
+    results: query.stages.map(() => []),
+    lastStage: 0,
+    lastIndex: 0,
+    emulated: false,
+    ended: false,
+    wakeAtMs: nowMs + allowedMs,
+    alarmAtMs: Infinity,
+  };
+}
