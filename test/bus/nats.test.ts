@@ -204,3 +204,54 @@ test.serial('nats: a reader that is too slow is cut off, comes back, and the log
   bus.publish('later', bytes('1'));
   await until(() => after.length === 1);
 });
+
+test.serial("nats: an object whose content doesn't match its digest is not handed out", async t => {
+  const server = await startNats(t);
+  const bus = await server.connect();
+  const store = await bus.objectStore('models');
+  let meta: { subject: string; text: string } | undefined;
+  bus.subscribe('$O.models.M.*', message => (meta ??= { subject: message.subject, text: text(message.data)! }));
+  await store.put('m', bytes('content'));
+  await until(() => meta !== undefined);
+  const wrong = {
+    ...(JSON.parse(meta!.text) as object),
+    digest: `SHA-256=${Buffer.alloc(32, 1).toString('base64url')}`,
+  };
+  bus.publish(meta!.subject, bytes(JSON.stringify(wrong)));
+  await bus.flush();
+  const error = await t.throwsAsync(store.get('m'), { instanceOf: StorageUnavailableError });
+  t.regex(error?.message ?? '', /digest/);
+});
+
+test.serial('nats: an object whose chunks are gone fails instead of waiting for ever', async t => {
+  const server = await startNats(t);
+  const bus = await server.connect({ storageTimeoutMs: 300 });
+  const store = await bus.objectStore('models');
+  let meta: { subject: string; text: string } | undefined;
+  bus.subscribe('$O.models.M.*', message => (meta ??= { subject: message.subject, text: text(message.data)! }));
+  await store.put('m', bytes('content'));
+  await until(() => meta !== undefined);
+  bus.publish(meta!.subject, bytes(JSON.stringify({ ...(JSON.parse(meta!.text) as object), nuid: 'no-such-chunks' })));
+  await bus.flush();
+  await t.throwsAsync(store.get('m'), { instanceOf: StorageUnavailableError, message: /0 of 7 bytes/ });
+});
+
+test.serial("nats-server: a port in use is an error with the server's own words", async t => {
+  const server = await startNats(t);
+  const dir = await mkdtemp(join(tmpdir(), 'ganglion-nats-'));
+  t.teardown(async () => rm(dir, { recursive: true, force: true }));
+  const error = await t.throwsAsync(startNatsServer({ port: Number(new URL(server.url).port), storeDir: dir }), {
+    instanceOf: ConfigError,
+  });
+  t.regex(error?.message ?? '', /address already in use/);
+  t.regex(error?.message ?? '', /is port \d+ in use/);
+});
+
+test.serial('nats-server: a binary that is none is an error that names it', async t => {
+  const dir = await mkdtemp(join(tmpdir(), 'ganglion-nats-'));
+  t.teardown(async () => rm(dir, { recursive: true, force: true }));
+  const error = await t.throwsAsync(startNatsServer({ binary: '/no/such/nats-server', storeDir: dir }), {
+    instanceOf: ConfigError,
+  });
+  t.true(error?.message.includes('/no/such/nats-server'));
+});
