@@ -1,8 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 import { existsSync } from 'node:fs';
-import { createJiti } from 'jiti';
-import * as ganglion from '../index.ts';
 import type { AnyActor } from '../actors/actor/index.ts';
 import { ACTOR_NAMES, ConfigError, describeError, type Log } from '../contracts/index.ts';
 import { isActorPath } from './cluster/specs.ts';
@@ -22,6 +20,7 @@ export async function loadActor(actor: string, log: Log): Promise<AnyActor> {
 /** TypeScript or JavaScript; `import … from 'ganglion'` is this very package, wherever the file stands. */
 async function loadActorFile(file: string): Promise<AnyActor> {
   if (!existsSync(file)) throw new ConfigError('there is no such file', { file });
+  const [{ createJiti }, ganglion] = await Promise.all([import('jiti'), import('../index.ts')]);
   const jiti = createJiti(pathToFileURL(file).href, {
     virtualModules: { ganglion },
     fsCache: false,

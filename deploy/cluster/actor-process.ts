@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../contracts/index.ts';
-import { parseLogLine, type LogLevel } from '../log.ts';
+import { parseLogLine, type LogLevel, type LogLine } from '../log.ts';
 import type { ClusterEvent } from './events.ts';
 import type { ActorSpec } from './specs.ts';
 
@@ -14,7 +14,7 @@ export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly ranMs: number;
-  /** The last lines that it wrote to standard error, bare: why it ended. */
+  /** The last errors that it logged, and what else it wrote to standard error: why it ended. */
   readonly lastWords: readonly string[];
 }
 
@@ -74,10 +74,9 @@ export function startActorProcess(spec: ActorSpec, options: StartOptions): Actor
   const read = (stream: Readable, isError: boolean): void => {
     createInterface({ input: stream, crlfDelay: Infinity }).on('line', text => {
       const line = parseLogLine(text);
-      if (line) return onEvent({ event: 'log', actor: spec.name, line });
-      if (isError) lastWords.push(text);
+      if (line ? line.level === 'error' : isError) lastWords.push(line ? wordsOf(line) : text);
       if (lastWords.length > LAST_WORDS_MAX) lastWords.shift();
-      onEvent({ event: 'output', actor: spec.name, text });
+      onEvent(line ? { event: 'log', actor: spec.name, line } : { event: 'output', actor: spec.name, text });
     });
   };
   read(child.stdout!, false);
@@ -103,3 +102,5 @@ const exitOf = (child: ChildProcess, lastWords: readonly string[], ranMs: () => 
       if (child.pid === undefined) resolve({ code: 1, signal: null, ranMs: ranMs(), lastWords: [error.message] });
     });
   });
+
+const wordsOf = ({ message, error }: LogLine): string => (typeof error === 'string' ? `${message}: ${error}` : message);

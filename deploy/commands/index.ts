@@ -1,32 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Io } from '../terminal/index.ts';
-import { applyCommand, deleteCommand } from './apply.ts';
-import { drainCommand } from './drain.ts';
-import { getCommand } from './get.ts';
-import { inferCommand } from './infer.ts';
-import { profileCommand } from './profile.ts';
 import { EXIT, reportFailure, type ExitCode } from './program.ts';
-import { resultsCommand } from './results.ts';
-import { runCommand } from './run.ts';
-import { upCommand } from './up.ts';
-import { statusCommand, topCommand } from './watch.ts';
 
 export { EXIT, type ExitCode } from './program.ts';
 
-const COMMANDS = [
-  upCommand,
-  runCommand,
-  applyCommand,
-  deleteCommand,
-  getCommand,
-  statusCommand,
-  topCommand,
-  resultsCommand,
-  inferCommand,
-  profileCommand,
-  drainCommand,
-];
+type Register = (program: Command, io: Io, end: (code: ExitCode) => void) => void;
+
+/** Loaded one by one: an actor that starts has no use for the pictures of `infer`. */
+const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  up: async () => (await import('./up.ts')).upCommand,
+  run: async () => (await import('./run.ts')).runCommand,
+  apply: async () => (await import('./apply.ts')).applyCommand,
+  delete: async () => (await import('./apply.ts')).deleteCommand,
+  get: async () => (await import('./get.ts')).getCommand,
+  status: async () => (await import('./watch.ts')).statusCommand,
+  top: async () => (await import('./watch.ts')).topCommand,
+  results: async () => (await import('./results.ts')).resultsCommand,
+  infer: async () => (await import('./infer.ts')).inferCommand,
+  profile: async () => (await import('./profile.ts')).profileCommand,
+  drain: async () => (await import('./drain.ts')).drainCommand,
+};
 
 /** Runs one command line (without `node` and the script). Never throws: what goes wrong is said, and is the exit code. */
 export async function ganglion(args: readonly string[], io: Io): Promise<ExitCode> {
@@ -46,7 +40,8 @@ export async function ganglion(args: readonly string[], io: Io): Promise<ExitCod
       '\nExit codes: 0 done, 1 it went wrong (trying again can help), 2 wrong command line, file or configuration.\nMore: docs/cli.md',
     )
     .exitOverride();
-  for (const register of COMMANDS) register(program, io, ended => (code = ended));
+  const named = args[0] !== undefined && Object.hasOwn(COMMANDS, args[0]) ? [args[0]] : Object.keys(COMMANDS);
+  for (const name of named) (await COMMANDS[name]!())(program, io, ended => (code = ended));
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   try {
     await program.parseAsync(args, { from: 'user' });

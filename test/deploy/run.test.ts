@@ -31,7 +31,7 @@ export default actor({
 });
 `;
 
-test("run: a user's own TypeScript actor, far from this package, meets ours on the bus", async t => {
+test.serial("run: a user's own TypeScript actor, far from this package, meets ours on the bus", async t => {
   const server = await startNats(t);
   const bus = await server.connect();
   const folder = await temporaryFolder(t);
@@ -67,7 +67,7 @@ test("run: a user's own TypeScript actor, far from this package, meets ours on t
   t.is((await second.ended).code, 1, 'one that crashes ends with 1');
 });
 
-test('run: SIGTERM stops an actor in good order, exit code 0', async t => {
+test.serial('run: SIGTERM stops an actor in good order, exit code 0', async t => {
   const server = await startNats(t);
   const actor = spawnCommand(t, ['run', 'prefix-batcher', '--name', 'b1', '--nats', server.url]);
   await until('it runs', () => actor.said().includes('running'));
@@ -76,7 +76,7 @@ test('run: SIGTERM stops an actor in good order, exit code 0', async t => {
   t.regex(actor.said(), /stopped/);
 });
 
-test('run: a wrong configuration is exit code 2 and names the field', async t => {
+test.serial('run: a wrong configuration is exit code 2 and names the field', async t => {
   const server = await startNats(t);
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'a.ts'), ALERT);
@@ -87,7 +87,7 @@ test('run: a wrong configuration is exit code 2 and names the field', async t =>
   t.regex(actor.said(), /score-alert config\.times/);
 });
 
-test('run: a file without an actor is exit code 2 and says what to write', async t => {
+test.serial('run: a file without an actor is exit code 2 and says what to write', async t => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'a.ts'), 'export const x = 1;');
   const actor = spawnCommand(t, ['run', './a.ts', '--no-wait'], { cwd: folder });
@@ -95,7 +95,7 @@ test('run: a file without an actor is exit code 2 and says what to write', async
   t.regex(actor.said(), /no actor as its default export\n.*export default actor/);
 });
 
-test('run: without NATS an actor waits, says so, and starts when it comes', async t => {
+test.serial('run: without NATS an actor waits, says so, and starts when it comes', async t => {
   const server = await startNats(t);
   await server.crash();
   const actor = spawnCommand(t, ['run', 'prefix-batcher', '--name', 'b1', '--nats', server.url]);

@@ -34,7 +34,7 @@ async function launch(t: ExecutionContext, actors: { actor: string; name?: strin
   return { cluster, events, pidOf };
 }
 
-test('up: a killed actor is started again, one that is stopped is not, and nothing is left behind', async t => {
+test.serial('up: a killed actor is started again, one that is stopped is not, and nothing is left behind', async t => {
   const { cluster, events, pidOf } = await launch(t, [{ actor: './echo.ts', count: 2 }, { actor: 'prefix-batcher' }]);
   t.deepEqual(
     cluster.actors().map(({ name, state }) => [name, state]),
@@ -62,7 +62,7 @@ test('up: a killed actor is started again, one that is stopped is not, and nothi
   t.is(events.at(-1)!.event, 'stopped');
 });
 
-test('up: an actor that can not start makes the launch fail, says why, and stops the others', async t => {
+test.serial('up: an actor that can not start makes the launch fail, says why, and stops the others', async t => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'echo.ts'), ECHO);
   const pids: number[] = [];
@@ -84,7 +84,7 @@ test('up: an actor that can not start makes the launch fail, says why, and stops
   t.deepEqual(pids.filter(isRunning), []);
 });
 
-test('up: when the launcher is killed, actors and NATS go with it', async t => {
+test.serial('up: when the launcher is killed, actors and NATS go with it', async t => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'echo.ts'), ECHO);
   const file = join(folder, 'cluster.yaml');
@@ -107,7 +107,7 @@ test('up: when the launcher is killed, actors and NATS go with it', async t => {
   await until('the actors are gone', () => pids.every(pid => !isRunning(pid)));
 });
 
-test('up: Ctrl-C stops all in good order, exit code 0', async t => {
+test.serial('up: Ctrl-C stops all in good order, exit code 0', async t => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'echo.ts'), ECHO);
   const file = join(folder, 'cluster.yaml');
