@@ -65,16 +65,17 @@ export class Profiling {
   async #run(job: ProfilingJob): Promise<void> {
     const { log, residents } = this.#ports;
     const model = job.stored.id;
+    let failure: unknown;
     try {
       await this.#measure(job);
     } catch (error) {
+      failure = error;
       if (!this.#stopped) log.error('a model could not be measured', { model, error: describeError(error) });
-    } finally {
-      this.#current = undefined;
-      residents.letGo(model);
-      this.#ports.changed();
-      this.#next();
     }
+    this.#current = undefined;
+    residents.letGo(model, failure);
+    this.#ports.changed();
+    this.#next();
   }
 
   async #measure({ stored, batchMax, estimated }: ProfilingJob): Promise<void> {

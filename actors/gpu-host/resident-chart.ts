@@ -31,6 +31,8 @@ export type ResidentEvent =
   /** An order kept it: only the latest plan is in force. */
   | { type: 'keep' }
   | { type: 'warmed'; batch: number }
+  /** It can't be used as it was meant to. */
+  | { type: 'fail'; error: unknown }
   /** Nothing queued needs it. */
   | { type: 'idle' };
 
@@ -146,7 +148,11 @@ export const residentChart = setup({
           on: { warmed: { actions: 'noteWarmed' } },
         },
       },
-      on: { prepare: { actions: 'want' }, release: { target: 'draining', actions: 'unwant' } },
+      on: {
+        prepare: { actions: 'want' },
+        release: { target: 'draining', actions: 'unwant' },
+        fail: { target: 'draining', actions: { type: 'noteFailure', params: errorOf } },
+      },
     },
     draining: {
       always: { guard: 'unused', target: 'releasing' },
@@ -163,8 +169,8 @@ export const residentChart = setup({
     },
     released: {
       always: [
-        { guard: 'broken', target: 'failed' },
         { guard: 'unwanted', target: 'gone' },
+        { guard: 'broken', target: 'failed' },
         { target: 'fetching', actions: 'startOver' },
       ],
     },

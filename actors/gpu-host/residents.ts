@@ -122,12 +122,14 @@ export class Residents {
     });
   }
 
-  /** A measurement is over: what no plan wants goes. */
-  letGo(model: string): void {
+  /** A measurement is over: what no plan wants goes, or stays as `failed` to tell why it could not be measured. */
+  letGo(model: string, error?: unknown): void {
     const entry = this.#entries.get(model);
     if (!entry) return;
-    if (entry.planned) this.idle(model);
-    else entry.chart.send({ type: 'release' });
+    const failed = entry.chart.getSnapshot().value === 'failed';
+    if (!entry.planned && error !== undefined && !failed) entry.chart.send({ type: 'fail', error });
+    else if (!entry.planned && !failed) entry.chart.send({ type: 'release' });
+    this.idle(model);
   }
 
   /** Everything but `keep` goes, once nothing queued needs it. */

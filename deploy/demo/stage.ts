@@ -37,7 +37,8 @@ export class Stage {
     if (event.event === 'gave-up') this.say(`${event.actor} gave up: ${event.detail}`);
     if (event.event === 'exited') this.say(`${event.actor} ended (${event.signal ?? `exit code ${event.code}`})`);
     if (event.event === 'log' && (event.line.level === 'error' || event.line.level === 'warn')) {
-      this.say(`${event.actor}: ${event.line.message}`);
+      const { level: _level, message, time: _time, actor: _actor, ...facts } = event.line;
+      this.say(`${event.actor}: ${message} ${JSON.stringify(facts)}`);
     }
   }
 

@@ -58,7 +58,7 @@ export class Tally {
       this.characters === 0
         ? ''
         : `, ${((100 * this.charactersRight) / this.characters).toFixed(1)} % of characters right`;
-    return `${this.frames} frames: ${ok} ok, ${late} late, ${dropped} dropped, ${failed} failed, ${rejected} rejected${accuracy}`;
+    return `${this.frames} frames: ${ok} ok, ${late} late, ${dropped} dropped, ${failed} failed, ${rejected} rejected${accuracy}${this.trouble === undefined ? '' : `; latest trouble: ${this.trouble}`}`;
   }
 
   #end(key: string, result: Result, stages: { detect: string; read: string }): void {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { DeviceError, sleep } from '../../contracts/index.ts';
+import { DeviceError, ModelError, sleep } from '../../contracts/index.ts';
 import type { Device } from '../../gpu-host/index.ts';
 import { DET, document, openRig, picture, REC, stored, withModels } from './rig.ts';
 
@@ -49,6 +49,24 @@ test('gpu-host: while two plans are in force the larger batches count, then thos
   await host.order({ verb: 'release', keep: [DET.id] });
   await host.clock.runFor(10);
   t.is(host.resident(DET.id)!.ephemeralBytes, 20e6);
+});
+
+test('gpu-host: a size that can not be warmed up is told, what is resident serves on and can be released', async t => {
+  const device = withModels(model => ({
+    run: inputs => (inputs.length > 4 ? Promise.reject(new ModelError(model.id, 'out of memory')) : model.run(inputs)),
+  }));
+  const host = await openRig(t, { device });
+  await host.prepare(DET.id);
+  await host.order({ verb: 'prepare', models: [planned(DET.id, { batches: [4, 8], batchMax: 8 })] });
+  await host.clock.runFor(200);
+  t.like(host.resident(DET.id), { state: 'resident', batches: [1, 4] });
+  t.regex(host.resident(DET.id)!.detail!, /out of memory/);
+  host.grant('b1', { ids: [1] });
+  await host.clock.runFor(50);
+  t.is(host.said('b1')[1]!.is, 'output');
+  await host.order({ verb: 'release', keep: [] });
+  await host.clock.runFor(10);
+  t.deepEqual(host.beat().residents, []);
 });
 
 test('gpu-host: orders of an older plan, or of a rival leader, are fenced', async t => {
@@ -191,6 +209,34 @@ test('gpu-host: profile measures what is not resident, stores it, and lets it go
       [4, 18],
     ],
   );
+});
+
+test('gpu-host: a model that can not be measured stays as failed, and says why, until it is released', async t => {
+  const device = withModels(model => ({
+    run: inputs => (inputs.length > 2 ? Promise.reject(new ModelError(model.id, 'out of memory')) : model.run(inputs)),
+  }));
+  const host = await openRig(t, { device });
+  await host.order({ verb: 'profile', model: DET.id, batchMax: 4 });
+  await host.clock.runFor(2000);
+  t.like(host.resident(DET.id), { state: 'failed' });
+  t.regex(host.resident(DET.id)!.detail!, /out of memory/);
+  t.is(await host.profile('det.000000000000.emulated'), undefined);
+  t.is(host.beat().persistentBytes, 0);
+  await host.order({ verb: 'release', keep: [] });
+  await host.clock.runFor(10);
+  t.deepEqual(host.beat().residents, []);
+});
+
+test('gpu-host: a model released while it is measured goes when that is over', async t => {
+  const host = await openRig(t);
+  await host.order({ verb: 'profile', model: DET.id, batchMax: 4 });
+  await host.clock.runFor(70);
+  await host.order({ verb: 'release', keep: [] });
+  await host.clock.runFor(20);
+  t.is(host.resident(DET.id)!.state, 'releasing');
+  await host.clock.runFor(2000);
+  t.deepEqual(host.beat().residents, []);
+  t.truthy(await host.profile('det.000000000000.emulated'));
 });
 
 test('gpu-host: stops at once while a model is loaded for a measurement, and while it is measured', async t => {
