@@ -11,14 +11,16 @@ import {
   type Random,
   type Withdrawals,
 } from '../../contracts/index.ts';
+import { Books } from './books.ts';
 import type { BatcherConfig } from './config.ts';
 import { Host, START_GRACE_MS } from './host.ts';
-import { invocationAt, type Invocation, type RouterBook } from './invocation.ts';
+import { invocationAt, type Invocation } from './invocation.ts';
 import { Mail, type Post } from './mail.ts';
 import { lessonsKey, placementOf, type Lasting, type Placement } from './placement.ts';
 import type { PolicyFactory } from './policy/index.ts';
 import type { Batch, Pool } from './pool.ts';
 import type { Lessons } from './seat.ts';
+import { Tally } from './tally.ts';
 
 /** Hosts and routers known at most: more can only be a fault or an attack. */
 const PEERS_MAX = 10_000;
@@ -35,13 +37,6 @@ export interface BatcherParts {
   readonly post: Post;
 }
 
-interface Counts {
-  granted: number;
-  batches: number;
-  dropped: number;
-  refused: number;
-}
-
 /** All that a batcher knows and decides; what it says leaves through `post` when {@link send} is called. */
 export class Batcher {
   readonly #parts: BatcherParts;
@@ -49,12 +44,11 @@ export class Batcher {
   readonly #run: string;
   readonly #hosts = new Map<string, Host>();
   readonly #lessons = new Map<string, Lessons>();
-  readonly #books = new Map<string, RouterBook>();
-  readonly #counts = new Map<string, Counts>();
+  readonly #books = new Books();
+  readonly #tally = new Tally();
   #plan: Plan | undefined;
   #placement: Placement = { pools: new Map(), places: new Map(), elsewhere: new Set() };
   #batches = 0;
-  #queued = 0;
 
   constructor(parts: BatcherParts) {
     this.#parts = parts;
@@ -82,7 +76,6 @@ export class Batcher {
     this.#placement = placementOf(plan, this.#parts.id, this.#lasting(before));
     const waiting = [...before.pools.values()].flatMap(pool => pool.removeAll());
     this.#plan = plan;
-    this.#queued = 0;
     for (const item of waiting) this.#readmit(item);
     const planned = new Set(
       plan.hosts.flatMap(({ host, models }) => models.map(({ model }) => lessonsKey(host, model))),
@@ -101,7 +94,7 @@ export class Batcher {
       });
     }
     const nowMs = this.#parts.clock.nowMs();
-    const book = this.#bookOf(router);
+    const book = this.#books.of(router);
     const places = sessions.map(name => this.#placement.places.get(name));
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
@@ -109,24 +102,22 @@ export class Batcher {
       const place = places[session[i]!];
       if (!place) {
         this.#refuse(router, pool, sessions[session[i]!], id);
-      } else if (this.#queued >= this.#parts.config.queueMax) {
+      } else if (this.#books.size >= this.#parts.config.queueMax) {
         this.#mail.drop(router, pool, 'no-capacity', id);
-        this.#countsOf(pool).dropped++;
+        this.#tally.of(pool).dropped++;
       } else {
         const item = invocationAt(place, { id, book, answerByMs: nowMs + budgetMs[i]!, bytes: bytes[i]! });
-        book.waiting.set(id, item);
-        this.#queued++;
+        this.#books.enter(item);
         place.pool.add(place.group, item, nowMs);
       }
     }
   }
 
   withdraw({ router, ids }: Withdrawals): void {
-    const book = this.#books.get(router);
     for (const id of ids) {
-      const item = book?.waiting.get(id);
+      const item = this.#books.find(router, id);
       if (!item) continue;
-      this.#forget(item);
+      this.#books.strike(item);
       item.place.pool.remove(item.place.group, item);
     }
   }
@@ -149,7 +140,7 @@ export class Batcher {
         seat.lessons.fit.observe(seat.curve.meanMs[ran]!, progress.runMs);
       }
       if (progress.phase === 'started') seat.lessons.lead.observe(size, bytes, progress.fillMs);
-      if (progress.phase === 'refused') this.#countsOf(booking.pool).refused += size;
+      if (progress.phase === 'refused') this.#tally.of(booking.pool).refused += size;
     }
     this.#settleFor(host);
   }
@@ -166,7 +157,7 @@ export class Batcher {
       fit.relax();
       lead.relax();
     }
-    for (const [router, { waiting }] of this.#books) if (waiting.size === 0) this.#books.delete(router);
+    this.#books.prune();
     const planned = new Set(this.#plan?.hosts.map(({ host }) => host));
     for (const [name, { seenAtMs }] of this.#hosts) {
       if (!planned.has(name) && nowMs - seenAtMs > FORGET_MS) this.#hosts.delete(name);
@@ -178,7 +169,7 @@ export class Batcher {
   handBack(): void {
     for (const pool of this.pools) {
       for (const item of pool.removeAll()) {
-        this.#forget(item);
+        this.#books.strike(item);
         this.#mail.refuse(item.book.router, pool.name, 'not-in-charge', item.id);
       }
     }
@@ -190,7 +181,7 @@ export class Batcher {
   }
 
   report(): Pick<BatcherBeat, 'epoch' | 'nonce' | 'policy' | 'pools'> {
-    const pools = [...this.pools].map(pool => ({ pool: pool.name, queued: pool.queued, ...this.#countsOf(pool.name) }));
+    const pools = [...this.pools].map(pool => ({ pool: pool.name, queued: pool.queued, ...this.#tally.of(pool.name) }));
     const { epoch = 0, nonce = '' } = this.#plan ?? {};
     return { epoch, nonce, policy: this.#parts.config.policy, pools };
   }
@@ -202,56 +193,42 @@ export class Batcher {
     const size = items.length;
     const startByMs = startAtMs + START_GRACE_MS;
     seat.host.grant({ batch: id, pool, seat, size, bytes, expectedMs, startAtMs, startByMs });
-    for (const item of items) this.#forget(item);
+    for (const item of items) this.#books.strike(item);
     const returnMs = Math.max(...items.map(({ place }) => place.returnMs));
     const answerByMs = startAtMs + seat.latencyMs(size) + returnMs;
     const { models } = group;
     this.#mail.grant({ id, pool, host: seat.host.name, models, items, startAtMs, latestAtMs, expectedMs, answerByMs });
-    const counts = this.#countsOf(pool);
+    const counts = this.#tally.of(pool);
     counts.granted += size;
     counts.batches++;
   }
 
   #drop(pool: string, items: readonly Invocation[]): void {
     for (const item of items) {
-      this.#forget(item);
+      this.#books.strike(item);
       this.#mail.drop(item.book.router, pool, 'deadline', item.id);
     }
-    this.#countsOf(pool).dropped += items.length;
+    this.#tally.of(pool).dropped += items.length;
   }
 
   /** After a commit: to its new place, or back. */
   #readmit(item: Invocation): void {
     const { id, book, answerByMs, bytes } = item;
     const place = this.#placement.places.get(item.session.name);
-    book.waiting.delete(id);
+    this.#books.strike(item);
     if (!place) {
       this.#refuse(book.router, item.place.pool.name, item.session.name, id);
       return;
     }
     const moved = invocationAt(place, { id, book, answerByMs, bytes });
-    book.waiting.set(id, moved);
-    this.#queued++;
+    this.#books.enter(moved);
     place.pool.enqueue(place.group, moved);
   }
 
   #refuse(router: string, pool: string, session: string | undefined, id: number): void {
     const known = session !== undefined && this.#placement.elsewhere.has(session);
     this.#mail.refuse(router, pool, known ? 'not-in-charge' : 'unknown-session', id);
-    this.#countsOf(pool).refused++;
-  }
-
-  #forget(item: Invocation): void {
-    if (item.book.waiting.delete(item.id)) this.#queued--;
-  }
-
-  #bookOf(router: string): RouterBook {
-    let book = this.#books.get(router);
-    if (!book) {
-      book = { router, waiting: new Map() };
-      this.#books.set(router, book);
-    }
-    return book;
+    this.#tally.of(pool).refused++;
   }
 
   #host(name: string): Host {
@@ -261,15 +238,6 @@ export class Batcher {
       this.#hosts.set(name, host);
     }
     return host;
-  }
-
-  #countsOf(pool: string): Counts {
-    let counts = this.#counts.get(pool);
-    if (!counts) {
-      counts = { granted: 0, batches: 0, dropped: 0, refused: 0 };
-      this.#counts.set(pool, counts);
-    }
-    return counts;
   }
 
   #settleAll(): void {

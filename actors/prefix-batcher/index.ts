@@ -1,17 +1,10 @@
 import { decodeJson } from '../../bus/index.ts';
-import {
-  BUCKETS,
-  ConfigError,
-  describeError,
-  Plan,
-  subjects,
-  validator,
-  type Cancel,
-  type Subscription,
-} from '../../contracts/index.ts';
+import { BUCKETS, ConfigError, describeError, Plan, subjects, validator, type Cancel } from '../../contracts/index.ts';
 import { actor, coalesce, type ActorContext } from '../actor/index.ts';
+import { Alarms } from './alarms.ts';
 import { Batcher } from './batcher.ts';
 import { BatcherConfig } from './config.ts';
+import { Ears } from './ears.ts';
 import type { Invocation } from './invocation.ts';
 import { ourPolicies, type PolicyFactory } from './policy/index.ts';
 import type { Pool } from './pool.ts';
@@ -20,17 +13,11 @@ export { BatcherConfig } from './config.ts';
 export * from './policy/index.ts';
 
 const isPlan = validator(Plan);
-/** Timers of platforms have bounds; one that fires too early does no harm. */
-const ALARM_MS_MAX = 60_000;
 const PLAN_TIMEOUT_MS = 2000;
-/** How long offers to a pool that no longer exists are still sent back. */
-const LINGER_MS = 5000;
 
 interface State {
   batcher: Batcher | undefined;
-  /** By pool. */
-  readonly ears: Map<string, Subscription[]>;
-  readonly alarms: Map<Pool<Invocation>, { readonly atMs: number; readonly cancel: Cancel }>;
+  ears: Ears | undefined;
   /** Says what was decided and sets the wake-ups, once all that came in this turn has been considered. */
   finishTurn: () => void;
 }
@@ -43,7 +30,7 @@ export const prefixBatcher = (ports: { readonly policies?: Readonly<Record<strin
     version: '1.0.0',
     description: 'Forms batches from what routers offer and binds them to hosts as late as possible.',
     config: BatcherConfig,
-    state: (): State => ({ batcher: undefined, ears: new Map(), alarms: new Map(), finishTurn: () => {} }),
+    state: (): State => ({ batcher: undefined, ears: undefined, finishTurn: () => {} }),
     start: ctx => begin(ctx, { ...ourPolicies, ...ports.policies }),
     reconnected: readPlan,
     on: {
@@ -87,7 +74,7 @@ function begin(ctx: Context, policies: Readonly<Record<string, PolicyFactory>>):
       remedy: `use one of: ${Object.keys(policies).join(', ')}`,
     });
   }
-  state.batcher = new Batcher({
+  const batcher = new Batcher({
     id,
     config,
     policy,
@@ -99,13 +86,40 @@ function begin(ctx: Context, policies: Readonly<Record<string, PolicyFactory>>):
       outline: (host, message) => void ctx.publish(subjects.outlines, { host }, message),
     },
   });
+  const after = (delayMs: number, fn: () => void): Cancel => ctx.after(delayMs, fn);
+  const alarms = new Alarms<Pool<Invocation>>({ nowMs: () => clock.nowMs(), after }, pool => {
+    batcher.wake(pool);
+    state.finishTurn();
+  });
+  state.batcher = batcher;
   state.finishTurn = coalesce(() => {
     try {
-      state.batcher?.send();
-      setAlarms(ctx);
+      batcher.send();
+      alarms.set(batcher.pools);
     } catch (error) {
       ctx.crash(error);
     }
+  });
+  const heard =
+    <M>(take: (message: M) => void) =>
+    (message: M): void => {
+      take(message);
+      state.finishTurn();
+    };
+  state.ears = new Ears({
+    after,
+    listen: pool => [
+      ctx.listen(
+        subjects.offers,
+        { at: { pool } },
+        heard(offers => batcher.offers(pool, offers)),
+      ),
+      ctx.listen(
+        subjects.withdrawals,
+        { at: { pool } },
+        heard(message => batcher.withdraw(message)),
+      ),
+    ],
   });
   readPlan(ctx);
 }
@@ -129,67 +143,13 @@ function readPlan(ctx: Context): void {
 }
 
 function follow(ctx: Context, plan: Plan): void {
-  const { batcher } = ctx.state;
+  const { batcher, ears, finishTurn } = ctx.state;
   if (!batcher?.follow(plan)) return;
-  listenTo(ctx, plan);
-  ctx.state.finishTurn();
+  const pools = [...batcher.pools].map(pool => pool.name);
+  ears?.follow(plan, new Set(pools));
+  finishTurn();
   beat(ctx);
-  ctx.log.info('following a plan', { epoch: plan.epoch, pools: [...batcher.pools].map(pool => pool.name) });
-}
-
-/** Hears what is said to the pools in charge; and to those that are gone, for a while, to send offers back at once. */
-function listenTo(ctx: Context, plan: Plan): void {
-  const { ears, batcher } = ctx.state;
-  const pools = new Set([...(batcher?.pools ?? [])].map(pool => pool.name));
-  for (const pool of pools) {
-    if (ears.has(pool)) continue;
-    const handled = (run: () => void): void => {
-      run();
-      ctx.state.finishTurn();
-    };
-    ears.set(pool, [
-      ctx.listen(subjects.offers, { at: { pool } }, offers => handled(() => batcher?.offers(pool, offers))),
-      ctx.listen(subjects.withdrawals, { at: { pool } }, message => handled(() => batcher?.withdraw(message))),
-    ]);
-  }
-  const planned = new Set(plan.pools.map(({ pool }) => pool));
-  for (const pool of ears.keys()) {
-    if (pools.has(pool)) continue;
-    if (planned.has(pool)) fallSilent(ctx, pool);
-    else ctx.after(LINGER_MS, () => inCharge(ctx, pool) || fallSilent(ctx, pool));
-  }
-}
-
-const inCharge = (ctx: Context, pool: string): boolean =>
-  [...(ctx.state.batcher?.pools ?? [])].some(({ name }) => name === pool);
-
-function fallSilent(ctx: Context, pool: string): void {
-  for (const subscription of ctx.state.ears.get(pool) ?? []) subscription.unsubscribe();
-  ctx.state.ears.delete(pool);
-}
-
-/** One wake-up for each pool. One that comes too early does no harm: it finds nothing to do and sets the next. */
-function setAlarms(ctx: Context): void {
-  const { alarms, batcher } = ctx.state;
-  const pools = new Set(batcher?.pools);
-  for (const [pool, { cancel }] of alarms) {
-    if (pools.has(pool)) continue;
-    cancel();
-    alarms.delete(pool);
-  }
-  for (const pool of pools) {
-    const set = alarms.get(pool);
-    const atMs = pool.wakeAtMs;
-    if (atMs === Infinity || (set && set.atMs <= atMs)) continue;
-    set?.cancel();
-    const delayMs = Math.min(ALARM_MS_MAX, Math.max(0, atMs - ctx.clock.nowMs()));
-    const cancel = ctx.after(delayMs, () => {
-      alarms.delete(pool);
-      batcher?.wake(pool);
-      ctx.state.finishTurn();
-    });
-    alarms.set(pool, { atMs, cancel });
-  }
+  ctx.log.info('following a plan', { epoch: plan.epoch, pools });
 }
 
 function beat(ctx: Context): void {
