@@ -139,6 +139,11 @@ function saturate(load: Load, memoryBytes: number): { whole: Node[]; rest: Node 
   if (count > 0 && restHz < RATE_LEAST_HZ) return { whole, rest: undefined };
   const rateHz = Math.max(restHz, RATE_LEAST_HZ);
   const cycle = residualCycle(load, rateHz, batch);
+  // Just below a whole device B fills a little too slowly, and the next smaller batch can have less throughput than the rate:
+  // then B runs on a whole device, slightly underused.
+  if (load.curve.latencyMs(cycle.batch) > cycle.dutyMs * (1 + EPSILON)) {
+    return { whole: [...whole, { kind: 'whole', dutyMs, shares: [{ load, rateHz, batch }] }], rest: undefined };
+  }
   return {
     whole,
     rest: { kind: 'residual', dutyMs: cycle.dutyMs, shares: [{ load, rateHz, batch: cycle.batch }] },
