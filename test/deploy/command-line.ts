@@ -40,6 +40,8 @@ export interface Spawned {
   readonly pid: number;
   /** What it has written to both outputs so far. */
   said(): string;
+  /** Waits until it says this; rejects when it ends before. */
+  says(text: string): Promise<void>;
   signal(signal: NodeJS.Signals): void;
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
@@ -57,7 +59,14 @@ export function spawnCommand(t: ExecutionContext, args: readonly string[], optio
     await ended;
     if (!t.passed) t.log(said);
   });
-  return { pid: child.pid!, said: () => said, signal: signal => void child.kill(signal), ended };
+  let over = false;
+  void ended.then(() => (over = true));
+  const says = (text: string): Promise<void> =>
+    until(`it says ${text}`, () => {
+      if (!said.includes(text) && over) throw new Error(`it ended before it said ${text}:\n${said}`);
+      return said.includes(text);
+    });
+  return { pid: child.pid!, said: () => said, says, signal: signal => void child.kill(signal), ended };
 }
 
 /** A folder that is gone when the test ends. */
@@ -71,7 +80,7 @@ export async function temporaryFolder(t: ExecutionContext): Promise<string> {
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  withinMs = 50_000,
+  withinMs = 25_000,
 ): Promise<void> {
   const deadlineMs = performance.now() + withinMs;
   while (!(await condition())) {

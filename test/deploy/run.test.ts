@@ -5,7 +5,7 @@ import { encode } from '../../bus/index.ts';
 import { subjects } from '../../contracts/index.ts';
 import { result } from '../../contracts/examples.ts';
 import { startNats } from '../helpers/nats-server.ts';
-import { spawnCommand, temporaryFolder, until } from './command-line.ts';
+import { spawnCommand, temporaryFolder } from './command-line.ts';
 
 const ALERT = `
 import { actor, GanglionError, RefusedError, subjects, Type, type Result } from 'ganglion';
@@ -49,20 +49,20 @@ test.serial("run: a user's own TypeScript actor, far from this package, meets ou
     'greeting=saw',
   ];
   const actor = spawnCommand(t, args, { cwd: folder });
-  await until('it runs', () => actor.said().includes('"running"'));
+  await actor.says('"running"');
   const say = (outcome: string): boolean =>
     bus.publish(
       subjects.results.at('ganglion', { tenant: 'default', query: 'scoreboard', stream: 'game-1' }),
       encode({ ...result, outcome }),
     );
   say('ok');
-  await until('it heard the result', () => actor.said().includes('saw ok'));
+  await actor.says('saw ok');
   t.true(actor.said().includes('"one":true'), 'its classes are those of this very package');
   say('failed');
   t.is((await actor.ended).code, 0, 'one that leaves ends with 0');
 
   const second = spawnCommand(t, args, { cwd: folder });
-  await until('it runs again', () => second.said().includes('"running"'));
+  await second.says('"running"');
   say('rejected');
   t.is((await second.ended).code, 1, 'one that crashes ends with 1');
 });
@@ -70,7 +70,7 @@ test.serial("run: a user's own TypeScript actor, far from this package, meets ou
 test.serial('run: SIGTERM stops an actor in good order, exit code 0', async t => {
   const server = await startNats(t);
   const actor = spawnCommand(t, ['run', 'prefix-batcher', '--name', 'b1', '--nats', server.url]);
-  await until('it runs', () => actor.said().includes('running'));
+  await actor.says('running');
   actor.signal('SIGTERM');
   t.is((await actor.ended).code, 0);
   t.regex(actor.said(), /stopped/);
@@ -99,9 +99,9 @@ test.serial('run: without NATS an actor waits, says so, and starts when it comes
   const server = await startNats(t);
   await server.crash();
   const actor = spawnCommand(t, ['run', 'prefix-batcher', '--name', 'b1', '--nats', server.url]);
-  await until('it says what it waits for', () => actor.said().includes('waiting for NATS'));
+  await actor.says('waiting for NATS');
   await server.restart();
-  await until('it runs', () => actor.said().includes('running'));
+  await actor.says('running');
   actor.signal('SIGINT');
   t.is((await actor.ended).code, 0);
 });

@@ -113,7 +113,7 @@ test.serial('up: Ctrl-C stops all in good order, exit code 0', async t => {
   const file = join(folder, 'cluster.yaml');
   await writeFile(file, 'kind: Cluster\nname: c\nnats: { start: true, port: 0 }\nactors: [{ actor: ./echo.ts }]\n');
   const up = spawnCommand(t, ['up', file, '--data', folder]);
-  await until('it is up', () => up.said().includes('stop with Ctrl-C'));
+  await up.says('stop with Ctrl-C');
   up.signal('SIGINT');
   t.is((await up.ended).code, 0);
   t.regex(up.said(), /echo-1 .*ended with code 0\n[^]*all stopped/);
