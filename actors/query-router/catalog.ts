@@ -25,7 +25,7 @@ export interface Route {
   readonly reserveMs: number;
 }
 
-export interface Readers {
+interface Readers {
   readonly tenant: string;
   readonly stream: string;
   readonly queries: readonly Query[];

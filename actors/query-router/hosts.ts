@@ -1,7 +1,7 @@
 import type { HostBeat } from '../../contracts/index.ts';
 
 /** A host that has not been heard for so long counts as lost. */
-export const SILENCE_MS_MAX = 3000;
+const SILENCE_MS_MAX = 3000;
 
 /** Which hosts are alive, by their beats. */
 export class Hosts {

@@ -39,11 +39,13 @@ interface StageMeter {
 }
 
 /** Counts of one query since start, and of its latest interval. Lives as long as the query has the same name. */
-export class QueryMeter {
+class QueryMeter {
   readonly outcomes: Record<Outcome, number> = { ok: 0, late: 0, dropped: 0, failed: 0, rejected: 0 };
   accepted = 0;
   readonly #latencies: Latencies;
   readonly #stages = new Map<string, StageMeter>();
+  /** Whether work that was wanted in this interval was not done: then the rates of later stages don't tell the demand. */
+  #short = false;
 
   constructor(random: Random) {
     this.#latencies = new Latencies(random);
@@ -61,8 +63,15 @@ export class QueryMeter {
     meter.inputs += inputs;
   }
 
+  /** A request was rejected because it could not be served now: it is demand all the same. */
+  turnedAway(query: Query): void {
+    for (const stage of query.stages) if (stage.from < 0) this.#stage(stage.name).interval++;
+    this.#short = true;
+  }
+
   ended(outcome: Outcome, latencyMs: number): void {
     this.outcomes[outcome]++;
+    if (outcome === 'dropped') this.#short = true;
     if (outcome !== 'rejected') this.#latencies.add(latencyMs);
   }
 
@@ -70,18 +79,27 @@ export class QueryMeter {
     return { tenant, query: name, accepted: this.accepted, ...this.outcomes, ...this.#latencies.take() };
   }
 
+  /**
+   * Demand per stage. Where requests were dropped or turned away, the stages behind are wanted as often as their fan-out
+   * says, not as often as they were reached (R_v = γ·R_u): else a plan that is too small would look sufficient.
+   */
   rates(query: Query, intervalMs: number): RouterBeat['stages'] {
-    return query.stages.map(stage => {
+    const rows: RouterBeat['stages'] = [];
+    for (const stage of query.stages) {
       const meter = this.#stage(stage.name);
       if (meter.results > 0) {
         const latest = meter.inputs / meter.results;
         meter.fanout = meter.fanout === undefined ? latest : meter.fanout + FANOUT_WEIGHT * (latest - meter.fanout);
       }
-      const rateHz = intervalMs > 0 ? (meter.interval * 1000) / intervalMs : 0;
-      meter.interval = meter.results = meter.inputs = 0;
+      const measuredHz = intervalMs > 0 ? (meter.interval * 1000) / intervalMs : 0;
       const fanout = stage.from < 0 ? 1 : (meter.fanout ?? stage.fanout);
-      return { tenant: query.tenant, query: query.name, stage: stage.name, rateHz, fanout, count: meter.count };
-    });
+      const wantedHz = this.#short && stage.from >= 0 ? rows[stage.from]!.rateHz * fanout : 0;
+      const rateHz = Math.max(measuredHz, wantedHz);
+      meter.interval = meter.results = meter.inputs = 0;
+      rows.push({ tenant: query.tenant, query: query.name, stage: stage.name, rateHz, fanout, count: meter.count });
+    }
+    this.#short = false;
+    return rows;
   }
 
   #stage(name: string): StageMeter {

@@ -101,7 +101,7 @@ export function packedBytes(payload: Payload): number {
 export const ENVELOPE_BYTES = 1024;
 const ABSENT_ID_BYTES = 9;
 
-export interface Parcel {
+interface Parcel {
   readonly ids: number[];
   readonly payloads: Payload[];
   readonly absent: number[];

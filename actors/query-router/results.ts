@@ -3,7 +3,7 @@ import type { Request } from './lives.ts';
 import { criticalPath } from './timing.ts';
 
 /** Where a result comes from. */
-export interface Origin {
+interface Origin {
   readonly router: string;
   /** Id of the request, unique in the cluster. */
   readonly request: string;

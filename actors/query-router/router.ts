@@ -124,7 +124,9 @@ export class Router implements Effects {
   }
 
   reject(query: Query, asked: Pick<Asked, 'stream' | 'seq' | 'meta' | 'reply' | 'budgetMs'>, why: Trouble): void {
-    this.meters.of(query).ended('rejected', 0);
+    const meter = this.meters.of(query);
+    meter.ended('rejected', 0);
+    if (why.retryable) meter.turnedAway(query);
     const { stream, seq, meta } = asked;
     const result = rejection(
       {

@@ -9,7 +9,7 @@ export interface HostTimes {
 }
 
 /** When things happened to an invocation, on the router's clock. */
-export interface Moments {
+interface Moments {
   readonly bornAtMs: number;
   readonly offeredAtMs: number;
   readonly grantedAtMs: number;

@@ -98,7 +98,7 @@ export const noAnswer = ({ stage, grants, host }: Invocation): Trouble =>
   make(
     'router',
     'no-capacity',
-    `stage ${stage.name} was granted ${grants} times and no host answered, at last ${host}; ` +
+    `stage ${stage.name} was granted ${grants} times and no host gave an answer, at last ${host}; ` +
       'see whether the hosts are well',
     true,
     stage.name,

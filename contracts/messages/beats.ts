@@ -81,7 +81,9 @@ export const RouterBeat = Type.Object({
       tenant: Type.String(),
       query: Type.String(),
       stage: Type.String(),
-      rateHz: RateHz('invocations per second over the latest interval'),
+      rateHz: RateHz(
+        'invocations per second over the latest interval; wanted ones, where requests were dropped or turned away',
+      ),
       fanout: Type.Number({
         minimum: 0,
         description: 'γ: invocations per result of the previous stage, recent mean; 1 for a first stage',

@@ -281,6 +281,24 @@ test('router: its beats tell rates, fan-out and outcomes', async t => {
   t.like(beats[1]!.stages, [{ rateHz: 0 }, { rateHz: 0, fanout: 2, count: 8 }], 'the fan-out is remembered');
 });
 
+test('router: what is dropped or turned away is demand all the same, for the stages behind it too', async t => {
+  const { clock, router, frame, offers, beats, drop } = await world(t, {
+    queries: [{ ...reading, stages: { ...reading.stages, read: { ...reading.stages['read']!, fanout: 3 } } }],
+  });
+  await router('router-1', { inFlightMax: 2 });
+  for (let seq = 0; seq < 10; seq++) frame('cam-1', { seq });
+  await clock.runFor(10);
+  for (const offer of offers) drop(offer);
+  await clock.runFor(1000);
+  t.like(beats[0]!.queries, [{ accepted: 2, dropped: 2, rejected: 8 }]);
+  t.like(beats[0]!.stages, [
+    { stage: 'detect', rateHz: 10, count: 2 },
+    { stage: 'read', rateHz: 30, count: 0 },
+  ]);
+  await clock.runFor(1000);
+  t.like(beats[1]!.stages, [{ rateHz: 0 }, { rateHz: 0 }]);
+});
+
 test('router: a new plan moves what is queued to its new pool', async t => {
   const { clock, router, frame, offers, withdrawn, results, plan, grant, answer } = await world(t);
   await router();
