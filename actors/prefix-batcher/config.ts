@@ -13,10 +13,15 @@ export const BatcherConfig = Type.Object({
     description: 'from the end of a run until the router has the answer',
   }),
   queueMax: Type.Integer({ minimum: 1, default: 20_000, description: 'invocations waiting, over all pools' }),
+  leadTransitMs: Type.Number({
+    minimum: 0,
+    default: 1,
+    description: 'what hosts can not measure of the lead: lateness of timers, the way of an outline',
+  }),
   leadFixedMs: Type.Number({
     minimum: 0,
-    default: 1.5,
-    description: 'first guess of the time from a grant until the payloads are on the host; learned from there',
+    default: 1,
+    description: 'first guess of the time from an outline until the payloads are there; learned from then on',
   }),
   leadBytesPerMs: Type.Number({ exclusiveMinimum: 0, default: 200_000, description: 'first guess of the transport' }),
   leadMsMax: Type.Number({ minimum: 0, default: 50, description: 'grants are never given earlier than that' }),

@@ -3,7 +3,7 @@ import type { HostView } from './policy/index.ts';
 import type { Seat } from './seat.ts';
 
 /** A host without any sign of life for so long may not be used. */
-export const SILENCE_MS_MAX = 3000;
+const SILENCE_MS_MAX = 3000;
 /** A host that does not start a batch within this of its time gets no more until it gives a sign of life. */
 export const START_GRACE_MS = 1000;
 

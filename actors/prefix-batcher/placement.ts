@@ -103,6 +103,7 @@ function lessonsOf(host: string, model: string, profile: Profile, { config, less
   let known = lessons.get(key);
   if (!known) {
     const lead = new Lead({
+      transitMs: config.leadTransitMs,
       fixedMs: config.leadFixedMs,
       bytesPerMs: config.leadBytesPerMs,
       perItemMs: profile.preMs / config.decodersPerHost,

@@ -209,7 +209,7 @@ function groupOf(model: SimModel, devices: readonly Device[], options: SimOption
   const curve = curveOf({ points }, batchMax);
   const group = new Group<Job>({ models: [name], rateHz, budgetMs: objectiveMs });
   group.seats = devices.map(({ host }) => {
-    const lead = new Lead({ fixedMs: options.fillMs ?? 0, bytesPerMs: 1e5, perItemMs: 0, maxMs: 50 });
+    const lead = new Lead({ transitMs: 0, fixedMs: options.fillMs ?? 0, bytesPerMs: 1e5, perItemMs: 0, maxMs: 50 });
     const lessons = { fit: new Fit(), lead };
     const marginMsMin = options.marginMsMin ?? 0;
     const seat = new Seat({ host, model: name, curve, lessons, marginMsMin, bytesPerItem: () => 0 });

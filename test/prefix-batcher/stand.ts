@@ -119,7 +119,7 @@ export class Stand {
     group.seats = this.hosts
       .filter(host => !on || on.includes(host.name))
       .map(host => {
-        const lead = new Lead({ fixedMs: leadMs, bytesPerMs: 1e5, perItemMs: 0, maxMs: 50 });
+        const lead = new Lead({ transitMs: 0, fixedMs: leadMs, bytesPerMs: 1e5, perItemMs: 0, maxMs: 50 });
         const lessons = { fit: new Fit(), lead };
         const seat = new Seat({ host, model: name, curve, lessons, marginMsMin, bytesPerItem: () => 0 });
         host.seats = [...host.seats, seat];

@@ -4,7 +4,9 @@ const RATIO_MIN = 0.02;
 const RATIO_MAX = 50;
 
 export interface LeadOptions {
-  /** Of any batch: two messages and a timer. */
+  /** What the host can't see: a timer's lateness and the way of the outline. Added, never corrected. */
+  readonly transitMs: number;
+  /** Of any batch, first guess: two messages. */
   readonly fixedMs: number;
   /** Transport, first guess. */
   readonly bytesPerMs: number;
@@ -29,7 +31,7 @@ export class Lead {
   }
 
   leadMs(batch: number, bytes: number): number {
-    return Math.min(this.#options.maxMs, this.#ratio * this.#guessMs(batch, bytes));
+    return Math.min(this.#options.maxMs, this.#options.transitMs + this.#ratio * this.#guessMs(batch, bytes));
   }
 
   observe(batch: number, bytes: number, fillMs: number): void {

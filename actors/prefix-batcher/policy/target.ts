@@ -59,7 +59,7 @@ function asQuick(demand: Demand, batch: number): number {
 }
 
 /** The largest b of 1..max that `fits`, where those that fit come first; 1 when none does. */
-export function largest(max: number, fits: (batch: number) => boolean): number {
+function largest(max: number, fits: (batch: number) => boolean): number {
   let low = 1;
   let high = max;
   while (low < high) {
