@@ -40,9 +40,15 @@ export class Catalog {
   /** Hosts that should be left empty. */
   readonly draining = new Set<string>();
   readonly #ports: CatalogPorts;
+  #unread = 0;
 
   constructor(ports: CatalogPorts) {
     this.#ports = ports;
+  }
+
+  /** Whether all that there is has been read once: before, its absence means nothing. */
+  get ready(): boolean {
+    return this.#unread === 0;
   }
 
   follow(): void {
@@ -77,13 +83,22 @@ export class Catalog {
   }
 
   #watch(bucket: string, filter: string, take: (entry: KeyValueEntry) => void): void {
+    this.#unread++;
+    let read = false;
+    const onReady = (): void => {
+      if (read) return;
+      read = true;
+      this.#unread--;
+      if (this.ready) this.#ports.changed('what was applied has been read');
+    };
+    const onEntry = (entry: KeyValueEntry): void => {
+      take(entry);
+      this.#ports.changed(`${entry.key} ${entry.value ? 'changed' : 'was removed'}`);
+    };
     const open = async (): Promise<void> => {
       try {
         const store = await this.#ports.keyValue(bucket);
-        await store.watch(filter, entry => {
-          take(entry);
-          this.#ports.changed(`${entry.key} ${entry.value ? 'changed' : 'was removed'}`);
-        });
+        await store.watch(filter, onEntry, { onReady });
       } catch (error) {
         this.#ports.log.debug('a bucket can not be watched yet', { bucket, error: describeError(error) });
         this.#ports.after(RETRY_MS, () => this.#ports.spawn(`watching ${bucket}`, open));

@@ -85,6 +85,11 @@ export class Cluster {
     );
   }
 
+  /** Highest epoch that a router follows, by whichever leader. */
+  followedEpoch(): number {
+    return Math.max(0, ...[...this.routers.values()].map(heard => heard.beat.epoch));
+  }
+
   /** Highest epoch that somebody obeys or follows on behalf of another leader than `nonce`. */
   foreignEpoch(nonce: string): number {
     const beats = [...this.hosts.values(), ...this.batchers.values()].map(heard => heard.beat);

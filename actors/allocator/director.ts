@@ -139,7 +139,10 @@ export class Director {
     this.#stored = false;
     this.#plannedHz.clear();
     for (const session of inForce?.sessions ?? []) this.#plannedHz.set(session.name, session.rateHz);
-    this.#tell({ type: 'lead', inForce });
+    // Whoever was serving gets the time that silence needs to mean loss: else a slow beat would cost it its models.
+    const heard = inForce?.hosts.every(({ host }) => this.cluster.hosts.has(host)) ?? true;
+    const { gatherMs, silenceMs } = this.#ports.config;
+    this.#tell({ type: 'lead', inForce, gatherMs: heard ? gatherMs : Math.max(gatherMs, silenceMs) });
   }
 
   depose(reason: string): void {
@@ -214,6 +217,10 @@ export class Director {
   #plan(context: EpochContext): void {
     const { inForce } = context;
     this.#plannedAtMs = this.#now();
+    if (!this.#ports.catalog.ready) {
+      this.#tell({ type: 'keep', detail: 'what was applied has not been read yet; the plan stays as it is' });
+      return;
+    }
     if (this.cluster.batchers.size === 0 && inForce && inForce.queries.length > 0) {
       this.#tell({ type: 'keep', detail: 'no prefix-batcher is up; the plan stays as it is' });
       return;
@@ -434,7 +441,7 @@ export class Director {
   }
 
   #aboveAll(): number {
-    return Math.max(this.#issued, this.cluster.foreignEpoch(this.#nonce)) + 1;
+    return Math.max(this.#issued, this.cluster.foreignEpoch(this.#nonce), this.cluster.followedEpoch()) + 1;
   }
 
   #fence(): { epoch: number; nonce: string } {
@@ -452,7 +459,6 @@ export class Director {
 }
 
 const settingsOf = (config: AllocatorConfig): EpochSettings => ({
-  gatherMs: config.gatherMs,
   epochMinMs: config.epochMinMs,
   prepareMs: config.prepareMs,
   commitMs: config.commitMs,

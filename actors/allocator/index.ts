@@ -54,8 +54,9 @@ export const allocator = () =>
       batcherBeats: { handle: (ctx, beat, { params }) => ctx.state.director.hearBatcher(params.batcher, beat) },
       allocatorBeats: {
         handle: (ctx, beat, { params }) => {
+          const { director, lease } = ctx.state;
           if (params.allocator === ctx.id) ctx.state.echoAtMs = ctx.clock.nowMs();
-          else if (beat.role === 'leader' && ctx.state.director.leads) ctx.state.lease.doubt();
+          else if (beat.role === 'leader' && director.leads) lease.doubt(beat.epoch > (director.inForce?.epoch ?? 0));
         },
       },
       plans: {

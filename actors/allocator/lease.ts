@@ -33,6 +33,8 @@ export class Lease {
   #renewedAtMs = 0;
   #busy = false;
   #over = false;
+  /** The latest attempt to reach the key failed. */
+  #away = false;
 
   constructor(ports: LeasePorts) {
     this.#ports = ports;
@@ -51,6 +53,7 @@ export class Lease {
       const bucket = await this.#ports.bucket();
       if (this.#nonce === undefined) await this.#watch(bucket);
       else await this.#renew(bucket, this.#nonce);
+      this.#away = false;
     } catch (error) {
       this.#unreachable(error);
     } finally {
@@ -70,9 +73,11 @@ export class Lease {
     }
   }
 
-  /** Another leader was heard: the key decides at once. */
-  doubt(): void {
-    void this.tick();
+  /** Another leader was heard: the key decides at once, or where it can't be read, the one whose plan is newer leads. */
+  doubt(rivalIsNewer = false): void {
+    if (this.#away && rivalIsNewer && this.leads)
+      this.#stepDown('another allocator leads with a newer plan', this.#revision);
+    else void this.tick();
   }
 
   async #watch(bucket: KeyValue): Promise<void> {
@@ -119,6 +124,7 @@ export class Lease {
   #unreachable(error: unknown): void {
     const { clock, leaseMs, log } = this.#ports;
     const now = clock.nowMs();
+    this.#away = true;
     // What was seen before storage went says nothing about who renews after it is back.
     this.#changedAtMs = now;
     log.debug('the lease can not be reached', { error: describeError(error) });

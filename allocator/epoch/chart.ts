@@ -2,8 +2,6 @@ import { assign, setup } from 'xstate';
 import type { Plan } from '../../contracts/index.ts';
 
 export interface EpochSettings {
-  /** After taking over: how long to listen to beats before the first plan. */
-  readonly gatherMs: number;
   /** Least time between the end of one change of epoch and a next one that isn't urgent. */
   readonly epochMinMs: number;
   readonly prepareMs: number;
@@ -13,6 +11,8 @@ export interface EpochSettings {
 
 export interface EpochContext {
   readonly settings: EpochSettings;
+  /** After taking over: how long to listen to beats before the first plan. */
+  readonly gatherMs: number;
   /** A re-plan that is asked for and not yet begun. */
   readonly pending: { readonly reason: string; readonly urgent: boolean } | undefined;
   /** Why the latest plan was made. */
@@ -34,7 +34,7 @@ export interface EpochContext {
 
 export type EpochEvent =
   /** Leadership was won; the plan found in force, if any. */
-  | { readonly type: 'lead'; readonly inForce: Plan | undefined }
+  | { readonly type: 'lead'; readonly inForce: Plan | undefined; readonly gatherMs: number }
   | { readonly type: 'depose'; readonly reason: string }
   /** Somebody wants a new plan; an urgent one doesn't wait for the least length of an epoch. */
   | { readonly type: 'replan'; readonly reason: string; readonly urgent: boolean }
@@ -51,8 +51,6 @@ export type EpochEvent =
   /** Hosts hold what the plan in force doesn't give them. */
   | { readonly type: 'tidy' };
 
-const hasPending = ({ context }: { context: EpochContext }): boolean => context.pending !== undefined;
-
 /** The change of epochs: gather, plan, prepare, commit, drain; abort from any step. Effects are the named actions. */
 export const epochChart = setup({
   types: {
@@ -61,16 +59,15 @@ export const epochChart = setup({
     input: {} as EpochSettings,
   },
   delays: {
-    gathered: ({ context }) => context.settings.gatherMs,
+    gathered: ({ context }) => context.gatherMs,
     epochMin: ({ context }) => context.settings.epochMinMs,
     prepareDeadline: ({ context }) => context.settings.prepareMs,
     commitDeadline: ({ context }) => context.settings.commitMs,
     drainDeadline: ({ context }) => context.settings.drainMs,
   },
   guards: {
-    hasPending,
+    hasPending: ({ context }) => context.pending !== undefined,
     hasUrgent: ({ context }) => context.pending?.urgent ?? false,
-    isUrgent: ({ event }) => event.type === 'replan' && event.urgent,
     isPartial: ({ context }) => context.partial,
   },
   actions: {
@@ -126,6 +123,7 @@ export const epochChart = setup({
     tellWhy: assign({ detail: ({ event }) => whyOf(event) }),
     takeOver: assign({
       inForce: ({ event }) => (event.type === 'lead' ? event.inForce : undefined),
+      gatherMs: ({ event }) => (event.type === 'lead' ? event.gatherMs : 0),
       pending: { reason: 'a new leader', urgent: true },
       epochs: 0,
       candidate: undefined,
@@ -137,6 +135,7 @@ export const epochChart = setup({
   id: 'epoch',
   context: ({ input }) => ({
     settings: input,
+    gatherMs: 0,
     pending: undefined,
     reason: '',
     candidate: undefined,

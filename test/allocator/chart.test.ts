@@ -3,7 +3,7 @@ import { initialTransition, transition } from 'xstate';
 import { epochChart, phaseOf, type EpochEvent, type EpochSnapshot } from '../../allocator/index.ts';
 import type { Plan } from '../../contracts/index.ts';
 
-const settings = { gatherMs: 1, epochMinMs: 2, prepareMs: 3, commitMs: 4, drainMs: 5 };
+const settings = { epochMinMs: 2, prepareMs: 3, commitMs: 4, drainMs: 5 };
 const plan = (epoch: number): Plan => ({
   v: 1,
   epoch,
@@ -33,7 +33,7 @@ function play(...events: EpochEvent[]): { at: string; effects: string[]; snapsho
   return { at, effects, snapshot };
 }
 
-const lead: EpochEvent = { type: 'lead', inForce: undefined };
+const lead: EpochEvent = { type: 'lead', inForce: undefined, gatherMs: 1 };
 const gathered = after('gathered', 'gathering');
 const draft: EpochEvent = { type: 'draft', plan: plan(1), partial: false };
 const complete: EpochEvent = { type: 'complete' };

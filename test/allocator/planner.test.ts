@@ -22,7 +22,11 @@ const host = (name: string, facts: Partial<HostView> = {}): HostView => ({
   ...facts,
 });
 const model = (name: string, alphaMs: number, betaMs: number, persistentMB = 500, device = 'k'): Profile =>
-  profileOf(name, linear(alphaMs, betaMs), { device, persistentBytes: persistentMB * MB, ephemeralBytesPerItem: 10 * MB });
+  profileOf(name, linear(alphaMs, betaMs), {
+    device,
+    persistentBytes: persistentMB * MB,
+    ephemeralBytesPerItem: 10 * MB,
+  });
 const query = (name: string, stages: QueryDocument['stages'], facts: Partial<QueryDocument> = {}): QueryDocument => ({
   kind: 'Query',
   name,
@@ -42,7 +46,8 @@ const input = (world: World): PlannerInput => ({
   settings: { networkMs: 3, replicasMin: world.replicasMin ?? 1 },
 });
 const plan = (world: World): Draft => makePlan(input(world)).draft;
-const placement = (draft: Draft): string[] => draft.hosts.map(h => `${h.host}: ${h.models.map(m => m.model).join(' ')}`);
+const placement = (draft: Draft): string[] =>
+  draft.hosts.map(h => `${h.host}: ${h.models.map(m => m.model).join(' ')}`);
 /** The same world once the plan is in force. */
 const after = (world: World, draft: Draft): World => ({
   ...world,
@@ -56,12 +61,17 @@ const after = (world: World, draft: Draft): World => ({
 test('plan: a query of two stages shares its objective out, and says what is reserved for the second', t => {
   const world: World = {
     profiles: [model('ssd', 3, 6), model('face', 3.4, 2)],
-    queries: [query('q', { find: { model: 'ssd' }, who: { model: 'face', from: 'find', fanout: 4 } }, { objectiveMs: 400 })],
+    queries: [
+      query('q', { find: { model: 'ssd' }, who: { model: 'face', from: 'find', fanout: 4 } }, { objectiveMs: 400 }),
+    ],
     hosts: [host('a'), host('b')],
   };
   const { queries, sessions, refused } = plan(world);
   t.deepEqual(refused, []);
-  const [find, who] = [queries[0]!.stages.find(s => s.stage === 'find')!, queries[0]!.stages.find(s => s.stage === 'who')!];
+  const [find, who] = [
+    queries[0]!.stages.find(s => s.stage === 'find')!,
+    queries[0]!.stages.find(s => s.stage === 'who')!,
+  ];
   t.is(Math.round(find.budgetMs + who.budgetMs), 400);
   t.is(find.reserveMs, who.budgetMs);
   t.is(who.reserveMs, 0);
@@ -88,7 +98,10 @@ test('plan: what can not be is refused, with the reason and the remedy', t => {
   t.regex(reason('circle'), /circle/);
   t.regex(reason('dangling'), /zero, which is no stage/);
   t.regex(reason('stranger'), /nobody is not applied/);
-  t.deepEqual(draft.queries.map(q => q.query), ['fine']);
+  t.deepEqual(
+    draft.queries.map(q => q.query),
+    ['fine'],
+  );
   const again = plan({ ...world, queries: [query('fast', { one: { model: 'm' } }, { objectiveMs: nearest })] });
   t.deepEqual(again.refused, []);
 });
@@ -218,7 +231,7 @@ test('plan: complete, within memory, deterministic, and stable once it is in for
       const shuffled = { ...world, hosts: world.hosts.toReversed(), queries: world.queries.toReversed() };
       if (!samePlan(plan(shuffled), draft)) throw new Error('depends on the order');
       const next = plan(after(world, draft));
-      if (!samePlan(next, draft)) throw new Error(`moves without need: ${placement(draft)} | ${placement(next)}`);
+      if (!samePlan(next, draft)) throw new Error(`moves without need: ${placement(draft).join()} | ${placement(next).join()}`);
     }),
     { numRuns: 200, includeErrorInReport: true },
   );

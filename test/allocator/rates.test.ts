@@ -4,7 +4,16 @@ import type { RouterBeat } from '../../contracts/index.ts';
 
 const KEY = { tenant: 'default', query: 'q', stage: 's' };
 const beat = (rateHz: number, count = Math.round(rateHz)): RouterBeat => ({
-  v: 1, epoch: 1, inFlight: 0, heldBytes: 0, queries: [], duplicates: 0, reoffers: 0, intervalMs: 1000, rssBytes: 0, loopDelayP99Ms: 0,
+  v: 1,
+  epoch: 1,
+  inFlight: 0,
+  heldBytes: 0,
+  queries: [],
+  duplicates: 0,
+  reoffers: 0,
+  intervalMs: 1000,
+  rssBytes: 0,
+  loopDelayP99Ms: 0,
   stages: [{ ...KEY, rateHz, fanout: 1, count }],
 });
 const book = () => new RateBook({ averageMs: 10_000, enoughMs: 10_000 });

@@ -14,7 +14,14 @@ function draft(hosts: Record<string, string[]>): Draft {
       kind: 'k',
       models: list.map(model => ({ model, lane: 0, batches: [1], batchMax: 1 })),
     })),
-    sessions: models.map(model => ({ name: model, tenant: 't', model, objectiveMs: 100, rateHz: 1, prefer: 'latency' })),
+    sessions: models.map(model => ({
+      name: model,
+      tenant: 't',
+      model,
+      objectiveMs: 100,
+      rateHz: 1,
+      prefer: 'latency',
+    })),
     queries: models.map(model => {
       const stage = { stage: 's', session: model, pool: 'pool-1', budgetMs: 100, reserveMs: 0 };
       return { tenant: 't', query: model, stages: [stage] };
@@ -31,7 +38,15 @@ const holding = (hosts: Record<string, string[]>): Map<string, Holdings> =>
       {
         memoryBytes: 100,
         residents: list.map(
-          (model): Resident => ({ model, state: 'resident', batches: [1], lane: 0, persistentBytes: 60, ephemeralBytes: 1, queued: 0 }),
+          (model): Resident => ({
+            model,
+            state: 'resident',
+            batches: [1],
+            lane: 0,
+            persistentBytes: 60,
+            ephemeralBytes: 1,
+            queued: 0,
+          }),
         ),
       },
     ]),
@@ -47,8 +62,14 @@ test('reach: a host that can not hold old and new is emptied first, while anothe
   const reached = reach(draft({ a: ['y'], b: ['x'] }), inForce(now), holding(now));
   t.is(reached.is, 'partial');
   if (reached.is !== 'partial') return;
-  t.deepEqual(reached.draft.hosts.map(h => h.host), ['b']);
-  t.deepEqual(reached.draft.queries.map(q => q.query), ['x']);
+  t.deepEqual(
+    reached.draft.hosts.map(h => h.host),
+    ['b'],
+  );
+  t.deepEqual(
+    reached.draft.queries.map(q => q.query),
+    ['x'],
+  );
   t.regex(reached.draft.refused[0]!.reason, /as soon as others are released/);
 });
 
@@ -56,7 +77,8 @@ test('reach: a swap that would leave a served model nowhere is not begun', t => 
   const now = { a: ['x'], b: ['y'] };
   const reached = reach(draft({ a: ['y'], b: ['x'] }), inForce(now), holding(now));
   t.is(reached.is, 'blocked');
-  if (reached.is === 'blocked') t.regex(reached.detail, /a, b can't hold old and new models together, and nobody else holds/);
+  if (reached.is === 'blocked')
+    t.regex(reached.detail, /a, b can't hold old and new models together, and nobody else holds/);
 });
 
 test('reach: what is not served any more may go before the new comes', t => {
