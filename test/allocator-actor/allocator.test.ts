@@ -320,3 +320,44 @@ test('allocator: only the leader answers', async t => {
   t.is(replies.length, 1);
   t.deepEqual(decode(replies[0]!.data), { v: 1, plan: s.plan });
 });
+
+test('allocator: an allocator that restarts alone knows the plan and moves nothing', async t => {
+  const s = await stage(t);
+  const [a] = await cluster(s, ['gpu-a', 'gpu-b']);
+  const before = await s.settled(serves('faces', 'plates'));
+  const orders = a!.orders.length;
+  s.actors.find(x => x.id === 'allocator-1')!.kill();
+  s.beats.clear();
+  await s.clock.runFor(60_000);
+  await s.allocator('allocator-2');
+  const after = await s.settled(plan => plan.nonce !== before.nonce);
+  t.true(after.epoch > before.epoch);
+  t.deepEqual(s.placement(after), s.placement(before));
+  t.is(a!.orders.length, orders);
+});
+
+test('allocator: nothing is released while a live router follows the old plan', async t => {
+  const s = await stage(t);
+  const [a, b] = await cluster(s, ['gpu-a', 'gpu-b'], { commitMs: 3000 });
+  const { epoch } = await s.settled(serves('faces', 'plates'));
+  s.deaf.add('router-1');
+  await drain(s, 'gpu-a');
+  await s.clock.runUntilTrue(() => s.plan.epoch > epoch);
+  await s.clock.runFor(20_000);
+  t.is(b!.residents.size, 2);
+  t.is(a!.residents.size, 2);
+  s.deaf.clear();
+  await s.clock.runUntilTrue(() => a!.left());
+});
+
+test('allocator: malformed documents and foreign messages are ignored, the rest is served', async t => {
+  const s = await stage(t);
+  const bucket = await s.bucket(BUCKETS.config);
+  await bucket.put('queries.default.broken', encode('not a query'));
+  await bucket.put('models.broken', new TextEncoder().encode('{"v":1}'));
+  await cluster(s, ['gpu-a']);
+  s.admin.publish('ganglion.beats.host.gpu-z', encode({ v: 1, state: 'ready' }));
+  s.admin.publish('ganglion.plans', encode({ v: 7 }));
+  await s.settled(serves('faces', 'plates'));
+  t.deepEqual(s.plan.refused, []);
+});

@@ -109,6 +109,9 @@ export class Stage {
 
   // ── Roles ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Names of routers that beat, and follow no plan. */
+  readonly deaf = new Set<string>();
+
   async router(id: string): Promise<RunningActor> {
     let epoch = 0;
     const counts = new Map<string, number>();
@@ -131,7 +134,7 @@ export class Stage {
       on: {
         plans: {
           handle: (ctx, plan) => {
-            if (plan.epoch <= epoch) return;
+            if (plan.epoch <= epoch || this.deaf.has(id)) return;
             epoch = plan.epoch;
             this.story.push(`${id} follows ${epoch}`);
             beat(ctx);
