@@ -20,6 +20,7 @@ import {
   modelFilesFromDisk,
   modelFilesFromStore,
   openDevice,
+  type Device,
   type ModelFiles,
 } from '../../gpu-host/index.ts';
 import { profilesBucket, readConfig } from '../apply/index.ts';
@@ -140,8 +141,11 @@ async function profileOne(files: ModelFiles, bus: Bus | undefined, flags: Profil
   try {
     const { kind } = device.report;
     const place = await placeFor(files.id, kind, bus, flags);
-    const known = flags.force ? undefined : await place.read();
-    const profile = known ?? (await measure(files, device, flags, io));
+    const batchMax = Math.min(flags.batchMax ?? Infinity, files.document.batchMax);
+    const before = flags.force ? undefined : await place.read();
+    // One that was measured up to smaller batches doesn't answer what is asked now.
+    const known = before && before.points.at(-1)!.batch >= batchMax ? before : undefined;
+    const profile = known ?? (await measure(files, device, batchMax, flags.seconds, io));
     if (!known) await place.write(profile);
     if (flags.json) printJson(io, { ...profile, stored: place.name, measured: !known });
     else
@@ -155,13 +159,7 @@ async function profileOne(files: ModelFiles, bus: Bus | undefined, flags: Profil
   }
 }
 
-async function measure(
-  files: ModelFiles,
-  device: Awaited<ReturnType<typeof openDevice>>,
-  flags: ProfileFlags,
-  io: Io,
-): Promise<Profile> {
-  const batchMax = Math.min(flags.batchMax ?? Infinity, files.document.batchMax);
+async function measure(files: ModelFiles, device: Device, batchMax: number, seconds: number, io: Io): Promise<Profile> {
   const progress = progressLine(io);
   progress.update(0, `loading ${files.id}`);
   const beganMs = realClock.nowMs();
@@ -172,7 +170,7 @@ async function measure(
       batchMax,
       clock: realClock,
       loadMs,
-      seconds: flags.seconds,
+      seconds,
       onProgress: ({ batch, step, steps, meanMs }) =>
         progress.update(step / steps, `${files.document.name}: batch ${batch} takes ${formatMs(meanMs)}`),
     });

@@ -1,0 +1,143 @@
+import test from 'ava';
+import { createNetwork, encode, VirtualClock } from '../../bus/index.ts';
+import * as example from '../../contracts/examples.ts';
+import { subjects, type RouterBeat } from '../../contracts/index.ts';
+import { styleFor, visibleWidth } from '../../deploy/terminal/index.ts';
+import { collectView, renderTop, troublesOf, type View } from '../../deploy/view/index.ts';
+
+const PREFIX = 'ganglion';
+
+/** A bus with somebody who beats and somebody who watches. */
+function cluster() {
+  const clock = new VirtualClock();
+  const network = createNetwork({ clock });
+  const actors = network.connect('actors');
+  const watcher = network.connect('watcher');
+  const collector = collectView(watcher, { prefix: PREFIX, clock, url: 'nats://here' });
+  const router = (counts: Partial<RouterBeat['queries'][number]>): void => {
+    const queries = [{ ...example.routerBeat.queries[0]!, ...counts }];
+    actors.publish(subjects.routerBeats.at(PREFIX, { router: 'router-1' }), encode({ ...example.routerBeat, queries }));
+  };
+  const all = (): void => {
+    actors.publish(subjects.hostBeats.at(PREFIX, { host: 'gpu-a' }), encode(example.hostBeat));
+    actors.publish(subjects.batcherBeats.at(PREFIX, { batcher: 'batcher-1' }), encode(example.batcherBeat));
+    actors.publish(subjects.samplerBeats.at(PREFIX, { sampler: 'sampler-1' }), encode(example.samplerBeat));
+    actors.publish(subjects.allocatorBeats.at(PREFIX, { allocator: 'allocator-1' }), encode(example.allocatorBeat));
+    actors.publish(subjects.plans.at(PREFIX), encode(example.plan));
+  };
+  return { clock, actors, collector, router, all };
+}
+
+test('view: rates and outcomes are what was counted since one began to watch', async t => {
+  const { clock, collector, router, all } = cluster();
+  router({ accepted: 1000, ok: 990, late: 5 });
+  all();
+  await clock.runFor(1000);
+  router({ accepted: 1010, ok: 999, late: 6 });
+  await clock.runFor(1000);
+  router({ accepted: 1020, ok: 1008, late: 7 });
+  await clock.runFor(10);
+  const [query] = collector.view().queries;
+  t.like(query, { query: 'scoreboard', rateHz: 10, ok: 18, late: 2, badShare: 0.1, objectiveMs: 800 });
+});
+
+test('view: a router that starts again counts from zero, what it had counted stays', async t => {
+  const { clock, collector, router } = cluster();
+  router({ accepted: 1000, ok: 1000, late: 0 });
+  await clock.runFor(1000);
+  router({ accepted: 1010, ok: 1010, late: 0 });
+  await clock.runFor(1000);
+  router({ accepted: 0, ok: 0, late: 0 });
+  await clock.runFor(1000);
+  router({ accepted: 4, ok: 4, late: 0 });
+  await clock.runFor(10);
+  t.like(collector.view().queries[0], { ok: 14, rateHz: 4 });
+});
+
+test('view: an actor that falls silent is trouble, and forgotten after a minute', async t => {
+  const { clock, collector, router, all } = cluster();
+  router({});
+  all();
+  await clock.runFor(1000);
+  t.deepEqual(
+    troublesOf(collector.view()).filter(({ severity }) => severity === 'error'),
+    [],
+  );
+  await clock.runFor(5000);
+  const told = troublesOf(collector.view()).map(({ what }) => what);
+  t.true(told.includes('gpu-host gpu-a has been silent for 6 s'), told.join('\n'));
+  t.true(told.includes('no gpu-host is alive'));
+  await clock.runFor(60_000);
+  t.deepEqual(collector.view().hosts, []);
+});
+
+test('view: what is no beat is ignored', async t => {
+  const { clock, actors, collector } = cluster();
+  actors.publish(`${PREFIX}.beats.host.gpu-a`, Uint8Array.of(0xc1, 1, 2));
+  actors.publish(`${PREFIX}.beats.host.gpu-b`, encode({ v: 1, state: 'odd' }));
+  await clock.runFor(100);
+  t.deepEqual(collector.view().hosts, []);
+});
+
+async function busyView(): Promise<View> {
+  const { clock, collector, actors, router, all } = cluster();
+  for (let second = 0; second < 4; second++) {
+    all();
+    router({
+      query: 'a-query-with-a-name-so-long-that-it-will-not-fit',
+      accepted: 100_000 * second,
+      late: 50 * second,
+    });
+    const detail = 'a long story '.repeat(30);
+    const model = `${'m'.repeat(50)}@0123456789ab`;
+    const residents = Array.from({ length: 12 }, () => ({ ...example.hostBeat.residents[0]!, model, detail }));
+    for (let n = 0; n < 6; n++) {
+      const beat = { ...example.hostBeat, residents, device: { ...example.hostBeat.device, emulated: n % 2 === 0 } };
+      actors.publish(subjects.hostBeats.at(PREFIX, { host: `host-${n}` }), encode(beat));
+    }
+    const streams = [{ ...example.samplerBeat.streams[0]!, state: 'dead', detail }];
+    actors.publish(subjects.samplerBeats.at(PREFIX, { sampler: 's-2' }), encode({ ...example.samplerBeat, streams }));
+    await clock.runFor(1000);
+  }
+  return collector.view();
+}
+
+for (const [width, height] of [
+  [80, 24],
+  [80, 100],
+  [60, 12],
+  [200, 50],
+] as const) {
+  for (const color of [false, true]) {
+    test(`top: no line is too long and no frame too high (${width}×${height}${color ? ', colours' : ''})`, async t => {
+      const frame = renderTop(await busyView(), { width, height, color });
+      const lines = frame.split('\n');
+      t.true(lines.length <= height);
+      for (const line of lines) t.true(visibleWidth(line) <= width, line);
+      t.is(frame.includes('\u001b['), color);
+    });
+  }
+}
+
+test('top: a frame tells epoch, queries, hosts, streams and what is wrong', async t => {
+  const frame = renderTop(await busyView(), { width: 100, height: 100, color: false });
+  for (const told of [
+    /epoch 4 preparing \(allocator-1\)/,
+    /waiting for gpu-b: loading/,
+    /REQ\/S +OK +LATE/,
+    /host-0 +cpu-1t\*/,
+    /emulated: its answers are not real/,
+    /default\/game-1 +dead/,
+    /! stream default\/game-1 is dead/,
+  ])
+    t.regex(frame, told);
+});
+
+test('top: an empty cluster says what to do', t => {
+  const clock = new VirtualClock();
+  const collector = collectView(createNetwork({ clock }).connect('w'), { prefix: PREFIX, clock });
+  const frame = renderTop(collector.view(), { width: 80, height: 24, color: false });
+  t.regex(frame, /no queries yet: ganglion apply/);
+  t.regex(frame, /no hosts yet: ganglion run gpu-host/);
+  t.is(styleFor(false).red('x'), 'x');
+});
