@@ -117,7 +117,7 @@ async function perform(
   await sleep(seconds * (ADD_AT - DRAIN_AT) * 1000);
   const added = await cluster.add({
     actor: 'gpu-host',
-    config: { device: { kind: 'onnx', providers: ['cpu'], threads: 1, memoryMB: 2048 } },
+    config: { profileSeconds: 4, device: { kind: 'onnx', providers: ['cpu'], threads: 1, memoryMB: 2048 } },
   });
   stage.say(`added ${added.join(', ')}`);
   await sleep(seconds * (1 - ADD_AT) * 1000);
