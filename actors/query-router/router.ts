@@ -190,7 +190,7 @@ export class Router implements Effects {
 
   takeHostBeat(host: string, beat: HostBeat): void {
     const nowMs = this.#init.clock.nowMs();
-    if (this.#hosts.beat(host, beat, nowMs)) this.#loseHost(host, nowMs);
+    if (this.#hosts.beat(host, beat, nowMs)) this.#loseHost(host, nowMs, beat.state === 'left');
   }
 
   /** Looks for hosts that have fallen silent. */
@@ -277,14 +277,16 @@ export class Router implements Effects {
       this.ctx.publish(subjects.payloads, { host }, { v: 1, router: this.#init.id, batch, ...parcel });
   }
 
-  #loseHost(host: string, nowMs: number): void {
+  /** `politely`: it had finished what it was granted before it left. */
+  #loseHost(host: string, nowMs: number, politely = false): void {
     let lost = 0;
     for (const invocation of this.#invocations.values()) {
       if (invocation.host !== host || invocation.state !== 'granted') continue;
       lost++;
       life.lose(invocation, nowMs, this);
     }
-    this.#init.log.warn('a host is lost', { host, offeredAgain: lost });
+    if (politely && lost === 0) this.#init.log.info('a host left', { host });
+    else this.#init.log.warn('a host is lost', { host, offeredAgain: lost });
   }
 
   // ── Effects ─────────────────────────────────────────────────────────────────────────────────────────────────────
