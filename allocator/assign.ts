@@ -17,8 +17,9 @@ const RELEASE_COST = 1e-6;
 const BARRED_COST = 1e15;
 
 /**
- * Names a host for each node so that the least is loaded: a minimum-cost assignment (Hungarian method, O(nodes²·hosts)), after nodes
- * that some host holds exactly were given to it (costs obey the triangle inequality, so that loses nothing).
+ * Names a host for each node so that the least is loaded: a minimum-cost assignment (Hungarian method,
+ * O(nodes²·hosts)), after nodes that some host holds exactly were given to it (costs obey the triangle inequality, so
+ * that loses nothing).
  * @param nodes at most as many as hosts
  * @returns for each node the index of its host
  */

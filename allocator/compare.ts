@@ -4,8 +4,8 @@ import type { Draft } from './planner.ts';
 const BUDGET_TOLERANCE = 0.1;
 
 /**
- * Whether two plans would have everybody do the same: hosts, models, pools, sessions and refusals are equal, budgets nearly so. Rates may
- * differ: they are why a plan was made, not what it says to do.
+ * Whether two plans would have everybody do the same: hosts, models, pools, sessions and refusals are equal, budgets
+ * nearly so. Rates may differ: they are why a plan was made, not what it says to do.
  */
 export function samePlan(a: Draft, b: Draft): boolean {
   return shape(a) === shape(b) && sameBudgets(a, b);

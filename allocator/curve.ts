@@ -1,6 +1,9 @@
 import { ProfileMissingError, type Profile } from '../contracts/index.ts';
 
-/** Latency and memory of one model on one kind of device, for every batch between the smallest and largest measured one. */
+/**
+ * Latency and memory of one model on one kind of device, for every batch between the smallest and largest measured
+ * one.
+ */
 export interface Curve {
   readonly model: string;
   readonly kind: string;
@@ -19,9 +22,9 @@ export interface Curve {
 }
 
 /**
- * A profile as a curve: linear between measured batches, refused outside of them. Where a larger batch was measured faster
- * than a smaller one, the smaller one's latency is taken for both (the least non-falling curve above the measurements),
- * and the note says so. `batchMax` cuts the range, e.g. to what the model's document allows.
+ * A profile as a curve: linear between measured batches, refused outside of them. Where a larger batch was measured
+ * faster than a smaller one, the smaller one's latency is taken for both (the least non-falling curve above the
+ * measurements), and the note says so. `batchMax` cuts the range, e.g. to what the model's document allows.
  */
 export function curveOf(profile: Profile, options: { readonly batchMax?: number } = {}): Curve {
   const points = profile.points.toSorted((a, b) => a.batch - b.batch);
@@ -49,11 +52,15 @@ export function curveOf(profile: Profile, options: { readonly batchMax?: number 
     note:
       latency.raised.length === 0
         ? undefined
-        : `${profile.model} on ${profile.device}: batches ${latency.raised.join(', ')} were measured faster than a smaller one; the slower figure is planned with`,
+        : `${profile.model} on ${profile.device}: batches ${latency.raised.join(', ')} were measured faster than ` +
+          'a smaller one; the slower figure is planned with',
   };
 }
 
-/** Values for each integer batch from the first point to the last, non-falling; `raised` are the points that were lifted. */
+/**
+ * Values for each integer batch from the first point to the last, non-falling; `raised` are the points that were
+ * lifted.
+ */
 function hull(points: readonly { readonly batch: number; readonly value: number }[]): {
   table: Float64Array;
   raised: number[];
@@ -75,7 +82,10 @@ function hull(points: readonly { readonly batch: number; readonly value: number 
   return { table, raised };
 }
 
-/** The largest batch of the curve that fits; `fits` must not become true again once it was false. Undefined: not even the smallest. */
+/**
+ * The largest batch of the curve that fits; `fits` must not become true again once it was false. Undefined: not even
+ * the smallest.
+ */
 export function largestBatch(curve: Curve, fits: (batch: number) => boolean): number | undefined {
   if (!fits(curve.batchMin)) return undefined;
   let [low, high] = [curve.batchMin, curve.batchMax];

@@ -50,7 +50,10 @@ export interface DemandView {
   readonly networkMs: number;
 }
 
-/** Nobody plans for nothing: a stage that saw no traffic keeps room for an invocation every ten seconds (Nexus's floor). */
+/**
+ * Nobody plans for nothing: a stage that saw no traffic keeps room for an invocation every ten seconds (Nexus's
+ * floor).
+ */
 const RATE_FLOOR_HZ = 0.1;
 
 export const tenantOf = (query: QueryDocument): string => query.tenant ?? DEFAULT_TENANT;
@@ -167,5 +170,10 @@ function tooShort(
   const behind = reserves(stages, least);
   const path = Math.max(...stages.filter(s => s.from === undefined).map(s => least.get(s.name)! + behind.get(s.name)!));
   const detail = stages.map(s => `${s.name} ${Math.ceil(least.get(s.name)!)} ms`).join(', ');
-  return `the objective of ${query.objectiveMs} ms can't be met: the stages need ${detail}; the nearest objective that can is ${Math.ceil(path * 1.01)} ms`;
+  // 1 % more: the split cuts time into steps.
+  const nearestMs = Math.ceil(path * 1.01);
+  return (
+    `the objective of ${query.objectiveMs} ms can't be met: the stages need ${detail}; ` +
+    `the nearest objective that can is ${nearestMs} ms`
+  );
 }

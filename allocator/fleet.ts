@@ -32,9 +32,9 @@ export interface FleetView {
 }
 
 /**
- * Sessions of equal model and budget are one load: their inputs can run in one batch. Served by the class of hosts that needs the
- * fewest devices first, what doesn't fit there by the next. When all are used, what has no place yet shares the least
- * occupied device that has memory for it: degraded service for everybody before none for some.
+ * Sessions of equal model and budget are one load: their inputs can run in one batch. Served by the class of hosts
+ * that needs the fewest devices first, what doesn't fit there by the next. When all are used, what has no place yet
+ * shares the least occupied device that has memory for it: degraded service for everybody before none for some.
  */
 export function layOut(sessions: readonly Session[], view: FleetView): Fleet {
   const demands = gather(sessions);

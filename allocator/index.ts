@@ -1,7 +1,7 @@
 /** Pure: what to plan, and the chart of how a plan comes into force. Nothing here knows time, the bus or a log. */
 export { samePlan } from './compare.ts';
 export { curveOf, curvesOf, largestBatch, type Curve, type Curves } from './curve.ts';
-export { tenantOf, type ModelFacts, type Refusal, type Session, type StageKey } from './demand.ts';
+export { type ModelFacts, type Refusal, type Session, type StageKey } from './demand.ts';
 export * from './epoch/index.ts';
 export {
   memoryOf,

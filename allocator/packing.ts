@@ -5,7 +5,9 @@ export interface Load {
   /** Unique. */
   readonly name: string;
   readonly rateHz: number;
-  /** L, ms from arrival to the end of the run: the objective less all that isn't waiting for or running on the device. */
+  /**
+   * L, ms from arrival to the end of the run: the objective less all that isn't waiting for or running on the device.
+   */
   readonly deviceMs: number;
   readonly curve: Curve;
 }
@@ -39,8 +41,8 @@ export function saturatingBatch(load: Load, memoryBytes: number): number | undef
 }
 
 /**
- * The batch and duty cycle of a rate that doesn't fill a device: the largest b with ℓ(b) + b/r ≤ L, d = b/r. A rate so low
- * that not even the smallest batch fills in time runs the smallest one every d = L − ℓ(b).
+ * The batch and duty cycle of a rate that doesn't fill a device: the largest b with ℓ(b) + b/r ≤ L, d = b/r. A rate
+ * so low that not even the smallest batch fills in time runs the smallest one every d = L − ℓ(b).
  */
 export function residualCycle(load: Load, rateHz: number, batchMax: number): { batch: number; dutyMs: number } {
   const { curve, deviceMs } = load;
@@ -54,7 +56,7 @@ export function residualCycle(load: Load, rateHz: number, batchMax: number): { b
 }
 
 /** Time that a cycle of the node is busy, ms. */
-export const busyMs = (node: Node): number =>
+const busyMs = (node: Node): number =>
   node.shares.reduce((sum, share) => sum + share.load.curve.latencyMs(share.batch), 0);
 
 /** Share of the device's time that is planned, 1 = full. */
@@ -67,7 +69,10 @@ export function memoryOf(shares: readonly Share[]): number {
   return [...persistent.values()].reduce((sum, bytes) => sum + bytes, ephemeral);
 }
 
-/** Both on one device: d' = min d, b' = ⌈d'·r⌉; undefined where that needs larger batches, more time or more memory than there is. */
+/**
+ * Both on one device: d' = min d, b' = ⌈d'·r⌉; undefined where that needs larger batches, more time or more memory
+ * than there is.
+ */
 export function merged(a: Node, b: Node, memoryBytes: number): Node | undefined {
   const dutyMs = Math.min(a.dutyMs, b.dutyMs);
   const shares: Share[] = [];
@@ -83,16 +88,20 @@ export function merged(a: Node, b: Node, memoryBytes: number): Node | undefined 
   return memoryOf(shares) <= memoryBytes ? { kind: 'residual', dutyMs, shares } : undefined;
 }
 
-/** A load that holds its objective only on a device that does nothing else: ℓ(1) ≤ L < 2ℓ(1). Exported for the split of queries. */
+/**
+ * A load that holds its objective only on a device that does nothing else: ℓ(1) ≤ L < 2ℓ(1). Exported for the split
+ * of queries.
+ */
 export const isTight = (load: Load): boolean => {
   const leastMs = load.curve.latencyMs(load.curve.batchMin);
   return leastMs <= load.deviceMs + EPSILON && 2 * leastMs > load.deviceMs + EPSILON;
 };
 
 /**
- * Squishy bin packing of Nexus (SOSP'19, section 6.1, algorithm 1; exact rules in the paper's terms): saturate, residuals, merge by
- * decreasing occupancy into the node that becomes fullest. Loads for which not even the smallest batch fits (time or memory)
- * are left out: callers test them first with {@link canServe}. The same loads in any order give the same nodes.
+ * Squishy bin packing of Nexus (SOSP'19, section 6.1, algorithm 1; exact rules in the paper's terms): saturate,
+ * residuals, merge by decreasing occupancy into the node that becomes fullest. Loads for which not even the smallest
+ * batch fits (time or memory) are left out: callers test them first with {@link canServe}. The same loads in any
+ * order give the same nodes.
  */
 export function pack(loads: readonly Load[], memoryBytes: number): Node[] {
   const full: Node[] = [];
@@ -139,8 +148,8 @@ function saturate(load: Load, memoryBytes: number): { whole: Node[]; rest: Node 
   if (count > 0 && restHz < RATE_LEAST_HZ) return { whole, rest: undefined };
   const rateHz = Math.max(restHz, RATE_LEAST_HZ);
   const cycle = residualCycle(load, rateHz, batch);
-  // Just below a whole device B fills a little too slowly, and the next smaller batch can have less throughput than the rate:
-  // then B runs on a whole device, slightly underused.
+  // Just below a whole device B fills a little too slowly, and the next smaller batch can have less throughput than
+  // the rate: then B runs on a whole device, slightly underused.
   if (load.curve.latencyMs(cycle.batch) > cycle.dutyMs * (1 + EPSILON)) {
     return { whole: [...whole, { kind: 'whole', dutyMs, shares: [{ load, rateHz, batch }] }], rest: undefined };
   }

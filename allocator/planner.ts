@@ -56,7 +56,10 @@ export interface Planned {
   readonly notes: readonly string[];
 }
 
-/** Which share of L a batch may run: a larger one would leave less than a quarter of it to arrive, wait and be prepared. */
+/**
+ * Which share of L a batch may run: a larger one would leave less than a quarter of it to arrive, wait and be
+ * prepared.
+ */
 const RUN_SHARE_MAX = 0.75;
 
 /** Makes the next plan. Pure: equal input, equal plan; models stay where they are unless moving saves a device. */
@@ -187,7 +190,10 @@ function namedHosts(fleet: Fleet, sessions: readonly Session[], input: PlannerIn
   });
 }
 
-/** Adds copies on hosts that already hold them, then on those with the fewest models, until each model has its replicas. */
+/**
+ * Adds copies on hosts that already hold them, then on those with the fewest models, until each model has its
+ * replicas.
+ */
 function replicate(
   models: Map<HostView, Set<string>>,
   hosts: readonly HostView[],
@@ -216,8 +222,8 @@ function replicate(
 }
 
 /**
- * The largest batch that the batcher may form: it binds late, so this is not the batch of the planned duty cycle but the largest
- * that runs within three quarters of L of the most patient session, with E beside all weights in memory.
+ * The largest batch that the batcher may form: it binds late, so this is not the batch of the planned duty cycle but
+ * the largest that runs within three quarters of L of the most patient session, with E beside all weights in memory.
  */
 function batchLimit(
   model: string,
@@ -240,7 +246,7 @@ function batchLimit(
 }
 
 /** 1, 2, 4, … and the largest itself. */
-export function warmUps(batchMax: number): number[] {
+function warmUps(batchMax: number): number[] {
   const sizes: number[] = [];
   for (let batch = 1; batch < batchMax; batch *= 2) sizes.push(batch);
   return [...sizes, batchMax];

@@ -4,8 +4,9 @@ import { compareText } from './packing.ts';
 type Pool = Plan['pools'][number];
 
 /**
- * Pools are the connected components of "which host holds which model". A pool keeps the name of the current pool with which it shares
- * most hosts and sessions, and its batcher while that lives; others go to the batcher with the fewest pools.
+ * Pools are the connected components of "which host holds which model". A pool keeps the name of the current pool
+ * with which it shares most hosts and sessions, and its batcher while that lives; others go to the batcher with the
+ * fewest pools.
  * @param sessions name → model id
  * @param batchers ids of the live ones, at least one
  */

@@ -14,9 +14,9 @@ export type Reach =
   | { readonly is: 'blocked'; readonly detail: string };
 
 /**
- * Make before break: a host loads what is new beside what it serves now. Where memory can't hold both, the next plan leaves that host
- * with what old and new have in common (the others hold the rest meanwhile), so that it can drain first. When a model that is
- * served now would be nowhere then, the plan can't be reached safely.
+ * Make before break: a host loads what is new beside what it serves now. Where memory can't hold both, the next plan
+ * leaves that host with what old and new have in common (the others hold the rest meanwhile), so that it can drain
+ * first. When a model that is served now would be nowhere then, the plan can't be reached safely.
  */
 export function reach(draft: Draft, current: Plan | undefined, holdings: ReadonlyMap<string, Holdings>): Reach {
   const crowded: string[] = [];
@@ -37,7 +37,9 @@ export function reach(draft: Draft, current: Plan | undefined, holdings: Readonl
   if (lost.length > 0) {
     return {
       is: 'blocked',
-      detail: `${who} can't hold old and new models together, and nobody else holds ${lost.join(', ')}: add a host or remove a query`,
+      detail:
+        `${who} can't hold old and new models together, and nobody else holds ${lost.join(', ')}: ` +
+        'add a host or remove a query',
     };
   }
   return { is: 'partial', draft: between, detail: `${who} can't hold old and new models together: it releases first` };
@@ -49,7 +51,9 @@ export const garbage = (held: Holdings, ...plans: readonly (PlannedHost | undefi
   return held.residents.map(r => r.model).filter(model => !wanted.has(model));
 };
 
-/** What the host would use with all of these: ΣP + the largest E. A resident's own figures count before the profile's. */
+/**
+ * What the host would use with all of these: ΣP + the largest E. A resident's own figures count before the profile's.
+ */
 export function memoryWith(models: PlannedHost['models'], kind: string, held: Holdings, draft: Draft): number {
   let persistent = 0;
   let ephemeral = 0;

@@ -16,10 +16,10 @@ export interface SplitResult {
 
 /**
  * Splits a latency budget over a tree of stages so that the devices needed are fewest:
- * f(u,t) = min over k ≤ t of cost_u(k) + Σ_children f(v, t−k)   (Nexus, SOSP'19, section 6.2; γ is in the rates, thus in cost_u).
- * Time is cut into `steps` parts: O(stages · steps²) time and O(stages · steps) memory. Of equally cheap splits the one with the
- * least time is taken, and what is left over is handed back along each path in proportion, which is worth more than piling it
- * up on one stage when curves are flat.
+ * f(u,t) = min over k ≤ t of cost_u(k) + Σ_children f(v, t−k)   (Nexus, SOSP'19, section 6.2; γ is in the rates, thus
+ * in cost_u). Time is cut into `steps` parts: O(stages · steps²) time and O(stages · steps) memory. Of equally cheap
+ * splits the one with the least time is taken, and what is left over is handed back along each path in proportion,
+ * which is worth more than piling it up on one stage when curves are flat.
  * @returns undefined when no split can be served
  */
 export function splitBudget(stages: readonly SplitStage[], budgetMs: number, steps = 200): SplitResult | undefined {

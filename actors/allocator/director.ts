@@ -212,7 +212,10 @@ export class Director {
     return draft.refused.filter(r => served.has(`${r.tenant}.${r.query}`)).map(r => `${r.query} (${r.reason})`);
   }
 
-  // ── Effects of the chart (inside them the chart's own snapshot is still the one before) ──────────────────────────────────────────────────────────────────────────────────────────
+  // ── Effects of the chart ────────────────────────────────────────────────────────────────────────────────────────────
+  // ──────────────────────────────────────────────────────────────────────────────────────────
+
+  // Inside an effect the chart's own snapshot is still the one before: they take the context that they are given.
 
   #plan(context: EpochContext): void {
     const { inForce } = context;

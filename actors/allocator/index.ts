@@ -34,7 +34,10 @@ const TICK_MS = 250;
 /** Own beats come each second; later than this, the bus doesn't carry. */
 const ECHO_MS = 2500;
 
-/** The control plane: watches rates, hosts and queries, plans epochs and puts them in force. One leads, the others stand by. */
+/**
+ * The control plane: watches rates, hosts and queries, plans epochs and puts them in force. One leads, the others
+ * stand by.
+ */
 export const allocator = () =>
   actor({
     name: 'allocator',

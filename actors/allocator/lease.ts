@@ -20,9 +20,10 @@ export interface LeasePorts {
 }
 
 /**
- * Leadership as a key that its holder keeps changing by compare-and-set. A standby takes it when the revision hasn't changed for
- * `leaseMs` on its own clock: no clocks are compared. While storage is away for all, nobody can take it, and the leader leads on; one
- * that is cut off from the bus steps down before others may take the lease. Plans are fenced by (epoch, nonce) besides.
+ * Leadership as a key that its holder keeps changing by compare-and-set. A standby takes it when the revision hasn't
+ * changed for `leaseMs` on its own clock: no clocks are compared. While storage is away for all, nobody can take it,
+ * and the leader leads on; one that is cut off from the bus steps down before others may take the lease. Plans are
+ * fenced by (epoch, nonce) besides.
  */
 export class Lease {
   readonly #ports: LeasePorts;
@@ -73,7 +74,9 @@ export class Lease {
     }
   }
 
-  /** Another leader was heard: the key decides at once, or where it can't be read, the one whose plan is newer leads. */
+  /**
+   * Another leader was heard: the key decides at once, or where it can't be read, the one whose plan is newer leads.
+   */
   doubt(rivalIsNewer = false): void {
     if (this.#away && rivalIsNewer && this.leads)
       this.#stepDown('another allocator leads with a newer plan', this.#revision);

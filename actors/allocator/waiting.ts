@@ -27,8 +27,8 @@ export const lacking = (planned: PlannedHost, beat: HostBeat | undefined): Plann
   planned.models.filter(model => !isReady(model, beat?.residents ?? []));
 
 /**
- * What is left to do before the candidate can be committed: hosts load what is new beside what is in force; only what neither
- * plan wants is released before, and only where memory asks for it.
+ * What is left to do before the candidate can be committed: hosts load what is new beside what is in force; only what
+ * neither plan wants is released before, and only where memory asks for it.
  */
 export function toPrepare(candidate: Plan, inForce: Plan | undefined, cluster: Cluster): Step[] {
   return candidate.hosts.flatMap((planned): Step[] => {

@@ -18,7 +18,7 @@ import {
   type Resident,
 } from '../../contracts/index.ts';
 
-export const MB = 1e6;
+const MB = 1e6;
 const VITALS = { rssBytes: 0, loopDelayP99Ms: 0 };
 
 export interface FakeModel {

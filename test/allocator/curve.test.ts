@@ -19,7 +19,7 @@ test('curve: mean plus deviation is planned with', t => {
   t.is(c.latencyMs(2), 16);
 });
 
-test('curve: a larger batch measured faster is lifted, and that is said (vgg16 on a TITAN X Pascal, batches 4 to 6)', t => {
+test('curve: a larger batch measured faster is lifted and that is said (vgg16, batches 4 to 6)', t => {
   const c = curve('vgg16', { 4: 20.5512, 5: 20.4613, 6: 22.7735 });
   t.is(c.latencyMs(5), 20.5512);
   t.regex(c.note!, /batches 5 were measured faster/);

@@ -12,7 +12,10 @@ import {
 } from '../../allocator/index.ts';
 import { curve, linear } from './profiles.ts';
 
-/** Nexus (SOSP'19), section 4.1 and table 2: sessions A, B, C with objectives 200, 250, 250 ms. A4, B8, C8 are recalled, not seen. */
+/**
+ * Nexus (SOSP'19), section 4.1 and table 2: sessions A, B, C with objectives 200, 250, 250 ms. A4, B8, C8 are
+ * recalled, not seen.
+ */
 const PAPER = {
   A: { sloMs: 200, latencyMs: { 4: 50, 8: 75, 16: 100 } },
   B: { sloMs: 250, latencyMs: { 4: 50, 8: 90, 16: 125 } },

@@ -231,7 +231,8 @@ test('plan: complete, within memory, deterministic, and stable once it is in for
       const shuffled = { ...world, hosts: world.hosts.toReversed(), queries: world.queries.toReversed() };
       if (!samePlan(plan(shuffled), draft)) throw new Error('depends on the order');
       const next = plan(after(world, draft));
-      if (!samePlan(next, draft)) throw new Error(`moves without need: ${placement(draft).join()} | ${placement(next).join()}`);
+      if (!samePlan(next, draft))
+        throw new Error(`moves without need: ${placement(draft).join()} | ${placement(next).join()}`);
     }),
     { numRuns: 200, includeErrorInReport: true },
   );

@@ -2,7 +2,9 @@ import test from 'ava';
 import fc from 'fast-check';
 import { splitBudget, type SplitStage } from '../../allocator/index.ts';
 
-/** Nexus (SOSP'19), section 4.2 (shape from the slides, values recalled): throughputs of X and Y at 40, 50 and 60 ms. */
+/**
+ * Nexus (SOSP'19), section 4.2 (shape from the slides, values recalled): throughputs of X and Y at 40, 50 and 60 ms.
+ */
 const X = { 40: 200, 50: 250, 60: 300 };
 const Y = { 40: 300, 50: 400, 60: 500 };
 /** Throughput of a table at most this slow; none below its first entry. */
