@@ -52,7 +52,7 @@ function show({ things, lines }: Listing, what: What, name: string | undefined, 
       `"${name}" among the ${what}`,
       didYouMean(
         name,
-        things.map(thing => thing.name),
+        things.map(thing => thing.name.split('@')[0]!),
         what,
       ),
     );
