@@ -83,6 +83,7 @@ export class Director {
       cluster: this.cluster,
       orders: this.#orders,
       profileMs: config.profileMs,
+      failed: model => this.replan(`${model} could not be profiled`, false),
     });
     this.#chart = createActor(
       epochChart.provide({

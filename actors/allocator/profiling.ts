@@ -17,6 +17,8 @@ export interface ProfilingPorts {
   readonly cluster: Cluster;
   readonly orders: Orders;
   readonly profileMs: number;
+  /** A model could not be measured: the queries on it can be told why. */
+  failed(model: string): void;
 }
 
 const BACK_OFF_MS = 10_000;
@@ -27,6 +29,8 @@ export class ProfileOrders {
   readonly #ports: ProfilingPorts;
   readonly #failures = new Map<string, { count: number; untilMs: number; detail: string }>();
   #job: Job | undefined;
+  /** When its host began: what it says of the model from then on is about this measurement. */
+  #begunAtMs: number | undefined;
 
   constructor(ports: ProfilingPorts) {
     this.#ports = ports;
@@ -46,11 +50,14 @@ export class ProfileOrders {
       this.#job = undefined;
     }
     if (this.#job && !cluster.ready(this.#job.host)) this.#fail(`${this.#job.host} is gone`, false);
+    const trouble = this.#troubleOnHost();
+    if (trouble !== undefined) this.#fail(trouble, true);
     if (this.#job && now >= this.#job.untilMs) this.#fail(`${this.#job.host} did not finish in time`, true);
     if (!this.#job) {
       const next = this.#next(now);
       if (!next) return;
       this.#job = { ...next, untilMs: now + profileMs };
+      this.#begunAtMs = undefined;
       this.#ports.log.info('a model is being profiled', { model: next.model, kind: next.kind, host: next.host });
     }
     const { model, host } = this.#job;
@@ -67,8 +74,9 @@ export class ProfileOrders {
   #ordered: Job | undefined;
 
   replied(host: string, reply: OrderReply | { readonly accepted: 'unknown'; readonly detail: string }): void {
-    if (this.#job?.host !== host || reply.accepted === true) return;
-    if (reply.accepted === 'unknown') this.#ordered = undefined;
+    if (this.#job?.host !== host) return;
+    if (reply.accepted === true) this.#begunAtMs = this.#ports.clock.nowMs();
+    else if (reply.accepted === 'unknown') this.#ordered = undefined;
     else this.#fail(`${host}: ${reply.detail}`, reply.reason !== 'fenced');
   }
 
@@ -80,6 +88,14 @@ export class ProfileOrders {
     return 'waits to be profiled';
   }
 
+  /** Why its host could not measure the model, as its beats tell. */
+  #troubleOnHost(): string | undefined {
+    const heard = this.#job && this.#ports.cluster.hosts.get(this.#job.host);
+    if (!heard || this.#begunAtMs === undefined || heard.atMs <= this.#begunAtMs) return undefined;
+    const resident = heard.beat.residents.find(({ model }) => model === this.#job?.model);
+    return resident?.state === 'failed' ? `${this.#job!.host}: ${resident.detail ?? 'it failed there'}` : undefined;
+  }
+
   #fail(detail: string, backOff: boolean): void {
     const job = this.#job!;
     const count = (this.#failures.get(keyOf(job))?.count ?? 0) + 1;
@@ -87,6 +103,7 @@ export class ProfileOrders {
     this.#failures.set(keyOf(job), { count, untilMs: this.#ports.clock.nowMs() + waitMs, detail });
     this.#ports.log.warn('a model was not profiled', { model: job.model, kind: job.kind, detail });
     this.#job = undefined;
+    this.#ports.failed(job.model);
   }
 
   #has(model: string, kind: string): boolean {
