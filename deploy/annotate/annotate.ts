@@ -24,6 +24,10 @@ export async function annotate(picture: Picture, result: Result): Promise<Uint8A
   return new Uint8Array(png);
 }
 
+/** A picture file of any format that sharp reads, as PNG. @throws Error when it is none */
+export const toPng = async (data: Uint8Array): Promise<Uint8Array> =>
+  new Uint8Array(await sharp(data).png().toBuffer());
+
 /** What is drawn over a picture of that size, as SVG. */
 export async function overlaySvg(result: Result, width: number, height: number): Promise<string> {
   const text = await textPainter();
@@ -61,6 +65,8 @@ function tag(
 ): string {
   const wide = text.width(words, size);
   const left = Math.max(2, Math.min(x, widthMax - wide - 4));
-  const ground = `<rect x="${(left - 2).toFixed(1)}" y="${(y - size).toFixed(1)}" width="${(wide + 4).toFixed(1)}" height="${(size * 1.25).toFixed(1)}" fill="#000000" fill-opacity="0.7"/>`;
+  const place = `x="${(left - 2).toFixed(1)}" y="${(y - size).toFixed(1)}"`;
+  const extent = `width="${(wide + 4).toFixed(1)}" height="${(size * 1.25).toFixed(1)}"`;
+  const ground = `<rect ${place} ${extent} fill="#000000" fill-opacity="0.7"/>`;
   return ground + text.svg(words, left, y, size, color);
 }

@@ -42,11 +42,12 @@ export async function textPainter(): Promise<TextPainter> {
     // Glyph by glyph: opentype.js can't shape whole texts with this font's tables.
     const advance = (char: string, size: number): number =>
       (font.charToGlyph(char).advanceWidth * size) / font.unitsPerEm;
-    const width = (text: string, size: number): number => [...text].reduce((sum, char) => sum + advance(char, size), 0);
+    const width = (text: string, size: number): number =>
+      Array.from(text).reduce((sum, char) => sum + advance(char, size), 0);
     return {
       width,
       svg: (text, x, y, size, fill) => {
-        const chars = [...text];
+        const chars = Array.from(text);
         const path = chars.map((char, i) =>
           font
             .charToGlyph(char)

@@ -1,6 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import sharp from 'sharp';
 import { decode, encode } from '../../bus/index.ts';
 import {
   ConfigError,
@@ -15,7 +14,7 @@ import {
   type Picture,
   type Result,
 } from '../../contracts/index.ts';
-import { annotate, labelledBoxes } from '../annotate/index.ts';
+import { annotate, labelledBoxes, toPng } from '../annotate/index.ts';
 import type { Io } from '../terminal/index.ts';
 import {
   EXIT,
@@ -87,7 +86,7 @@ async function readPicture(file: string): Promise<Picture> {
     }
     const encoding = sniffPicture(data);
     if (encoding) return { encoding, data };
-    return { encoding: 'png', data: new Uint8Array(await sharp(data).png().toBuffer()) };
+    return { encoding: 'png', data: await toPng(data) };
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';

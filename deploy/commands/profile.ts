@@ -245,7 +245,8 @@ function printProfile(io: Io, profile: Profile, where: string): void {
   ]);
   io.out(`${table(columns, rows, { width: io.width, paintTitle: style.dim }).join('\n')}\n`);
   io.out(
-    `held ${formatBytes(profile.persistentBytes)}, load ${formatMs(profile.loadMs)}, before ${formatMs(profile.preMs)} and after ${formatMs(profile.postMs)} an input\n`,
+    `held ${formatBytes(profile.persistentBytes)}, load ${formatMs(profile.loadMs)}, ` +
+      `before ${formatMs(profile.preMs)} and after ${formatMs(profile.postMs)} an input\n`,
   );
   io.out(style.dim(`${where}\n`));
 }

@@ -138,7 +138,7 @@ function statusLines(
     `${style.dim('routers')}     ${alive(view.routers)}`,
     `${style.dim('batchers')}    ${alive(view.batchers)}`,
     `${style.dim('samplers')}    ${alive(view.samplers)}`,
-    `${style.dim('applied')}     ${applied ? `${applied.models.length} models, ${applied.queries.length} queries, ${applied.streams.length} streams` : 'unknown'}`,
+    `${style.dim('applied')}     ${applied ? countsOf(applied) : 'unknown'}`,
     '',
     ...hostsTable(view.hosts, io.width, style),
     '',
@@ -146,3 +146,6 @@ function statusLines(
   );
   return lines;
 }
+
+const countsOf = ({ models, queries, streams }: StoredConfig): string =>
+  `${models.length} models, ${queries.length} queries, ${streams.length} streams`;

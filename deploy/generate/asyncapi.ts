@@ -53,7 +53,8 @@ export function asyncApi(version: string): object {
       version,
       license: { name: 'Apache-2.0' },
       description:
-        'What the actors say on NATS. Public subjects are a promise to people outside: they change only with a new version of their message. Besides msgpack, JSON is understood everywhere.',
+        'What the actors say on NATS. Public subjects are a promise to people outside: they change only with a new ' +
+        'version of their message. Besides msgpack, JSON is understood everywhere.',
     },
     defaultContentType: CONTENT_TYPE,
     servers: { local: { host: '127.0.0.1:4222', protocol: 'nats' } },

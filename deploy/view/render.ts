@@ -49,7 +49,8 @@ function header(view: View, width: number, style: Style): string[] {
   const leader = view.allocators.find(one => isAlive(one) && one.beat.role === 'leader');
   const epoch = view.plan?.epoch ?? leader?.beat.epoch ?? 0;
   const phase = leader ? leader.beat.phase : 'no leader';
-  const left = `${style.bold('ganglion')} ${view.prefix}  ${style.dim('epoch')} ${style.bold(String(epoch))} ${leader ? style.cyan(phase) : style.red(phase)}${leader ? style.dim(` (${leader.name})`) : ''}`;
+  const doing = leader ? `${style.cyan(phase)}${style.dim(` (${leader.name})`)}` : style.red(phase);
+  const left = `${style.bold(view.prefix)}  ${style.dim('epoch')} ${style.bold(String(epoch))} ${doing}`;
   const clock = style.dim(new Date(view.unixMs).toISOString().slice(11, 19));
   const gap = Math.max(1, width - visibleWidth(left) - visibleWidth(clock));
   const lines = [left + ' '.repeat(gap) + clock];
