@@ -3,6 +3,7 @@ export { samePlan } from './compare.ts';
 export { curveOf, curvesOf, largestBatch, type Curve, type Curves } from './curve.ts';
 export { type ModelFacts, type Refusal, type Session, type StageKey } from './demand.ts';
 export * from './epoch/index.ts';
+export type { HostView } from './hosts.ts';
 export {
   memoryOf,
   merged,
@@ -17,7 +18,6 @@ export {
 export {
   makePlan,
   type Draft,
-  type HostView,
   type Planned,
   type PlannerInput,
   type PlannerSettings,

@@ -7,6 +7,7 @@ import {
   QueryDocument,
   StoredModel,
   validator,
+  type Cancel,
   type KeyValue,
   type KeyValueEntry,
   type Log,
@@ -40,7 +41,9 @@ export class Catalog {
   /** Hosts that should be left empty. */
   readonly draining = new Set<string>();
   readonly #ports: CatalogPorts;
+  readonly #watches: Cancel[] = [];
   #unread = 0;
+  #stopped = false;
 
   constructor(ports: CatalogPorts) {
     this.#ports = ports;
@@ -74,6 +77,11 @@ export class Catalog {
     });
   }
 
+  stop(): void {
+    this.#stopped = true;
+    for (const cancel of this.#watches.splice(0)) cancel();
+  }
+
   /** What one of the queries uses comes first. */
   modelIds(): { id: string; batchMax: number; used: boolean }[] {
     const used = new Set([...this.queries.values()].flatMap(q => Object.values(q.stages).map(s => s.model)));
@@ -98,8 +106,11 @@ export class Catalog {
     const open = async (): Promise<void> => {
       try {
         const store = await this.#ports.keyValue(bucket);
-        await store.watch(filter, onEntry, { onReady });
+        const cancel = await store.watch(filter, onEntry, { onReady });
+        if (this.#stopped) cancel();
+        else this.#watches.push(cancel);
       } catch (error) {
+        if (this.#stopped) return;
         this.#ports.log.debug('a bucket can not be watched yet', { bucket, error: describeError(error) });
         this.#ports.after(RETRY_MS, () => this.#ports.spawn(`watching ${bucket}`, open));
       }

@@ -1,23 +1,21 @@
 import { createActor, type Actor } from 'xstate';
 import {
   epochChart,
-  makePlan,
-  outgrown,
   phaseOf,
-  RateBook,
   reach,
   samePlan,
   type EpochContext,
   type EpochEvent,
   type EpochSettings,
   type Phase,
-  type Planned,
 } from '../../allocator/index.ts';
 import type { BatcherBeat, Cancel, Clock, HostBeat, Log, OrderReply, Plan, RouterBeat } from '../../contracts/index.ts';
+import { Bars } from './bars.ts';
 import type { Catalog } from './catalog.ts';
 import { chartClock } from './chart-clock.ts';
 import { Cluster, type Change } from './cluster.ts';
 import type { AllocatorConfig } from './config.ts';
+import { Drafting } from './drafting.ts';
 import { Orders, type OrdersPorts } from './orders.ts';
 import { ProfileOrders } from './profiling.ts';
 import type { Shelf } from './shelf.ts';
@@ -49,11 +47,8 @@ export class Director {
   readonly #ports: DirectorPorts;
   readonly #chart: Actor<typeof epochChart>;
   readonly #orders: Orders;
-  readonly #rates: RateBook;
-  /** By `<host> <model>`. */
-  readonly #barred = new Map<string, { detail: string; untilMs: number }>();
-  /** By session: what the latest plan was made for. */
-  readonly #plannedHz = new Map<string, number>();
+  readonly #drafting: Drafting;
+  readonly #bars: Bars;
   #nonce = '';
   /** Highest epoch that this leader has named in a plan or an order. */
   #issued = 0;
@@ -68,7 +63,14 @@ export class Director {
   constructor(ports: DirectorPorts) {
     this.#ports = ports;
     const { config, clock, catalog, log } = ports;
-    this.#rates = new RateBook({ averageMs: config.averageMs, enoughMs: config.averageMs });
+    this.#bars = new Bars(clock, config.barMs);
+    this.#drafting = new Drafting({
+      config,
+      catalog,
+      cluster: this.cluster,
+      bars: this.#bars,
+      profiling: model => this.profiles.about(model),
+    });
     this.#orders = new Orders({
       clock,
       spawn: (what, work) => ports.spawn(what, work),
@@ -138,8 +140,7 @@ export class Director {
     this.#issued = inForce?.epoch ?? 0;
     this.#moved = 0;
     this.#stored = false;
-    this.#plannedHz.clear();
-    for (const session of inForce?.sessions ?? []) this.#plannedHz.set(session.name, session.rateHz);
+    this.#drafting.plannedFor(inForce?.sessions ?? []);
     // Whoever was serving gets the time that silence needs to mean loss: else a slow beat would cost it its models.
     const heard = inForce?.hosts.every(({ host }) => this.cluster.hosts.has(host)) ?? true;
     const { gatherMs, silenceMs } = this.#ports.config;
@@ -152,14 +153,14 @@ export class Director {
 
   hearHost(host: string, beat: HostBeat): void {
     this.#take(this.cluster.hearHost(host, beat, this.#now()));
-    for (const { model, state } of beat.residents) if (state === 'resident') this.#barred.delete(`${host} ${model}`);
+    for (const { model, state } of beat.residents) if (state === 'resident') this.#bars.lift(host, model);
     if (beat.state === 'left') this.#hasLeft(host);
     this.step();
   }
 
   hearRouter(router: string, beat: RouterBeat): void {
     this.cluster.hearRouter(router, beat, this.#now());
-    this.#rates.hear(router, beat);
+    this.#drafting.rates.hear(router, beat);
     this.step();
   }
 
@@ -190,8 +191,10 @@ export class Director {
     if (!this.leads) return;
     const { context } = this.#chart.getSnapshot();
     if (this.phase === 'observing' && !context.pending && context.epochs > 0) {
-      if (this.#now() - this.#plannedAtMs >= config.epochS * 1000) this.replan('the period is over', false);
-      else this.#watchRates();
+      const agoMs = this.#now() - this.#plannedAtMs;
+      const outgrown = agoMs >= config.epochMinMs ? this.#drafting.outgrown() : undefined;
+      if (outgrown) this.replan(outgrown, false);
+      else if (agoMs >= config.epochS * 1000) this.replan('the period is over', false);
     }
     this.step();
   }
@@ -209,7 +212,7 @@ export class Director {
   /** What the plan would be without a host: the queries that are served now and would not be. */
   without(host: string): string[] {
     const served = new Set(this.inForce?.queries.map(q => `${q.tenant}.${q.query}`));
-    const { draft } = this.#draft(new Set([...this.#ports.catalog.draining, host]));
+    const { draft } = this.#drafting.draft(this.inForce, new Set([...this.#ports.catalog.draining, host]));
     return draft.refused.filter(r => served.has(`${r.tenant}.${r.query}`)).map(r => `${r.query} (${r.reason})`);
   }
 
@@ -229,7 +232,7 @@ export class Director {
       this.#tell({ type: 'keep', detail: 'no prefix-batcher is up; the plan stays as it is' });
       return;
     }
-    const { draft, notes } = this.#draft(this.#ports.catalog.draining);
+    const { draft, notes } = this.#drafting.draft(inForce, this.#ports.catalog.draining);
     this.#degraded = notes.length > 0 || draft.refused.length > 0;
     for (const note of notes) this.#ports.log.warn('the plan is not as good as it should be', { note });
     const reached = reach(draft, inForce, this.cluster.holdings());
@@ -238,8 +241,7 @@ export class Director {
       this.#tell({ type: 'block', detail: reached.detail });
       return;
     }
-    this.#plannedHz.clear();
-    for (const session of draft.sessions) this.#plannedHz.set(session.name, session.rateHz);
+    this.#drafting.plannedFor(draft.sessions);
     if (context.epochs > 0 && inForce && samePlan(reached.draft, inForce) && this.#inPlace(inForce)) {
       this.#tell({ type: 'keep', detail: `epoch ${inForce.epoch} stays: ${context.reason}` });
       return;
@@ -247,27 +249,6 @@ export class Director {
     this.#issued = this.#aboveAll();
     const plan: Plan = { v: 1, epoch: this.#issued, nonce: this.#nonce, ...reached.draft };
     this.#tell({ type: 'draft', plan, partial: reached.is === 'partial' });
-  }
-
-  #draft(draining: ReadonlySet<string>): Planned {
-    const { catalog, config } = this.#ports;
-    return makePlan({
-      models: catalog.models,
-      queries: [...catalog.queries.values()],
-      profiles: [...catalog.profiles.values()],
-      hosts: this.cluster.views(draining, host => this.#barredOn(host)),
-      batchers: [...this.cluster.batchers.keys()].toSorted(),
-      current: this.inForce,
-      settings: { networkMs: config.networkMs, replicasMin: config.replicasMin },
-      profiling: model => this.profiles.about(model),
-      rateHz: key => {
-        const measured = this.#rates.rateHz(key);
-        const planned = this.#plannedHz.get(`${key.tenant}.${key.query}.${key.stage}`);
-        if (measured === undefined) return undefined;
-        if (planned !== undefined && !outgrown(measured, planned, config.averageMs)) return planned;
-        return measured * config.headroom;
-      },
-    });
   }
 
   #startPreparing({ candidate, reason }: EpochContext): void {
@@ -308,7 +289,7 @@ export class Director {
     for (const { host } of toPrepare(candidate, inForce, this.cluster)) {
       const planned = candidate.hosts.find(h => h.host === host)!;
       for (const { model } of lacking(planned, this.cluster.ready(host))) {
-        this.#bar(host, model, `it was not loaded within ${this.#ports.config.prepareMs} ms`);
+        this.#bars.add(host, model, `it was not loaded within ${this.#ports.config.prepareMs} ms`);
       }
     }
   }
@@ -348,7 +329,7 @@ export class Director {
   #carryOut(steps: readonly Step[]): readonly string[] {
     for (const { host, order, failed } of steps) {
       if (failed) {
-        for (const { model, detail } of failed) this.#bar(host, model, detail);
+        for (const { model, detail } of failed) this.#bars.add(host, model, detail);
         this.#tell({ type: 'refuse', detail: `${host}: ${failed[0]!.model}: ${failed[0]!.detail}` });
         this.replan(`${host} could not load ${failed[0]!.model}`, true);
         return [];
@@ -379,7 +360,7 @@ export class Director {
     this.#tell({ type: 'refuse', detail: `${host}: ${reply.reason}: ${reply.detail}` });
     if (!planned || reply.reason === 'fenced') return;
     // Planned without what it refused, at once: that ends, for each attempt bars at least one more.
-    for (const { model } of lacking(planned, this.cluster.ready(host))) this.#bar(host, model, reply.detail);
+    for (const { model } of lacking(planned, this.cluster.ready(host))) this.#bars.add(host, model, reply.detail);
     this.replan(`${host} refused`, true);
   }
 
@@ -389,7 +370,7 @@ export class Director {
     if (!change) return;
     const { what, who, role } = change;
     if (what === 'gone') {
-      if (role === 'router') this.#rates.forget(who);
+      if (role === 'router') this.#drafting.rates.forget(who);
       if (role === 'host') this.#orders.forget(who);
       if (role === 'host' && !this.cluster.hosts.has(who)) this.#hasLeft(who);
       if (this.leads && this.#matters(who)) this.#tell({ type: 'lose', who });
@@ -416,32 +397,9 @@ export class Director {
     catalog.draining.delete(host);
   }
 
-  #watchRates(): void {
-    for (const [session, plannedHz] of this.#plannedHz) {
-      const [tenant, query, stage] = session.split('.') as [string, string, string];
-      const measured = this.#rates.rateHz({ tenant, query, stage });
-      if (measured === undefined || !outgrown(measured, plannedHz, this.#ports.config.averageMs)) continue;
-      this.replan(`${session} sees ${measured.toFixed(1)} Hz, planned were ${plannedHz.toFixed(1)}`, false);
-      return;
-    }
-  }
-
   /** Whether every host holds what the plan gives it. */
   #inPlace(plan: Plan): boolean {
     return plan.hosts.every(planned => lacking(planned, this.cluster.ready(planned.host)).length === 0);
-  }
-
-  #bar(host: string, model: string, detail: string): void {
-    this.#barred.set(`${host} ${model}`, { detail, untilMs: this.#now() + this.#ports.config.barMs });
-  }
-
-  #barredOn(host: string): Map<string, string> {
-    const models = new Map<string, string>();
-    for (const [key, { detail, untilMs }] of this.#barred) {
-      if (untilMs <= this.#now()) this.#barred.delete(key);
-      else if (key.startsWith(`${host} `)) models.set(key.slice(host.length + 1), detail);
-    }
-    return models;
   }
 
   #aboveAll(): number {

@@ -92,6 +92,7 @@ export const allocator = () =>
       ctx.spawn('lease', () => ctx.state.lease.tick());
     },
     stop: async ctx => {
+      ctx.state.catalog.stop();
       ctx.state.director.depose('stopping');
       await ctx.state.lease.release();
     },

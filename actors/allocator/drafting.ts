@@ -1,0 +1,71 @@
+import { makePlan, outgrown, RateBook, type Planned, type StageKey } from '../../allocator/index.ts';
+import type { Plan } from '../../contracts/index.ts';
+import type { Bars } from './bars.ts';
+import type { Catalog } from './catalog.ts';
+import type { Cluster } from './cluster.ts';
+import type { AllocatorConfig } from './config.ts';
+
+export interface DraftingPorts {
+  readonly config: AllocatorConfig;
+  readonly catalog: Catalog;
+  readonly cluster: Cluster;
+  readonly bars: Bars;
+  /** What is being done about a model without a profile. */
+  profiling(model: string): string | undefined;
+}
+
+/** Makes drafts of plans from what is known now, and remembers for which rates. */
+export class Drafting {
+  readonly rates: RateBook;
+  readonly #ports: DraftingPorts;
+  /** By session: what the latest plan was made for. */
+  readonly #plannedHz = new Map<string, number>();
+
+  constructor(ports: DraftingPorts) {
+    this.#ports = ports;
+    const { averageMs } = ports.config;
+    this.rates = new RateBook({ averageMs, enoughMs: averageMs });
+  }
+
+  /** From now on rates are compared with those of this plan. */
+  plannedFor(sessions: Plan['sessions']): void {
+    this.#plannedHz.clear();
+    for (const { name, rateHz } of sessions) this.#plannedHz.set(name, rateHz);
+  }
+
+  draft(current: Plan | undefined, draining: ReadonlySet<string>): Planned {
+    const { catalog, cluster, config, bars } = this.#ports;
+    return makePlan({
+      models: catalog.models,
+      queries: [...catalog.queries.values()],
+      profiles: [...catalog.profiles.values()],
+      hosts: cluster.views(draining, host => bars.on(host)),
+      batchers: [...cluster.batchers.keys()].toSorted(),
+      current,
+      settings: { networkMs: config.networkMs, replicasMin: config.replicasMin },
+      profiling: model => this.#ports.profiling(model),
+      rateHz: key => this.#rateHz(key),
+    });
+  }
+
+  /** A session whose rate asks for another plan, in words. */
+  outgrown(): string | undefined {
+    for (const [session, plannedHz] of this.#plannedHz) {
+      const [tenant, query, stage] = session.split('.') as [string, string, string];
+      const measured = this.rates.rateHz({ tenant, query, stage });
+      if (measured !== undefined && outgrown(measured, plannedHz, this.#ports.config.averageMs)) {
+        return `${session} sees ${measured.toFixed(1)} Hz, planned were ${plannedHz.toFixed(1)}`;
+      }
+    }
+    return undefined;
+  }
+
+  /** As planned before unless it was outgrown: rates that wobble must not move models. */
+  #rateHz(key: StageKey): number | undefined {
+    const { averageMs, headroom } = this.#ports.config;
+    const measured = this.rates.rateHz(key);
+    if (measured === undefined) return undefined;
+    const planned = this.#plannedHz.get(`${key.tenant}.${key.query}.${key.stage}`);
+    return planned !== undefined && !outgrown(measured, planned, averageMs) ? planned : measured * headroom;
+  }
+}
