@@ -2,7 +2,8 @@ import type { LogLine } from '../log.ts';
 
 /** What happens in a launched cluster; with `ganglion up --json` one line each. */
 export type ClusterEvent =
-  | { readonly event: 'nats'; readonly url: string; readonly started: boolean }
+  /** `pid`: of the server that was started. */
+  | { readonly event: 'nats'; readonly url: string; readonly started: boolean; readonly pid?: number }
   | { readonly event: 'starting'; readonly actor: string; readonly kind: string; readonly pid: number }
   | { readonly event: 'ready'; readonly actor: string; readonly pid: number; readonly afterMs: number }
   | { readonly event: 'log'; readonly actor: string; readonly line: LogLine }

@@ -88,7 +88,6 @@ export async function launchCluster(options: LaunchOptions): Promise<LaunchedClu
   const specs = actorSpecs(document, { baseDir, ...(file === undefined ? {} : { file }) });
   const nats = await natsFor(options, baseDir, onEvent);
   const { url } = nats;
-  onEvent({ event: 'nats', url, started: nats.started });
 
   const policy = { ...RESTART_POLICY, ...options.restart };
   const start = (spec: ActorSpec) =>
@@ -187,7 +186,6 @@ function freeName(name: string, taken: string[], chosen: boolean): string {
 
 interface Nats {
   readonly url: string;
-  readonly started: boolean;
   stop(): Promise<void>;
 }
 
@@ -196,12 +194,17 @@ async function natsFor(options: LaunchOptions, baseDir: string, onEvent: (event:
   const { document, natsUrl } = options;
   const settings = document.nats ?? { start: true as const };
   const given = natsUrl ?? ('url' in settings ? settings.url : undefined);
-  if (given !== undefined) return { url: given, started: false, stop: async () => {} };
+  if (given !== undefined) {
+    onEvent({ event: 'nats', url: given, started: false });
+    return { url: given, stop: async () => {} };
+  }
   const asked = settings as { port?: number; store?: string };
   const dataDir = options.dataDir ?? dataFolder(document.name, options.env);
   const storeDir = asked.store === undefined ? join(dataDir, 'jetstream') : resolve(baseDir, asked.store);
   let server = await startNatsServer({ port: asked.port ?? 4222, storeDir });
   const { url, port } = server;
+  const tell = (): void => onEvent({ event: 'nats', url, started: true, pid: server.pid });
+  tell();
   let stopping = false;
   let record = noFailures;
   const supervise = async (): Promise<void> => {
@@ -219,6 +222,7 @@ async function natsFor(options: LaunchOptions, baseDir: string, onEvent: (event:
       if (stopping) return;
       try {
         server = await startNatsServer({ port, storeDir });
+        tell();
       } catch (error) {
         onEvent({ event: 'warning', detail: describeError(error) });
       }
@@ -227,7 +231,6 @@ async function natsFor(options: LaunchOptions, baseDir: string, onEvent: (event:
   const supervised = supervise();
   return {
     url,
-    started: true,
     stop: async () => {
       stopping = true;
       await server.stop();

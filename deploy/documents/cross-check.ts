@@ -44,9 +44,8 @@ export function crossCheck(documents: readonly Located[], known: Known): Problem
   const allStreams = [...known.streams, ...streams.map(one => one.document)];
   const allQueries = [...known.queries, ...queries.map(one => one.document)];
   for (const query of queries) {
-    const theirs = allStreams
-      .filter(stream => tenantOf(stream) === tenantOf(query.document))
-      .map(stream => stream.name);
+    const ofTenant = allStreams.filter(stream => tenantOf(stream) === tenantOf(query.document));
+    const theirs = [...new Set(ofTenant.map(stream => stream.name))];
     query.document.streams?.forEach((pattern, i) => {
       if (theirs.some(stream => streamMatches(pattern, stream))) return;
       const remedy = pattern.includes('*')

@@ -104,7 +104,9 @@ test.serial('up: when the launcher is killed, actors and NATS go with it', async
   t.is(pids.filter(isRunning).length, 2);
   up.signal('SIGKILL');
   await up.ended;
-  await until('the actors are gone', () => pids.every(pid => !isRunning(pid)));
+  const nats = events().flatMap(event => (event.event === 'nats' ? [event.pid!] : []));
+  t.is(nats.length, 1);
+  await until('they are gone', () => [...pids, ...nats].every(pid => !isRunning(pid)));
 });
 
 test.serial('up: Ctrl-C stops all in good order, exit code 0', async t => {
@@ -118,3 +120,22 @@ test.serial('up: Ctrl-C stops all in good order, exit code 0', async t => {
   t.is((await up.ended).code, 0);
   t.regex(up.said(), /echo-1 .*ended with code 0\n[^]*all stopped/);
 });
+
+test.serial(
+  'up: a NATS server that dies is started again, on its port and with its files; the actors come back',
+  async t => {
+    const { cluster, events, pidOf } = await launch(t, [{ actor: './echo.ts' }]);
+    const bucket = await cluster.bus.keyValue('ganglion-config');
+    await bucket.put('a', Buffer.from('1'));
+    const actor = pidOf('echo-1');
+    const servers = () => events.flatMap(event => (event.event === 'nats' ? [event] : []));
+    process.kill(servers()[0]!.pid!, 'SIGKILL');
+    await until('a new server runs', () => servers().length === 2 && cluster.bus.connected);
+    t.is(servers()[1]!.url, cluster.url);
+    t.is(Buffer.from((await bucket.get('a'))!.value!).toString(), '1');
+    const heard = async (): Promise<boolean> =>
+      (await cluster.bus.requestMany('$SRV.PING.echo', new Uint8Array(0), { waitMs: 500, max: 1 })).length === 1;
+    await until('the actor answers again', heard);
+    t.is(pidOf('echo-1'), actor, 'it is the same process');
+  },
+);
