@@ -1,7 +1,7 @@
 import { connectNats, realClock } from '../bus/index.ts';
 import { ConfigError, describeError, DisconnectedError, sleep, type Bus, type Log } from '../contracts/index.ts';
 
-export const DEFAULT_NATS_URL = 'nats://127.0.0.1:4222';
+const DEFAULT_NATS_URL = 'nats://127.0.0.1:4222';
 
 /** Where NATS is: the flag, else GANGLION_NATS, else the local default. */
 export const natsUrl = (flag: string | undefined, env: Readonly<Record<string, string | undefined>>): string =>

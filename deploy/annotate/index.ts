@@ -1,2 +1,2 @@
 export { annotate, overlaySvg, toPng } from './annotate.ts';
-export { labelledBoxes, wordsOf, type LabelledBox } from './labels.ts';
+export { labelledBoxes } from './labels.ts';

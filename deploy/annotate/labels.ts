@@ -1,7 +1,7 @@
 import type { Box, Output, Result } from '../../contracts/index.ts';
 
 /** A box on the picture and what the stages behind it said of it. */
-export interface LabelledBox {
+interface LabelledBox {
   readonly box: Box;
   /** Its label first, then the answers of later stages, e.g. `person 0.93 · LIONS`. */
   readonly text: string;
@@ -10,7 +10,7 @@ export interface LabelledBox {
 const percent = (score: number): string => score.toFixed(2);
 
 /** An answer in a few words; empty for boxes and tensors. */
-export function wordsOf(output: Output): string {
+function wordsOf(output: Output): string {
   if (output.kind === 'text') return output.text;
   if (output.kind === 'classes') {
     const [best] = output.classes;

@@ -8,7 +8,7 @@ export interface TextPainter {
   svg(text: string, x: number, y: number, size: number, fill: string): string;
 }
 
-export const escapeXml = (text: string): string =>
+const escapeXml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 interface Glyph {

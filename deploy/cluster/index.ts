@@ -1,4 +1,3 @@
 export type { ClusterEvent } from './events.ts';
-export { dataFolder, launchCluster, type ActorStatus, type LaunchedCluster, type LaunchOptions } from './launch.ts';
+export { launchCluster, type ActorStatus, type LaunchedCluster, type LaunchOptions } from './launch.ts';
 export { afterFailure, noFailures, RESTART_POLICY, type FailureRecord, type RestartPolicy } from './restart.ts';
-export { actorSpecs, plainName, type ActorSpec } from './specs.ts';

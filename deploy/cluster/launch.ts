@@ -71,7 +71,7 @@ export interface LaunchedCluster {
 }
 
 /** `$XDG_STATE_HOME/ganglion/<cluster>`, by default `~/.local/state/ganglion/<cluster>`. */
-export const dataFolder = (name: string, env: Readonly<Record<string, string | undefined>> = process.env): string =>
+const dataFolder = (name: string, env: Readonly<Record<string, string | undefined>> = process.env): string =>
   join(env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'), 'ganglion', name);
 
 /**

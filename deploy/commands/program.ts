@@ -7,7 +7,7 @@ import {
   isToken,
   type Bus,
 } from '../../contracts/index.ts';
-import { encodeJson, toJson } from '../../bus/index.ts';
+import { toJson } from '../../bus/index.ts';
 import { natsUrl, openBus } from '../connection.ts';
 import { DocumentsError } from '../documents/index.ts';
 import type { Io } from '../terminal/index.ts';
@@ -80,7 +80,6 @@ export async function withBus<T>(
 
 /** One JSON value on a line of its own, binary as base64. */
 export const printJson = (io: Io, value: unknown, indent?: number): void => io.out(`${toJson(value, indent)}\n`);
-export { encodeJson };
 
 /** Says what went wrong, on standard error; with `--json` as `{ "error": { code, detail, retryable } }`. @returns the exit code */
 export function reportFailure(io: Io, error: unknown, json: boolean): ExitCode {

@@ -79,6 +79,8 @@ async function run(actor: string, flags: RunFlags, io: Io): Promise<ExitCode> {
       prefix: flags.prefix,
       vitals: processVitals(),
     });
+    // Whoever hears that it runs may count on its subscriptions.
+    await bus.flush().catch(() => log.warn('the connection to NATS was lost at once, trying to get it back'));
     io.launcher?.ready();
     return await untilEnded(running, bus, asked.signal, log);
   } catch (error) {

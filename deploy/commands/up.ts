@@ -70,6 +70,7 @@ async function up(file: string, flags: UpFlags, io: Io): Promise<ExitCode> {
     stop();
     if (interrupts > 1) killNow();
   });
+  io.launcher?.onGone(stop);
   try {
     const cluster = await launchCluster({
       document,
@@ -91,6 +92,7 @@ async function up(file: string, flags: UpFlags, io: Io): Promise<ExitCode> {
     throw error;
   } finally {
     forget();
+    io.launcher?.release();
   }
 }
 

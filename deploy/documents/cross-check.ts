@@ -12,7 +12,7 @@ export interface Known {
 export const nothingKnown: Known = { models: [], queries: [], streams: [] };
 
 /** Whether a query's pattern (`*` matches any characters) reads the stream. */
-export function streamMatches(pattern: string, stream: string): boolean {
+function streamMatches(pattern: string, stream: string): boolean {
   const source = pattern.split('*').map(part => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${source.join('.*')}$`, 'u').test(stream);
 }

@@ -3,9 +3,6 @@ import { asyncApi } from './asyncapi.ts';
 import { reference } from './reference.ts';
 import { plainSchema } from './schema.ts';
 
-export { directions, type Direction } from './directions.ts';
-export { fieldsOf, plainSchema, type FieldRow } from './schema.ts';
-
 const DRAFT = 'http://json-schema.org/draft-07/schema#';
 const json = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;
 

@@ -2,5 +2,5 @@ export { formatAge, formatBytes, formatCount, formatMs, formatPercent, formatRat
 export { processIo, type Io } from './io.ts';
 export { bar, progressLine } from './progress.ts';
 export { alternateScreen } from './screen.ts';
-export { cut, padEnd, padStart, styleFor, visibleWidth, type Paint, type Style } from './style.ts';
+export { cut, padEnd, styleFor, visibleWidth, type Paint, type Style } from './style.ts';
 export { table, type Column } from './table.ts';

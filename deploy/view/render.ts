@@ -132,7 +132,7 @@ export function hostsTable(hosts: readonly HostView[], width: number, style: Sty
 const SIGN = { fetching: '↓', loading: '↓', warming: '~', resident: '', releasing: '↑', failed: '!' } as const;
 
 /** `det rec ↓face`: with a sign for what comes, goes or has failed. */
-export const modelsOf = (host: Seen<HostView['beat']>, style: Style): string =>
+const modelsOf = (host: Seen<HostView['beat']>, style: Style): string =>
   host.beat.residents
     .map(({ model, state }) => {
       const text = `${SIGN[state]}${model.split('@')[0]}`;

@@ -46,11 +46,11 @@ export interface Spawned {
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
-/** Runs a command line as a process of its own, which is gone when the test ends. */
+/** Runs a command line as a process of its own, which is gone when the test ends; `run` and `up` also when this process dies. */
 export function spawnCommand(t: ExecutionContext, args: readonly string[], options: { cwd?: string } = {}): Spawned {
-  const child = spawn(process.execPath, [CLI, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [CLI, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (said += String(chunk)));
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', chunk => (said += String(chunk)));
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>(resolve =>
     child.once('close', (code, signal) => resolve({ code, signal })),
   );

@@ -5,7 +5,7 @@ import { encode } from '../../bus/index.ts';
 import { subjects } from '../../contracts/index.ts';
 import { result } from '../../contracts/examples.ts';
 import { startNats } from '../helpers/nats-server.ts';
-import { spawnCommand, temporaryFolder } from './command-line.ts';
+import { spawnCommand, temporaryFolder, until } from './command-line.ts';
 
 const ALERT = `
 import { actor, GanglionError, RefusedError, subjects, Type, type Result } from 'ganglion';
@@ -55,6 +55,10 @@ test.serial("run: a user's own TypeScript actor, far from this package, meets ou
       subjects.results.at('ganglion', { tenant: 'default', query: 'scoreboard', stream: 'game-1' }),
       encode({ ...result, outcome }),
     );
+  // It answers discovery once the server knows all its subscriptions.
+  const found = async (): Promise<boolean> =>
+    (await bus.requestMany('$SRV.PING.score-alert', new Uint8Array(0), { waitMs: 500, max: 1 })).length === 1;
+  await until('it is found', found);
   say('ok');
   await actor.says('saw ok');
   t.true(actor.said().includes('"one":true'), 'its classes are those of this very package');
@@ -63,6 +67,7 @@ test.serial("run: a user's own TypeScript actor, far from this package, meets ou
 
   const second = spawnCommand(t, args, { cwd: folder });
   await second.says('"running"');
+  await until('it is found', found);
   say('rejected');
   t.is((await second.ended).code, 1, 'one that crashes ends with 1');
 });
