@@ -67,6 +67,9 @@ async def infer(nc, args) -> int:
     except nats.errors.NoRespondersError:
         print(f"nobody answers on {subject}: is a query router running?", file=sys.stderr)
         return 1
+    except nats.errors.TimeoutError:
+        print(f"no answer within {args.timeout} s", file=sys.stderr)
+        return 1
     result = msgpack.unpackb(reply.data)
     if "error" in result:
         print(f"{result['error']['code']}: {result['error']['detail']}", file=sys.stderr)
@@ -79,10 +82,18 @@ async def follow(nc, args) -> int:
     """Prints results of a query as they come."""
     subscription = await nc.subscribe(f"{args.prefix}.results.{args.tenant}.{args.query}.*")
     for _ in range(args.count):
-        message = await subscription.next_msg(timeout=args.timeout)
+        try:
+            message = await subscription.next_msg(timeout=args.timeout)
+        except nats.errors.TimeoutError:
+            print(f"no result of {args.query} within {args.timeout} s", file=sys.stderr)
+            return 1
         result = msgpack.unpackb(message.data)
         print(f"{result['stream']} #{result['seq']}: {describe(result)}")
     return 0
+
+
+async def quietly(_error) -> None:
+    """The client of NATS would print a stack for each attempt to connect; what matters is told at the end."""
 
 
 async def main() -> int:
@@ -97,10 +108,14 @@ async def main() -> int:
     parser.add_argument("--seq", type=int, default=0)
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--timeout", type=float, default=10, help="seconds")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()  # the picture may stand behind the options
     if args.command != "follow" and not args.picture:
         parser.error("which picture?")
-    nc = await nats.connect(args.nats, connect_timeout=3, max_reconnect_attempts=3)
+    try:
+        nc = await nats.connect(args.nats, connect_timeout=3, allow_reconnect=False, error_cb=quietly)
+    except (OSError, nats.errors.Error) as error:
+        print(f"no NATS at {args.nats}: {error}", file=sys.stderr)
+        return 1
     try:
         return await {"frame": send_frame, "infer": infer, "follow": follow}[args.command](nc, args)
     finally:

@@ -1,0 +1,59 @@
+import test from 'ava';
+import { decode, encode } from '../../bus/index.ts';
+import { subjects, type Plan } from '../../contracts/index.ts';
+import { Cleanup } from './cleanup.ts';
+import { EMULATED, jpeg, ONE_OF_EACH, startCluster, type TestCluster } from './cluster.ts';
+import { cli } from './processes.ts';
+import { until } from './until.ts';
+
+const FRAMES_AFTER = 20;
+
+async function busyHost({ bus, prefix }: TestCluster): Promise<string> {
+  const { data } = await bus.request(subjects.currentPlan.at(prefix), encode({ v: 1 }), { timeoutMs: 5_000 });
+  const { plan } = decode(Uint8Array.from(data)) as { plan: Plan };
+  return plan.hosts.find(({ models }) => models.length > 0)!.host;
+}
+
+test('drain: a host is drained while frames flow: nothing is dropped, the host leaves, the other one serves', async t => {
+  t.timeout(180_000);
+  const cleanup = new Cleanup();
+  t.teardown(() => cleanup.run());
+  const picture = await jpeg();
+  const cluster = await startCluster(cleanup, {
+    actors: ONE_OF_EACH.map(entry =>
+      entry.actor === 'gpu-host' ? { actor: 'gpu-host', name: 'gpu', count: 2, config: EMULATED } : entry,
+    ),
+  });
+  await cluster.serves('watch', picture);
+  const flow = cluster.flow('watch-drain', picture);
+  await cluster.ledger.settled(flow.stream, [1, 2, 3]);
+  const host = await busyHost(cluster);
+  const other = host === 'gpu-1' ? 'gpu-2' : 'gpu-1';
+
+  const told = await cli(cleanup, ['drain', host, '--wait', '--nats', cluster.url]);
+  t.is(told.code, 0, told.err);
+  t.regex(told.out, new RegExp(`${host} has left`));
+  await until(
+    'its process has ended',
+    () => cluster.launched.actors().some(a => a.name === host && a.state === 'left'),
+    {
+      state: () => cluster.story(),
+    },
+  );
+  const leftAt = flow.latest;
+  await until('frames flow on', () => flow.after(leftAt).length >= FRAMES_AFTER);
+  flow.stop();
+  await cluster.ledger.settled(flow.stream, flow.published);
+
+  t.deepEqual(Object.keys(cluster.ledger.outcomes(flow.stream)), ['ok'], 'no frame was dropped, late or failed');
+  t.deepEqual(cluster.ledger.twice(flow.stream), []);
+  const hosts = flow
+    .after(leftAt)
+    .flatMap(seq =>
+      Object.values(cluster.ledger.of(flow.stream, seq)[0]!.stages).flatMap(results => results.map(one => one.host)),
+    );
+  t.deepEqual([...new Set(hosts)], [other]);
+  const exit = cluster.events.find(event => event.event === 'exited' && event.actor === host);
+  t.like(exit, { code: 0, signal: null, expected: true }, 'it left by itself and is not started again');
+  t.log(`${flow.published.length} frames`);
+});
