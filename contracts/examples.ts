@@ -42,6 +42,7 @@ export const result: Result = {
     ],
     read: [
       {
+        from: 'detect',
         parent: 0,
         item: 0,
         output: { kind: 'text', text: 'LIONS 3', score: 0.98 },

@@ -196,7 +196,7 @@ function takeOutput(invocation: Invocation, raw: Output, facts: AnswerFacts, now
   const output = toFrame(raw, piece?.region, crop);
   const results = request.results[stage.index]!;
   results.push({
-    ...(invocation.parent < 0 ? {} : { parent: invocation.parent }),
+    ...(invocation.parent < 0 ? {} : { from: request.query.stages[stage.from]!.name, parent: invocation.parent }),
     ...(invocation.item < 0 ? {} : { item: invocation.item }),
     output,
     model: facts.model,

@@ -60,7 +60,8 @@ export type Timing = Static<typeof Timing>;
 
 /** What one invocation of a stage gave. */
 export const StageResult = Type.Object({
-  parent: Type.Optional(Count('index of the result of the previous stage that it came from')),
+  from: Type.Optional(Type.String({ description: 'the stage whose result it came from; absent: the frame itself' })),
+  parent: Type.Optional(Count('index of that result in its stage')),
   item: Type.Optional(Count('which box of the parent')),
   output: Output,
   model: Type.String(),

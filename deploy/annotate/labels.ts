@@ -19,35 +19,21 @@ function wordsOf(output: Output): string {
   return output.kind === 'custom' && typeof output.value === 'string' ? output.value : '';
 }
 
-/**
- * Every box of a result with the words of the stages that looked at its crop, and what was said of the whole frame.
- * A stage result names its parent (index in the previous stage) and its item (box of it), but not which stage that was: among
- * the stages with boxes the one whose parent and item exist is taken.
- */
+/** Every box of a result with the words of the stages that looked at its crop, and what was said of the whole frame. */
 export function labelledBoxes(result: Result): { boxes: LabelledBox[]; whole: string[] } {
-  const withBoxes = Object.entries(result.stages).filter(([, all]) =>
-    all.some(({ output }) => output.kind === 'boxes'),
-  );
+  const stages = Object.values(result.stages);
   const words = new Map<Box, string[]>();
   const whole: string[] = [];
-  for (const [name, all] of Object.entries(result.stages)) {
-    for (const { parent, item, output } of all) {
-      const text = wordsOf(output);
-      if (text === '') continue;
-      if (parent === undefined || item === undefined) {
-        whole.push(text);
-        continue;
-      }
-      for (const [other, candidates] of withBoxes) {
-        const from = other === name ? undefined : candidates[parent]?.output;
-        const box = from?.kind === 'boxes' ? from.boxes[item] : undefined;
-        if (!box) continue;
-        words.set(box, [...(words.get(box) ?? []), text]);
-        break;
-      }
-    }
+  for (const { from, parent, item, output } of stages.flat()) {
+    const text = wordsOf(output);
+    if (text === '') continue;
+    const origin = result.stages[from ?? '']?.[parent ?? -1]?.output;
+    const box = origin?.kind === 'boxes' ? origin.boxes[item ?? -1] : undefined;
+    if (box) words.set(box, [...(words.get(box) ?? []), text]);
+    else whole.push(text);
   }
-  const boxes = withBoxes.flatMap(([, all]) =>
+  const withBoxes = stages.filter(all => all.some(({ output }) => output.kind === 'boxes'));
+  const boxes = withBoxes.flatMap(all =>
     all.flatMap(({ output }) =>
       output.kind === 'boxes'
         ? output.boxes.map(box => {

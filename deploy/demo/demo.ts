@@ -18,7 +18,7 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const CLUSTER = 'examples/scoreboard/cluster.yaml';
 const STREAMS = 'examples/scoreboard/streams.yaml';
 const QUERY = 'scoreboard';
-const STAGES = { detect: 'detect', read: 'read' };
+const READ_STAGE = 'read';
 /** When what happens, as shares of the time that frames flow. */
 const DRAIN_AT = 0.35;
 const ADD_AT = 0.65;
@@ -102,7 +102,7 @@ async function perform(
   const query = (await readDocuments([join(ROOT, 'examples/queries/scoreboard.yaml')])).documents[0]!
     .document as QueryDocument;
   const director = new Director(bus, prefix);
-  const tally = new Tally(bus, prefix, streams, STAGES);
+  const tally = new Tally(bus, prefix, streams, READ_STAGE);
   stage.watch(bus, prefix, tally);
 
   stage.say('measuring the models on this machine and making the first plan');

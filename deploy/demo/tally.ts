@@ -29,7 +29,7 @@ export class Tally {
   readonly #early = new Map<string, Result>();
   readonly #streams: ReadonlyMap<string, StreamDocument>;
 
-  constructor(bus: Bus, prefix: string, streams: readonly StreamDocument[], stages: { detect: string; read: string }) {
+  constructor(bus: Bus, prefix: string, streams: readonly StreamDocument[], readStage: string) {
     this.#streams = new Map(streams.map(stream => [stream.name, stream]));
     bus.subscribe(subjects.frames.at(prefix), message => {
       const { stream } = subjects.frames.paramsOf(prefix, message.subject);
@@ -38,11 +38,11 @@ export class Tally {
       this.frames++;
       const early = this.#early.get(key);
       this.#open.set(key, frame);
-      if (early) this.#end(key, early, stages);
+      if (early) this.#end(key, early, readStage);
     });
     bus.subscribe(subjects.results.at(prefix), message => {
       const result = decode(Uint8Array.from(message.data)) as Result;
-      this.#end(`${result.stream} ${result.seq}`, result, stages);
+      this.#end(`${result.stream} ${result.seq}`, result, readStage);
     });
   }
 
@@ -58,10 +58,11 @@ export class Tally {
       this.characters === 0
         ? ''
         : `, ${((100 * this.charactersRight) / this.characters).toFixed(1)} % of characters right`;
-    return `${this.frames} frames: ${ok} ok, ${late} late, ${dropped} dropped, ${failed} failed, ${rejected} rejected${accuracy}${this.trouble === undefined ? '' : `; latest trouble: ${this.trouble}`}`;
+    const trouble = this.trouble === undefined ? '' : `; latest trouble: ${this.trouble}`;
+    return `${this.frames} frames: ${ok} ok, ${late} late, ${dropped} dropped, ${failed} failed, ${rejected} rejected${accuracy}${trouble}`;
   }
 
-  #end(key: string, result: Result, stages: { detect: string; read: string }): void {
+  #end(key: string, result: Result, readStage: string): void {
     const frame = this.#open.get(key);
     if (!frame) {
       if (this.#ended.has(key)) this.duplicates++;
@@ -79,7 +80,7 @@ export class Tally {
     const stream = this.#streams.get(result.stream!);
     const truth = stream && truthOfFrame(stream, result.seq!);
     if (!truth) return;
-    const { characters, right } = judge(truth, result, stages);
+    const { characters, right } = judge(truth, result, readStage);
     this.characters += characters;
     this.charactersRight += right;
     this.lastGood = { frame, result };

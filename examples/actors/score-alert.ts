@@ -92,14 +92,13 @@ export default actor(mine, {
 
 /** The texts that a stage read, ordered by where the boxes stand in the picture. */
 function textsFromLeftToRight(result: Result, stage: string, scoreMin: number): string[] {
-  const parents = Object.values(result.stages).flatMap(results => results.map(({ output }) => output));
-  const boxes = parents.flatMap(output => (output.kind === 'boxes' ? output.boxes : []));
   return (result.stages[stage] ?? [])
-    .flatMap(({ output, item }) =>
-      output.kind === 'text' && output.score >= scoreMin
-        ? [{ text: output.text.trim(), x: boxes[item ?? 0]?.x ?? 0 }]
-        : [],
-    )
+    .flatMap(({ output, from, parent, item }) => {
+      if (output.kind !== 'text' || output.score < scoreMin) return [];
+      const origin = result.stages[from ?? '']?.[parent ?? -1]?.output;
+      const box = origin?.kind === 'boxes' ? origin.boxes[item ?? -1] : undefined;
+      return [{ text: output.text.trim(), x: box?.x ?? 0 }];
+    })
     .sort((a, b) => a.x - b.x)
     .map(({ text }) => text);
 }

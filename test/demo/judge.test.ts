@@ -16,6 +16,7 @@ function resultThatReads(read: (text: string, index: number) => string): Result 
   const texts = fields.map(
     ({ text }, item): StageResult => ({
       ...by,
+      from: 'detect',
       parent: 0,
       item,
       output: { kind: 'text', text: read(text, item), score: 1 },
@@ -35,13 +36,12 @@ function resultThatReads(read: (text: string, index: number) => string): Result 
     stages: { detect: [detect], read: texts },
   };
 }
-const stages = { detect: 'detect', read: 'read' };
 
 test('demo: reading everything right is a score of one', t => {
   const { characters, right } = judge(
     truth,
     resultThatReads(text => text),
-    stages,
+    'read',
   );
   t.true(characters > 20);
   t.is(right, characters);
@@ -51,21 +51,21 @@ test('demo: each wrong character costs one, a missing text all of its own', t =>
   const all = judge(
     truth,
     resultThatReads(text => text),
-    stages,
+    'read',
   );
   const oneWrong = judge(
     truth,
     resultThatReads((text, i) => (i === 0 ? `#${text.slice(1)}` : text)),
-    stages,
+    'read',
   );
   t.is(all.right - oneWrong.right, 1);
   const missing = judge(
     truth,
     resultThatReads((text, i) => (i === 0 ? '' : text)),
-    stages,
+    'read',
   );
   t.is(all.right - missing.right, fieldsOf(truth)[0]!.text.length);
-  t.is(judge(truth, { ...resultThatReads(x => x), stages: {} }, stages).right, 0);
+  t.is(judge(truth, { ...resultThatReads(x => x), stages: {} }, 'read').right, 0);
 });
 
 test('demo: edit distance', t => {

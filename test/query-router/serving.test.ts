@@ -133,7 +133,7 @@ test('router: stages on several levels get what their labels, scores and pads as
   const { stages, outcome } = results[0]!;
   t.is(outcome, 'ok');
   t.deepEqual(stages['face']![0]!.output, boxes([95, 96, 10, 10, 1]), 'boxes in a crop are mapped back to the frame');
-  t.like(stages['last']![0], { parent: 0, item: 0 });
+  t.like(stages['last']![0], { from: 'face', parent: 0, item: 0 });
   t.is(stages['colour']!.length, 1);
 });
 
