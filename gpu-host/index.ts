@@ -6,3 +6,4 @@ export type { ModuleTensor, Postprocess, Preprocess } from './modules.ts';
 export { openOnnxDevice, type OnnxOptions, type OnnxSettings } from './onnx/device.ts';
 export { openDevice } from './open-device.ts';
 export { measureProfile, type ProfileOptions, type ProfileProgress } from './profiler.ts';
+export { withoutOverlap } from './without-overlap.ts';

@@ -1,4 +1,5 @@
 import { InputError, type ModelDocument, type Payload, type Picture } from '../contracts/index.ts';
+import { ownBytes } from './tensors.ts';
 
 /** The bytes of an `rgb` picture fit its size. @throws InputError */
 export function checkRgb(picture: Picture): { width: number; height: number } {
@@ -28,3 +29,18 @@ export const payloadBytes = (payload: Payload): number =>
   payload.encoding === 'tensors'
     ? Object.values(payload.tensors).reduce((sum, tensor) => sum + tensor.data.byteLength, 0)
     : payload.data.byteLength;
+
+/** A copy that may be kept and transferred. Only the bytes that are seen: a view of a packet would drag the packet along. */
+export function ownPayload(payload: Payload): { payload: Payload; transfer: ArrayBuffer[] } {
+  if (payload.encoding !== 'tensors') {
+    const data = ownBytes(payload.data);
+    return { payload: { ...payload, data }, transfer: [data.buffer] };
+  }
+  const transfer: ArrayBuffer[] = [];
+  const tensors = Object.entries(payload.tensors).map(([name, tensor]) => {
+    const data = ownBytes(tensor.data);
+    transfer.push(data.buffer);
+    return [name, { ...tensor, data }] as const;
+  });
+  return { payload: { encoding: 'tensors', tensors: Object.fromEntries(tensors) }, transfer };
+}

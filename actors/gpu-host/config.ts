@@ -26,6 +26,11 @@ export const HostConfig = Type.Object(
       default: 1,
       description: 'the next batch is handed to the device so long before it is expected to be free',
     }),
+    overlap: Type.Boolean({
+      default: true,
+      description:
+        'payloads are prepared when they arrive, while the device runs other batches; false: when their batch starts',
+    }),
     leaveMsMax: ms(20_000, 'when leaving, what was granted has so long to finish'),
     profileSeconds: Type.Number({ exclusiveMinimum: 0, default: 20, description: 'time for measuring one model' }),
     profilesMax: count(64, 'measurements waiting; more are refused'),

@@ -1,5 +1,5 @@
 import type { DeviceSettings } from '../../contracts/index.ts';
-import type { Device } from '../../gpu-host/index.ts';
+import { withoutOverlap, type Device } from '../../gpu-host/index.ts';
 import { actor } from '../actor/index.ts';
 import { HostConfig } from './config.ts';
 import { Host } from './host.ts';
@@ -18,7 +18,8 @@ export const gpuHost = (ports: GpuHostPorts) =>
     config: HostConfig,
     state: () => ({ host: undefined as Host | undefined }),
     start: async ctx => {
-      const device = await ports.openDevice(ctx.config.device);
+      const opened = await ports.openDevice(ctx.config.device);
+      const device = ctx.config.overlap ? opened : withoutOverlap(opened, ctx.clock);
       ctx.state.host = new Host(ctx, device);
       const { kind, provider, memoryBytes } = device.report;
       ctx.log.info('device', { kind, provider, memoryMB: Math.round(memoryBytes / 1e6) });

@@ -2,7 +2,7 @@ import { describeError, DeviceError, ModelError, type Output, type Payload } fro
 import type { LoadedModel, ModelFiles, Prepared, RunResult } from '../device.ts';
 import { namedFiles } from '../model-files.ts';
 import type { Feed, InputInfo, PreprocessedInput } from '../pre/input.ts';
-import { payloadBytes } from '../payload.ts';
+import { ownPayload, payloadBytes } from '../payload.ts';
 import { ownBytes } from '../tensors.ts';
 import { blankPayload } from './blank.ts';
 import { fromFault, type Fault } from './fault.ts';
@@ -51,21 +51,6 @@ export async function loadOnnxModel(model: ModelFiles, parts: OnnxParts): Promis
 
 async function unload({ sessions, pixels }: OnnxParts, handle: number): Promise<void> {
   await Promise.all([sessions.call('release', { handle }), ...pixels.map(thread => thread.call('close', { handle }))]);
-}
-
-/** A copy that may be transferred. Only the bytes that are seen: a view of a packet would drag the packet along. */
-function ownPayload(payload: Payload): { payload: Payload; transfer: ArrayBuffer[] } {
-  if (payload.encoding !== 'tensors') {
-    const data = ownBytes(payload.data);
-    return { payload: { ...payload, data }, transfer: [data.buffer] };
-  }
-  const transfer: ArrayBuffer[] = [];
-  const tensors = Object.entries(payload.tensors).map(([name, tensor]) => {
-    const data = ownBytes(tensor.data);
-    transfer.push(data.buffer);
-    return [name, { ...tensor, data }] as const;
-  });
-  return { payload: { encoding: 'tensors', tensors: Object.fromEntries(tensors) }, transfer };
 }
 
 const copyFeeds = (feeds: readonly Feed[]): Feed[] => feeds.map(feed => ({ ...feed, data: ownBytes(feed.data) }));
