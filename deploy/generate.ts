@@ -7,7 +7,7 @@ import { generatedFiles } from './generate/index.ts';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
 
-for (const [path, content] of generatedFiles(version)) {
+for (const [path, content] of await generatedFiles(version)) {
   const file = join(ROOT, path);
   const before = await readFile(file, 'utf8').catch(() => undefined);
   if (before === content) continue;

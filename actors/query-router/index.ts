@@ -5,8 +5,6 @@ import { findPlan, followQueries } from './following.ts';
 import { openIntake } from './intake.ts';
 import { Router } from './router.ts';
 
-export { RouterConfig } from './config.ts';
-
 /**
  * Takes frames and one-off requests, runs the DAG of each query, holds every payload until its request's one outcome,
  * publishes results, reports rates and fan-out (docs/protocol.md).

@@ -57,7 +57,7 @@ export function summarise(
   };
 }
 
-export const ACCURACY_MIN = 0.95;
+const ACCURACY_MIN = 0.95;
 
 /** Why the demo failed, or nothing. */
 export function verdict(summary: Summary): string[] {

@@ -1,5 +1,6 @@
 import { DOCUMENTS, type TSchema } from '../../contracts/index.ts';
 import { asyncApi } from './asyncapi.ts';
+import { configuration, files as filesGuide } from './guides.ts';
 import { reference } from './reference.ts';
 import { plainSchema } from './schema.ts';
 
@@ -10,7 +11,7 @@ const documentSchema = (kind: string, schema: TSchema): string =>
   json({ $schema: DRAFT, title: `Ganglion ${kind}`, ...plainSchema(schema) });
 
 /** Every generated file: path from the package's root → content. */
-export function generatedFiles(version: string): Map<string, string> {
+export async function generatedFiles(version: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   const kinds = Object.entries(DOCUMENTS);
   for (const [kind, schema] of kinds)
@@ -19,5 +20,7 @@ export function generatedFiles(version: string): Map<string, string> {
   files.set('schemas/any.schema.json', json(any));
   files.set('docs/asyncapi.json', json(asyncApi(version)));
   files.set('docs/reference.md', reference());
+  files.set('docs/configuration.md', await configuration());
+  files.set('docs/files.md', filesGuide());
   return files;
 }

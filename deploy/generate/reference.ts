@@ -14,7 +14,7 @@ export function reference(): string {
     'Generated from `contracts/` by `npm run generate`; for machines: [asyncapi.json](asyncapi.json). When they are sent and what',
     'each side may rely on: [protocol.md](protocol.md).',
     '',
-    `Every subject begins with the prefix (default \`${DEFAULT_PREFIX}\`). Messages are msgpack; JSON is understood too (binary as base64 is not:`,
+    `Every subject begins with the prefix (default \`${DEFAULT_PREFIX}\`). Messages are msgpack; JSON is understood too (not for binary:`,
     'pictures travel as msgpack or bare). Unknown fields are ignored, a version `v` that is not understood is refused by name. Times are',
     'milliseconds and *remaining*, never the time of day. A request that can not be served is answered `{ error: { code, detail, retryable } }`.',
     '',

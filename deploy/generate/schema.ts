@@ -14,7 +14,7 @@ function plain(value: unknown): unknown {
     return {
       type: 'string',
       contentEncoding: 'base64',
-      description: `${about}binary${size}; msgpack bin, in JSON base64`,
+      description: `${about}binary${size}; msgpack bin`,
     };
   }
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
@@ -82,6 +82,7 @@ function describe(schema: JsonSchema): string {
     schema.maximum === undefined || schema.maximum >= 2 ** 31 ? undefined : `≤ ${schema.maximum}`,
     schema.maxItems === undefined ? undefined : `at most ${schema.maxItems}`,
     schema.maxLength === undefined ? undefined : `at most ${schema.maxLength} characters`,
+    schema.default === undefined ? undefined : `default ${JSON.stringify(schema.default)}`,
   ].filter(bound => bound !== undefined);
   const text = (schema.description ?? schema.items?.description ?? '').replaceAll('|', '\\|').replaceAll('\n', ' ');
   return bounds.length === 0 ? text : `${text}${text === '' ? '' : ' '}(${bounds.join(', ')})`;

@@ -36,7 +36,7 @@ const imaging: Imaging = {
 };
 
 /** A model for emulated devices: ℓ(b) = α·b + β. */
-export function emulatedModel(
+function emulatedModel(
   name: string,
   curve: { alphaMs: number; betaMs: number; boxes?: number; persistentMB?: number; batchMax?: number },
 ): ModelDocument {
