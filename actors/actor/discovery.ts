@@ -1,4 +1,4 @@
-import { encodeJson } from '../../bus/codec.ts';
+import { encodeJson } from '../../bus/index.ts';
 import type { Bus, Subscription } from '../../contracts/index.ts';
 import type { EndpointStats } from './stats.ts';
 

@@ -1,4 +1,4 @@
-import { decode, decodeJson, encode, encodeJson, looksLikeJson } from '../../bus/codec.ts';
+import { decode, decodeJson, encode, encodeJson, looksLikeJson } from '../../bus/index.ts';
 import {
   checkVersion,
   describeError,

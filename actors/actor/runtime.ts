@@ -1,5 +1,5 @@
 import { Value } from 'typebox/value';
-import { decode, encode } from '../../bus/codec.ts';
+import { decode, encode } from '../../bus/index.ts';
 import {
   bucketName,
   ConfigError,

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { decode, encode } from '../../bus/codec.ts';
+import { decode, encode } from '../../bus/index.ts';
 import {
   Bytes,
   checkVersion,

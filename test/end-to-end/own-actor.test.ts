@@ -30,7 +30,15 @@ function showing(stream: string, seq: number, texts: readonly string[], outcome:
   const boxes = texts.map((_text, i) => ({ x: 100 * i, y: 10, width: 50, height: 20, score: 0.9 }));
   // Answers come in any order; which box each belongs to is what counts.
   const read = texts
-    .map((text, item): StageResult => ({ ...common, from: 'detect', parent: 0, item, output: { kind: 'text', text, score: 0.95 } }))
+    .map(
+      (text, item): StageResult => ({
+        ...common,
+        from: 'detect',
+        parent: 0,
+        item,
+        output: { kind: 'text', text, score: 0.95 },
+      }),
+    )
     .toReversed();
   return {
     v: 1,
