@@ -8,7 +8,7 @@ import {
   type KeyValueEntry,
   type Log,
 } from '../../contracts/index.ts';
-import { decodeJson } from '../../bus/codec.ts';
+import { decodeJson } from '../../bus/index.ts';
 import { compileQuery, type Query } from './query.ts';
 
 const STREAMS_CACHED_MAX = 10_000;

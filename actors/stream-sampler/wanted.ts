@@ -1,4 +1,4 @@
-import { decodeJson } from '../../bus/codec.ts';
+import { decodeJson } from '../../bus/index.ts';
 import { InvalidMessageError, isToken, StreamDocument, validator, type KeyValueEntry } from '../../contracts/index.ts';
 
 const checkDocument = validator(StreamDocument);

@@ -1,4 +1,4 @@
-import { decode, decodeJson, looksLikeJson } from '../../../bus/codec.ts';
+import { decode, decodeJson, looksLikeJson } from '../../../bus/index.ts';
 import {
   describeError,
   GanglionError,
