@@ -84,13 +84,18 @@ export interface CapacityHost {
   /** Hosts of one pool share their queues. */
   readonly pool: string;
   readonly memoryBytes: number;
+  readonly pricePerHour: number;
+  readonly revocable: boolean;
   /** Share of the device's time that is planned, 0..1. */
   readonly occupancy: number;
   /** One cycle of the device, ms. */
   readonly dutyMs: number;
   readonly sessions: readonly {
     readonly name: string;
+    /** For a member of a prefix group: its suffix. */
     readonly model: string;
+    /** It runs behind this prefix, in one batch with the host's other sessions that name the same one. */
+    readonly prefix?: string;
     readonly batch: number;
     readonly rateHz: number;
     /** Worst case by the plan's own model, from arrival to answer. */
