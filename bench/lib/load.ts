@@ -4,89 +4,139 @@ export interface Sample {
   readonly rateHz: number;
   readonly sent: number;
   readonly answered: number;
-  /** Share of what was sent that was answered within the objective. */
+  /** Share of what was sent that was answered within the objective, counted from when it was due to be sent. */
   readonly inTime: number;
+  /** Latency from the moment of sending, ms: the generator's own lateness is not the path's. */
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
 export interface LoadTarget {
-  /** Sends request `n`; `answered` must be called when (and only if) its answer is there. */
-  send(n: number, answered: () => void): void;
+  /** Sends request `n`; `ended` must be called once when its answer is there (`ok`) or won't come any more. */
+  send(n: number, ended: (ok: boolean) => void): void;
 }
 
+interface OpenLoop {
+  readonly rateHz: number;
+  readonly seconds: number;
+  readonly objectiveMs: number;
+  /** How long to wait for the last answers. */
+  readonly graceMs?: number;
+}
+
+const pause = (ms: number): Promise<void> => new Promise(resolve => void setTimeout(resolve, ms));
+
 /**
- * Open loop: `rateHz` requests a second for `seconds`, whatever comes back; arrivals that fell due while the generator was busy
- * are sent at once, and their latency counts from when they were due (no coordinated omission).
+ * Open loop: `rateHz` requests a second for `seconds`, whatever comes back. Arrivals that fell due while the generator was busy
+ * are sent at once, and whether they are in time counts from when they were due (no coordinated omission).
  */
-export async function offerLoad(
-  target: LoadTarget,
-  options: { rateHz: number; seconds: number; objectiveMs: number; graceMs?: number },
-): Promise<Sample> {
+export async function offerLoad(target: LoadTarget, options: OpenLoop): Promise<Sample> {
   const { rateHz, seconds, objectiveMs, graceMs = 500 } = options;
-  const total = Math.round(rateHz * seconds);
-  const latencies: number[] = [];
+  const total = Math.max(1, Math.round(rateHz * seconds));
+  const latenciesMs = new Float64Array(total);
   const startMs = performance.now();
-  let sent = 0;
-  await new Promise<void>(resolve => {
-    const tick = (): void => {
-      const due = Math.min(total, Math.floor(((performance.now() - startMs) / 1000) * rateHz) + 1);
-      while (sent < due) {
-        const dueMs = startMs + (sent / rateHz) * 1000;
-        target.send(sent, () => void latencies.push(performance.now() - dueMs));
-        sent++;
-      }
-      if (sent < total) setTimeout(tick, 1);
-      else resolve();
-    };
-    tick();
-  });
+  const count = { sent: 0, ended: 0, answered: 0, inTime: 0 };
+  const sendNext = (): void => {
+    const dueMs = startMs + (count.sent / rateHz) * 1000;
+    const sentMs = performance.now();
+    target.send(count.sent++, ok => {
+      count.ended++;
+      if (!ok) return;
+      const nowMs = performance.now();
+      latenciesMs[count.answered++] = nowMs - sentMs;
+      if (nowMs - dueMs <= objectiveMs) count.inTime++;
+    });
+  };
+  while (count.sent < total) {
+    const due = Math.min(total, Math.floor(((performance.now() - startMs) / 1000) * rateHz) + 1);
+    while (count.sent < due) sendNext();
+    await pause(1);
+  }
   const endMs = performance.now() + graceMs;
-  while (latencies.length < sent && performance.now() < endMs) await new Promise(resolve => setTimeout(resolve, 5));
+  while (count.ended < count.sent && performance.now() < endMs) await pause(5);
+  const latencies = latenciesMs.subarray(0, count.answered);
   return {
     rateHz,
-    sent,
-    answered: latencies.length,
-    inTime: latencies.filter(ms => ms <= objectiveMs).length / sent,
+    sent: count.sent,
+    answered: count.answered,
+    inTime: count.inTime / count.sent,
     p50Ms: quantile(latencies, 0.5),
     p99Ms: quantile(latencies, 0.99),
   };
 }
 
-/** The highest rate at which at least `share` of the requests are in time: up by halves until it fails, then between. */
-export async function findGoodput(
-  target: LoadTarget,
-  options: {
-    startHz: number;
-    seconds: number;
-    objectiveMs: number;
-    share?: number;
-    steps?: number;
-    onSample?: (sample: Sample) => void;
-  },
-): Promise<Sample | undefined> {
-  const { seconds, objectiveMs, share = 0.99, steps = 4, onSample } = options;
-  const good = async (rateHz: number): Promise<Sample | undefined> => {
-    const sample = await offerLoad(target, { rateHz, seconds, objectiveMs });
-    onSample?.(sample);
-    await new Promise(resolve => setTimeout(resolve, 200)); // let what is left over drain
-    return sample.inTime >= share ? sample : undefined;
+/** Closed loop: `window` requests under way for `seconds`. @returns those that were answered, per second */
+export async function saturate(target: LoadTarget, window: number, seconds: number): Promise<number> {
+  const startMs = performance.now();
+  const endMs = startMs + seconds * 1000;
+  let sent = 0;
+  let answered = 0;
+  let underWay = 0;
+  let allEnded: () => void = () => {};
+  const done = new Promise<void>(resolve => (allEnded = resolve));
+  const next = (): void => {
+    underWay++;
+    target.send(sent++, ok => {
+      underWay--;
+      if (ok) answered++;
+      // Not from within the answer: the target may call it while it sends.
+      if (performance.now() < endMs) queueMicrotask(next);
+      else if (underWay === 0) allEnded();
+    });
   };
-  let best: Sample | undefined;
-  let lowHz = 0;
-  let highHz = options.startHz;
-  for (;;) {
-    const sample = await good(highHz);
+  for (let i = 0; i < window; i++) next();
+  await Promise.race([done, pause(seconds * 1000 + 2000)]);
+  return answered / seconds;
+}
+
+export interface GoodputOptions {
+  /** Requests under way in the closed loop that finds out where to search. */
+  readonly window: number;
+  readonly seconds: number;
+  readonly objectiveMs: number;
+  /** Least share in time. */
+  readonly share?: number;
+  readonly onSample?: (sample: Sample) => void;
+}
+
+const STEP_COARSE = 1.12;
+const STEP_FINE = 1.04;
+/** A sample is taken again when it fails: on a shared machine somebody else's burst is no property of the target. */
+const TRIES = 2;
+const STEPS_MAX = 24;
+
+/**
+ * The highest rate at which at least `share` of the requests are in time. Starts from what a closed loop reached, then goes up
+ * until it fails or down until it holds, in steps of 12 %, the last in steps of 4 %.
+ */
+export async function findGoodput(target: LoadTarget, options: GoodputOptions): Promise<Sample | undefined> {
+  const { window, seconds, objectiveMs, share = 0.99, onSample } = options;
+  const holds = async (rateHz: number): Promise<Sample | undefined> => {
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      const sample = await offerLoad(target, { rateHz, seconds, objectiveMs });
+      onSample?.(sample);
+      await pause(200);
+      if (sample.inTime >= share) return sample;
+    }
+    return undefined;
+  };
+  let rateHz = 0.8 * (await saturate(target, window, Math.min(2, seconds)));
+  if (!(rateHz > 0)) return undefined;
+  await pause(300);
+  let best = await holds(rateHz);
+  const up = best !== undefined;
+  for (let step = 0; step < STEPS_MAX; step++) {
+    rateHz *= up ? STEP_COARSE : 1 / STEP_COARSE;
+    const sample = await holds(rateHz);
+    if (up && !sample) break;
+    if (sample) best = sample;
+    if (!up && sample) break;
+  }
+  if (!best) return undefined;
+  for (let fineHz = best.rateHz * STEP_FINE; fineHz < best.rateHz * STEP_COARSE; fineHz *= STEP_FINE) {
+    const sample = await holds(fineHz);
     if (!sample) break;
     best = sample;
-    lowHz = highHz;
-    highHz *= 1.5;
-  }
-  for (let i = 0; i < steps; i++) {
-    const middleHz = (lowHz + highHz) / 2;
-    const sample = await good(middleHz);
-    if (sample) [best, lowHz] = [sample, middleHz];
-    else highHz = middleHz;
   }
   return best;
 }
