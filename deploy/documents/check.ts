@@ -63,6 +63,7 @@ function show(value: unknown): string {
   if (typeof value === 'object') return 'fields (name: value)';
   if (typeof value === 'string')
     return `the text ${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value)}`;
+  if (typeof value === 'number') return String(value);
   return JSON.stringify(value) ?? 'something that YAML has no word for';
 }
 

@@ -1,10 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseAllDocuments, type Document } from 'yaml';
 import { describeError, DOCUMENTS, validator, type AnyDocument } from '../../contracts/index.ts';
 import { misfits } from './check.ts';
 import { fieldName, type Path, type Problem } from './problem.ts';
 import { nearest } from './suggest.ts';
+import { parseYaml } from './yaml.ts';
 
 /** A document that fits its schema, and where it came from. */
 export interface Located<D extends AnyDocument = AnyDocument> {
@@ -34,44 +34,15 @@ const accepts = {
 
 /** Reads YAML (or JSON) with any number of documents, and says everything that is wrong with it. Never throws. */
 export function parseDocuments(text: string, file: string, baseDir = dirname(resolve(file))): ReadResult {
-  const lines = new LineCounter();
   const documents: Located[] = [];
-  const problems: Problem[] = [];
-  for (const yaml of parseAllDocuments(text, { lineCounter: lines })) {
-    if (!('contents' in yaml)) continue;
-    for (const { severity, pos, message } of [
-      ...yaml.errors.map(error => ({ severity: 'error' as const, pos: error.pos, message: error.message })),
-      ...yaml.warnings.map(error => ({ severity: 'warning' as const, pos: error.pos, message: error.message })),
-    ]) {
-      const detail = message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '');
-      problems.push({ severity, file, line: lines.linePos(pos[0]).line, field: '', detail: `not YAML: ${detail}` });
-    }
-    if (yaml.errors.length > 0 || yaml.contents === null) continue;
-    const lineOf = (path: Path, at: 'key' | 'value' = 'value'): number => lines.linePos(offsetOf(yaml, path, at)).line;
-    const before = problems.length;
-    const value = toValue(yaml, file, lineOf, problems);
-    // Nothing but comments.
-    if (value === undefined || value === null) continue;
-    problems.push(...checkDocument(value, file, lineOf));
-    if (problems.slice(before).some(problem => problem.severity === 'error')) continue;
+  const { values, problems } = parseYaml(text, file);
+  for (const { value, lineOf } of values) {
+    const found = checkDocument(value, file, lineOf);
+    problems.push(...found);
+    if (found.some(problem => problem.severity === 'error')) continue;
     documents.push({ document: value as AnyDocument, file, baseDir, lineOf });
   }
   return { documents, problems };
-}
-
-function toValue(yaml: Document, file: string, lineOf: Located['lineOf'], problems: Problem[]): unknown {
-  try {
-    return yaml.toJS({ maxAliasCount: 100 }) as unknown;
-  } catch (error) {
-    problems.push({
-      severity: 'error',
-      file,
-      line: lineOf([]),
-      field: '',
-      detail: `not YAML: ${describeError(error)}`,
-    });
-    return undefined;
-  }
 }
 
 function checkDocument(value: unknown, file: string, lineOf: Located['lineOf']): Problem[] {
@@ -98,33 +69,6 @@ function checkDocument(value: unknown, file: string, lineOf: Located['lineOf']):
   // The compiled schema has the last word, so that nothing slips past our own wording.
   return accepts[known].problems(value).map(({ path, detail }) => error(path.split('/').slice(1), 'value', detail));
 }
-
-/** Offset of a node in the text, of the nearest enclosing one that has an offset. */
-function offsetOf(yaml: Document, path: Path, at: 'key' | 'value'): number {
-  let node: unknown = yaml.contents;
-  let offset = rangeOf(node) ?? 0;
-  for (const [i, step] of path.entries()) {
-    if (isAlias(node)) node = node.resolve(yaml);
-    let next: unknown;
-    if (isMap(node)) {
-      const pair = node.items.find(
-        item => isPair(item) && isScalar(item.key) && String(item.key.value) === String(step),
-      );
-      if (!pair) return offset;
-      offset = rangeOf(pair.key) ?? offset;
-      if (i === path.length - 1 && at === 'key') return offset;
-      next = pair.value;
-    } else if (isSeq(node)) next = node.items[Number(step)];
-    if (next === undefined || next === null) return offset;
-    // Of a block below its key the key is what people look for.
-    if (!isMap(next) || isSeq(node)) offset = rangeOf(next) ?? offset;
-    node = next;
-  }
-  return offset;
-}
-
-const rangeOf = (node: unknown): number | undefined =>
-  (node as { range?: [number, number, number] } | null)?.range?.[0];
 
 /** Reads files; a folder stands for the `.yaml` and `.yml` in it, `-` for standard input. Never throws for the user's mistakes. */
 export async function readDocuments(files: readonly string[]): Promise<ReadResult> {
