@@ -30,7 +30,11 @@ test.before(async t => {
   cluster = await startCluster(cleanup, {
     natsUrl: server.url,
     actors: ONE_OF_EACH.map(entry =>
-      entry.actor === 'gpu-host' ? { ...entry, config: { ...ONNX, profileSeconds: 1 } } : entry,
+      entry.actor === 'gpu-host'
+        ? { ...entry, config: { ...ONNX, profileSeconds: 1 } }
+        : entry.actor === 'allocator'
+          ? { ...entry, config: { gatherMs: 500, epochMinMs: 500 } }
+          : entry,
     ),
     documents: [classifier('direction'), query('good', { only: { model: 'direction' } })],
   });

@@ -103,7 +103,9 @@ export async function startCluster(cleanup: Cleanup, options: Options = {}): Pro
     ask: async (query, request) => {
       const subject = subjects.infer.at(prefix, { tenant: 'default', query });
       const { data } = await bus.request(subject, encode({ v: 1, ...request }), { timeoutMs: 30_000 });
-      return subjects.infer.reply!.check(decode(Uint8Array.from(data)), subject);
+      const result = subjects.infer.reply!.check(decode(Uint8Array.from(data)), subject);
+      ledger.replied(result);
+      return result;
     },
     serves: async (query, picture) => {
       let last: Result | undefined;

@@ -6,6 +6,8 @@ import { until } from './until.ts';
 export class Ledger {
   readonly #bus: Bus;
   readonly #results = new Map<string, Result[]>();
+  /** Results that came as replies: they are nobody else's news. */
+  readonly #replies: Result[] = [];
   /** By stream, the numbers in the order in which they were heard. */
   readonly #frames = new Map<string, number[]>();
   readonly #routers = new Map<string, RouterBeat>();
@@ -32,6 +34,11 @@ export class Ledger {
   async ready(): Promise<this> {
     await this.#bus.flush();
     return this;
+  }
+
+  /** A request of one's own and its answer count as well. */
+  replied(result: Result): void {
+    this.#replies.push(result);
   }
 
   of(stream: string, seq: number): readonly Result[] {
@@ -81,8 +88,9 @@ export class Ledger {
    */
   async account(router: string): Promise<{ accepted: number; told: number }> {
     const told = (): number =>
-      [...this.#results.values()].flat().filter(result => result.router === router && result.outcome !== 'rejected')
-        .length;
+      [...this.#results.values(), this.#replies]
+        .flat()
+        .filter(result => result.router === router && result.outcome !== 'rejected').length;
     const accepted = (): number => this.#routers.get(router)?.queries.reduce((sum, one) => sum + one.accepted, 0) ?? 0;
     await until(
       `${router} has nothing under way`,

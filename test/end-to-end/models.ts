@@ -41,7 +41,7 @@ export const query = (
   kind: 'Query',
   name,
   streams: [`${name}-*`],
-  objectiveMs: 15_000,
+  objectiveMs: 30_000,
   rateHz: 20,
   stages,
   ...more,

@@ -116,26 +116,30 @@ const runs = async (name: string, state: () => string): Promise<unknown> =>
     { state },
   );
 
-test('own actor: run from the repository it tells when the score changes, once, and leaves politely', async t => {
-  t.timeout(TEST_MS);
-  const actor = startCli(cleanup, [
-    'run',
-    EXAMPLE,
-    '--name',
-    'here',
-    '--nats',
-    cluster.url,
-    '--set',
-    'query=scoreboard',
-  ]);
-  await runs('here', actor.err);
-  await plays(t, 'here', actor.err);
-  actor.child.kill('SIGTERM');
-  const { code, err } = await actor.exited;
-  t.is(code, 0, err);
-});
+// One after the other: each of them hears all streams.
+test.serial(
+  'own actor: run from the repository it tells when the score changes, once, and leaves politely',
+  async t => {
+    t.timeout(TEST_MS);
+    const actor = startCli(cleanup, [
+      'run',
+      EXAMPLE,
+      '--name',
+      'here',
+      '--nats',
+      cluster.url,
+      '--set',
+      'query=scoreboard',
+    ]);
+    await runs('here', actor.err);
+    await plays(t, 'here', actor.err);
+    actor.child.kill('SIGTERM');
+    const { code, err } = await actor.exited;
+    t.is(code, 0, err);
+  },
+);
 
-test('own actor: the same from a folder outside, in its own cluster document, with the supervisor', async t => {
+test.serial('own actor: the same from a folder outside, in its own cluster document, with the supervisor', async t => {
   t.timeout(TEST_MS);
   const folder = await cleanup.folder();
   await copyFile(EXAMPLE, join(folder, 'my-alert.ts'));

@@ -112,7 +112,9 @@ async def main() -> int:
     if args.command != "follow" and not args.picture:
         parser.error("which picture?")
     try:
-        nc = await nats.connect(args.nats, connect_timeout=3, allow_reconnect=False, error_cb=quietly)
+        nc = await nats.connect(
+            args.nats, connect_timeout=3, max_reconnect_attempts=1, reconnect_time_wait=0.2, error_cb=quietly
+        )
     except (OSError, nats.errors.Error) as error:
         print(f"no NATS at {args.nats}: {error}", file=sys.stderr)
         return 1
