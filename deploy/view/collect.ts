@@ -26,6 +26,7 @@ interface Latest<B> {
 
 /** Silent for so long: it is gone and not shown any more. */
 const FORGET_MS = 60_000;
+const LEFT_SHOWN_MS = 3_000;
 
 export interface ViewCollector {
   /** The cluster as known now. */
@@ -86,6 +87,9 @@ export function collectView(bus: Bus, options: { prefix: string; clock: Clock; u
       for (const all of [hosts, routers, batchers, samplers, allocators] as Map<string, Latest<unknown>>[]) {
         for (const [name, { atMs }] of all) if (nowMs - atMs > FORGET_MS) all.delete(name);
       }
+      // A host that took its leave is not silent.
+      for (const [name, { beat, atMs }] of hosts)
+        if (beat.state === 'left' && nowMs - atMs > LEFT_SHOWN_MS) hosts.delete(name);
     }),
   );
 

@@ -71,6 +71,27 @@ test('view: an actor that falls silent is trouble, and forgotten after a minute'
   t.deepEqual(collector.view().hosts, []);
 });
 
+test('view: a host that took its leave is shown as left for a moment, then gone, and no trouble', async t => {
+  const { clock, actors, collector, all } = cluster();
+  all();
+  const beat = { ...example.hostBeat, state: 'left' as const };
+  actors.publish(subjects.hostBeats.at(PREFIX, { host: 'gpu-b' }), encode(beat));
+  await clock.runFor(1000);
+  t.deepEqual(
+    collector.view().hosts.map(({ name, beat: { state } }) => [name, state]),
+    [
+      ['gpu-a', 'ready'],
+      ['gpu-b', 'left'],
+    ],
+  );
+  await clock.runFor(3500);
+  t.deepEqual(
+    collector.view().hosts.map(({ name }) => name),
+    ['gpu-a'],
+  );
+  t.false(troublesOf(collector.view()).some(({ what }) => what.includes('gpu-b')));
+});
+
 test('view: what is no beat is ignored', async t => {
   const { clock, actors, collector } = cluster();
   actors.publish(`${PREFIX}.beats.host.gpu-a`, Uint8Array.of(0xc1, 1, 2));
