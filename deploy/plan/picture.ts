@@ -1,0 +1,176 @@
+import type { CapacityHost, Workload } from '../../allocator/capacity/workload.ts';
+import { anatomyOf, groupHosts, type HostGroup } from './anatomy.ts';
+import type { Planned } from './output.ts';
+import { formatBytes, formatMs, formatPercent } from '../terminal/index.ts';
+
+/** Rows beyond this are summed up in one line: nobody looks at them. */
+const ROWS_MAX = 120;
+const WIDTH = 1120;
+const ROW = 58;
+const TOP = 96;
+/** Columns: name, duty cycle, memory. */
+const [LABEL_X, CYCLE_X, CYCLE_W, MEMORY_X, MEMORY_W] = [16, 236, 560, 836, 268] as const;
+
+export const escapeXml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+/** One colour per model, the same in every picture of one workload; neighbours in the list are far apart in hue. */
+function coloursOf(workload: Workload): (model: string) => string {
+  const models = new Set<string>();
+  for (const session of workload.sessions) models.add(session.model);
+  for (const group of workload.prefixes)
+    for (const name of [group.prefix, ...group.suffixes.values()]) models.add(name);
+  const index = new Map([...models].sort().map((model, i) => [model, i]));
+  return model => {
+    const i = index.get(model) ?? index.size;
+    return `hsl(${Math.round((212 + i * 137.508) % 360)} ${i % 2 === 0 ? 62 : 48}% ${58 - 8 * (Math.floor(i / 8) % 3)}%)`;
+  };
+}
+
+/**
+ * Each GPU of a plan as a picture of its own file, without scripts or fonts from elsewhere: what runs when in a cycle,
+ * and what its memory holds. GPUs that do the same are drawn once.
+ */
+export function planSvg({ plan, prepared: { workload } }: Planned, standalone = true): string {
+  const groups = groupHosts(plan.hosts);
+  const shown = groups.slice(0, ROWS_MAX);
+  const colour = coloursOf(workload);
+  const legend = legendOf(shown, workload, colour, TOP + shown.length * ROW + 34);
+  const hidden = groups.slice(ROWS_MAX).reduce((sum, group) => sum + group.hosts.length, 0);
+  const more = hidden > 0 ? text(LABEL_X, TOP + shown.length * ROW + 14, `… and ${hidden} more`, 'dim') : '';
+  const title = `${plan.policy}: ${plan.gpus} ${plan.gpus === 1 ? 'GPU' : 'GPUs'}, ${plan.costPerHour.toFixed(2)} an hour`;
+  const bound = `at least ${plan.bound.gpus.toFixed(1)} GPUs, ${plan.bound.costPerHour.toFixed(2)} an hour`;
+  const size = `viewBox="0 0 ${WIDTH} ${legend.bottom}" width="${WIDTH}" height="${legend.bottom}"`;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img" aria-label="${escapeXml(title)}" class="plan">`,
+    `<style>${STYLE}</style>`,
+    '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">' +
+      '<rect width="6" height="6" class="hatch-back"/><line x1="0" y1="0" x2="0" y2="6" class="hatch"/></pattern></defs>',
+    standalone ? `<rect width="${WIDTH}" height="${legend.bottom}" class="page"/>` : '',
+    text(LABEL_X, 32, title, 'title'),
+    text(LABEL_X, 54, bound, 'dim'),
+    text(CYCLE_X, 82, 'one cycle of the device', 'head'),
+    text(MEMORY_X, 82, 'memory', 'head'),
+    ...shown.map((group, i) => row(group, TOP + i * ROW, workload, colour)),
+    more,
+    legend.svg,
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+function row({ hosts, first }: HostGroup, y: number, workload: Workload, colour: (model: string) => string): string {
+  const last = hosts.at(-1)!;
+  const name = hosts.length === 1 ? first.id : `${first.id} … ${last.id}`;
+  const zones = [...new Set(hosts.map(host => host.zone))].filter(zone => zone !== 'default');
+  const kind = [first.kind, ...zones, ...(first.revocable ? ['revocable'] : [])].join(', ');
+  const count = hosts.length > 1 ? text(CYCLE_X - 16, y + 20, `× ${hosts.length}`, 'count', 'end') : '';
+  return [
+    '<g>',
+    text(LABEL_X, y + 16, clip(name, hosts.length > 1 ? 22 : 27), 'name'),
+    text(LABEL_X, y + 32, clip(`${kind} · pool ${first.pool}`, 33), 'dim'),
+    count,
+    cycle(first, y, workload, colour),
+    memory(first, y, workload, colour),
+    '</g>',
+  ].join('');
+}
+
+function cycle(host: CapacityHost, y: number, workload: Workload, colour: (model: string) => string): string {
+  const { runs } = anatomyOf(host, workload.curves);
+  const busyMs = runs.reduce((sum, run) => sum + run.ms, 0);
+  const dutyMs = Math.max(host.dutyMs, busyMs, 1e-9);
+  const parts = [`<rect x="${CYCLE_X}" y="${y}" width="${CYCLE_W}" height="24" rx="3" class="track"/>`];
+  let x: number = CYCLE_X;
+  for (const run of runs) {
+    const width = (CYCLE_W * run.ms) / dutyMs;
+    const what = `${run.name}: batch ${run.batch} of ${run.model}, ${formatMs(run.ms)} of each ${formatMs(dutyMs)}`;
+    const label = clip(`${run.name} ×${run.batch}`, Math.floor((width - 8) / 6.4));
+    parts.push(
+      `<g><title>${escapeXml(what)}</title>`,
+      `<rect x="${x.toFixed(2)}" y="${y}" width="${Math.max(0.5, width - 1).toFixed(2)}" height="24" rx="3" fill="${colour(run.model)}"/>`,
+      width > 40 ? text(x + 5, y + 16, label, 'in') : '',
+      '</g>',
+    );
+    x += width;
+  }
+  const worst = host.sessions.reduce((most, session) => Math.max(most, session.latencyMs), 0);
+  parts.push(
+    text(CYCLE_X, y + 39, '0', 'tick'),
+    text(
+      CYCLE_X + CYCLE_W / 2,
+      y + 39,
+      `${formatPercent(host.occupancy)} busy, answers within ${formatMs(worst)}`,
+      'tick',
+      'middle',
+    ),
+    text(CYCLE_X + CYCLE_W, y + 39, formatMs(dutyMs), 'tick', 'end'),
+  );
+  return parts.join('');
+}
+
+function memory(host: CapacityHost, y: number, workload: Workload, colour: (model: string) => string): string {
+  const { persistent, ephemeralBytes } = anatomyOf(host, workload.curves);
+  const held = persistent.reduce((sum, part) => sum + part.bytes, 0);
+  const capacity = capacityOf(host, workload);
+  const scale = MEMORY_W / Math.max(capacity, held + ephemeralBytes, 1);
+  const parts = [`<rect x="${MEMORY_X}" y="${y}" width="${MEMORY_W}" height="24" rx="3" class="track"/>`];
+  let x: number = MEMORY_X;
+  const add = (bytes: number, fill: string, what: string): void => {
+    if (bytes <= 0) return;
+    parts.push(
+      `<g><title>${escapeXml(what)}</title><rect x="${x.toFixed(2)}" y="${y}" width="${Math.max(0.5, bytes * scale - 0.5).toFixed(2)}" height="24" rx="2" fill="${fill}"/></g>`,
+    );
+    x += bytes * scale;
+  };
+  for (const { model, bytes } of persistent) add(bytes, colour(model), `${model}: ${formatBytes(bytes)} held`);
+  add(ephemeralBytes, 'url(#hatch)', `${formatBytes(ephemeralBytes)} working memory of the largest run`);
+  const used = `${formatBytes(held)} held + ${formatBytes(ephemeralBytes)} working`;
+  parts.push(
+    text(MEMORY_X, y + 39, used, 'tick'),
+    text(MEMORY_X + MEMORY_W, y + 39, formatBytes(capacity), 'tick', 'end'),
+  );
+  return parts.join('');
+}
+
+/** Memory of the host's device: of the offer with its kind and zone. */
+export function capacityOf(host: CapacityHost, { devices }: Workload): number {
+  const ofKind = devices.filter(device => device.kind === host.kind);
+  const here = ofKind.filter(device => device.zone === host.zone);
+  return Math.max(0, ...(here.length > 0 ? here : ofKind).map(device => device.memoryBytes));
+}
+
+function legendOf(groups: readonly HostGroup[], workload: Workload, colour: (model: string) => string, top: number) {
+  const models = [
+    ...new Set(groups.flatMap(group => anatomyOf(group.first, workload.curves).runs.map(run => run.model))),
+  ].sort();
+  const shown = models.slice(0, 60);
+  let [x, y] = [LABEL_X as number, top];
+  const parts: string[] = [];
+  for (const model of shown) {
+    const width = 34 + clip(model, 30).length * 6.6;
+    if (x + width > WIDTH - 16) [x, y] = [LABEL_X, y + 22];
+    parts.push(`<rect x="${x}" y="${y - 10}" width="12" height="12" rx="3" fill="${colour(model)}"/>`);
+    parts.push(text(x + 18, y, clip(model, 30), 'dim'));
+    x += width;
+  }
+  return { svg: parts.join(''), bottom: y + 24 };
+}
+
+const clip = (text: string, length: number): string =>
+  text.length <= length ? text : length < 2 ? '' : `${text.slice(0, length - 1)}…`;
+
+const text = (x: number, y: number, content: string, look: string, anchor = 'start'): string =>
+  content === ''
+    ? ''
+    : `<text x="${x.toFixed(1)}" y="${y}" class="${look}"${anchor === 'start' ? '' : ` text-anchor="${anchor}"`}>${escapeXml(content)}</text>`;
+
+const STYLE = `
+.plan { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; --ink: #1c2430; --dim: #66707e; --track: #e8ebef; --page: #ffffff; }
+@media (prefers-color-scheme: dark) { .plan { --ink: #e6e9ee; --dim: #98a2b1; --track: #2a313c; --page: #151a21; } }
+.plan text { fill: var(--ink); } .plan .dim, .plan .tick, .plan .head { fill: var(--dim); }
+.plan .title { font-size: 18px; font-weight: 600; } .plan .name { font-weight: 600; } .plan .tick { font-size: 10.5px; }
+.plan .head { font-size: 11px; letter-spacing: .04em; } .plan .count { font-weight: 600; font-size: 14px; }
+.plan .in { fill: #10151c; font-size: 11px; pointer-events: none; } .plan .track { fill: var(--track); } .plan .page { fill: var(--page); }
+.plan .hatch-back { fill: var(--track); } .plan .hatch { stroke: var(--dim); stroke-width: 2; }
+`;

@@ -1,0 +1,146 @@
+import { formatBytes, formatMs, formatPercent, formatRate, table, type Column, type Io } from '../terminal/index.ts';
+import { groupHosts, type HostGroup } from './anatomy.ts';
+import type { CostView } from './costs.ts';
+import type { Planned } from './output.ts';
+import { capacityOf } from './picture.ts';
+
+/** What fits on a few screens; whoever wants all of it reads --json. */
+const ROWS_MAX = 60;
+const right = (title: string): Column => ({ title, align: 'right' });
+const wide = (title: string): Column => ({ title, flexible: true });
+const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** A plan for people: the figures first, then each kind of device, what is refused and why, how queries are split. */
+export function planReport(planned: Planned, io: Pick<Io, 'width' | 'style'>): string[] {
+  const { plan, prepared, planningMs, moves, costs } = planned;
+  const { bold, dim, yellow } = io.style;
+  const refused = plan.refused.length === 0 ? '' : `, ${yellow(plural(plan.refused.length, 'refusal'))}`;
+  const lines = [
+    `${bold(plan.policy)}: ${bold(plural(plan.gpus, 'GPU'))}, ${plan.costPerHour.toFixed(2)} an hour${refused}`,
+    dim(
+      `no plan can do with less than ${plan.bound.gpus.toFixed(1)} GPUs and ${plan.bound.costPerHour.toFixed(2)} an hour; planned in ${formatMs(planningMs)}`,
+    ),
+    '',
+    ...hostLines(planned, io),
+  ];
+  const add = (title: string, body: readonly string[]): void => {
+    if (body.length > 0) lines.push('', bold(title), ...body);
+  };
+  const splits = Object.entries(prepared.splits).map(
+    ([query, stages]) =>
+      `  ${query}: ${Object.entries(stages)
+        .map(([stage, ms]) => `${stage} ${formatMs(ms)}`)
+        .join(', ')}`,
+  );
+  add('Splits', limited(splits));
+  add(
+    'Refused',
+    limited(
+      plan.refused.map(
+        ({ session, reason, nearestSloMs }) =>
+          `  ${session}: ${reason}${nearestSloMs === undefined ? '' : `; nearest objective: ${formatMs(nearestSloMs)}`}`,
+      ),
+    ),
+  );
+  if (moves) add('Moves', moves.length === 0 ? ['  none: what runs now is this plan'] : limited(moves.map(moveLine)));
+  if (costs) add('Cost', costLines(costs, io));
+  add('Notes', limited(plan.notes.map(note => `  ${note}`)));
+  return lines;
+}
+
+function limited(lines: readonly string[]): string[] {
+  const more = lines.length - ROWS_MAX;
+  return more <= 0 ? [...lines] : [...lines.slice(0, ROWS_MAX), `  … and ${more} more: see --json`];
+}
+
+function hostLines({ plan, prepared: { workload } }: Planned, io: Pick<Io, 'width' | 'style'>): string[] {
+  const slo = new Map(workload.sessions.map(session => [session.name, session.sloMs]));
+  const groups = groupHosts(plan.hosts);
+  const name = ({ hosts, first }: HostGroup): string =>
+    hosts.length === 1 ? first.id : `${first.id} ×${hosts.length}`;
+  const rows = groups.flatMap(group => {
+    const { first } = group;
+    const memory = `${formatBytes(first.memoryBytes)} of ${formatBytes(capacityOf(first, workload))}`;
+    const host = [name(group), first.kind, formatPercent(first.occupancy), memory];
+    return first.sessions.map((session, i) => [
+      ...(i === 0 ? host : ['', '', '', '']),
+      session.name,
+      String(session.batch),
+      `${formatRate(session.rateHz)}/s`,
+      `${formatMs(session.latencyMs)} of ${formatMs(slo.get(session.name))}`,
+    ]);
+  });
+  const columns = [
+    wide('DEVICE'),
+    wide('KIND'),
+    right('BUSY'),
+    right('MEMORY'),
+    wide('SESSION'),
+    right('BATCH'),
+    right('RATE'),
+    right('WITHIN'),
+  ];
+  return limited(table(columns, rows, { width: io.width, paintTitle: io.style.dim }));
+}
+
+/** A move in words, whatever kind it is: its verb first, then its facts. */
+function moveLine(move: object, i: number): string {
+  const facts = Object.entries(move).filter(([, value]) => value !== undefined);
+  const words = facts.map(([name, value]) => {
+    if (typeof value === 'number' && name.endsWith('Bytes')) return formatBytes(value);
+    return name === 'kind' || name === 'action'
+      ? String(value)
+      : `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`;
+  });
+  return `  ${String(i + 1).padStart(3)}. ${words.join(', ')}`;
+}
+
+function costLines(costs: CostView, io: Pick<Io, 'width' | 'style'>): string[] {
+  const money = (value: number | undefined): string =>
+    value === undefined ? '–' : value < 100 ? value.toPrecision(3) : value.toFixed(0);
+  const rows = costs.sessions.map(one => [
+    `  ${one.session}`,
+    `${formatRate(one.rateHz)}/s`,
+    money(one.sharedPerMillion),
+    money(one.dedicatedPerMillion),
+    one.dedicatedPerHour === undefined ? '–' : saved(1 - one.sharedPerHour / one.dedicatedPerHour),
+  ]);
+  const columns = [wide('  SESSION'), right('RATE'), right('PER MILLION, SHARED'), right('DEDICATED'), right('SAVED')];
+  return [
+    ...limited(table(columns, rows, { width: io.width, paintTitle: io.style.dim })),
+    `  sharing: ${costs.sharedPerHour.toFixed(2)} an hour instead of ${costs.dedicatedPerHour.toFixed(2)}, ${saved(costs.saving)} saved`,
+  ];
+}
+
+const saved = (share: number): string => `${(100 * share).toFixed(0)} %`;
+
+/** All policies side by side. */
+export function compareReport(all: readonly Planned[], io: Pick<Io, 'width' | 'style'>): string[] {
+  const rows = all.map(({ plan, planningMs, costs }) => {
+    const busy = plan.hosts.reduce((sum, host) => sum + host.occupancy, 0) / Math.max(1, plan.hosts.length);
+    const over =
+      plan.bound.costPerHour > 0 ? `+${(100 * (plan.costPerHour / plan.bound.costPerHour - 1)).toFixed(0)} %` : '–';
+    return [
+      plan.policy,
+      String(plan.gpus),
+      plan.costPerHour.toFixed(2),
+      over,
+      formatPercent(busy),
+      costs ? saved(costs.saving) : '–',
+      String(plan.refused.length),
+      formatMs(planningMs),
+    ];
+  });
+  const first = all[0]!.plan.bound;
+  const columns = [
+    wide('POLICY'),
+    ...['GPUS', 'AN HOUR', 'OVER BOUND', 'BUSY', 'SHARING SAVES', 'REFUSED', 'PLANNED IN'].map(right),
+  ];
+  return [
+    ...table(columns, rows, { width: io.width, paintTitle: io.style.dim }),
+    '',
+    io.style.dim(
+      `bounds: ${first.gpus.toFixed(1)} GPUs with late binding, ${first.independentGpus.toFixed(1)} on independent devices (2ℓ ≤ L)`,
+    ),
+  ];
+}
