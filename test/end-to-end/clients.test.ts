@@ -116,6 +116,9 @@ test('clients: JavaScript: a frame and its result; a stream that nobody reads is
   const alone = await start(cleanup, process.execPath, [script, file, 'nobody', cluster.url]).exited;
   t.is(alone.code, 1);
   t.regex(alone.err, /no result within 10 s.*does a query read stream nobody\?/);
+  const nowhere = await start(cleanup, process.execPath, [script, file, 'watch-js', 'nats://127.0.0.1:1']).exited;
+  t.is(nowhere.code, 1);
+  t.regex(nowhere.err, /^no NATS at nats:\/\/127\.0\.0\.1:1: .*\n$/);
 });
 
 /** A Python with the client's requirements, or why there is none. */

@@ -2,6 +2,7 @@
 // Sends a picture to Ganglion as a frame of a stream and prints its result. Plain JavaScript: only `nats` and `msgpackr`.
 //
 //     node client.mjs picture.jpg [stream] [nats://host:port]
+/* oxlint-disable no-console -- a command prints */
 import { readFile } from 'node:fs/promises';
 import { Packr } from 'msgpackr';
 import { connect } from 'nats';
@@ -14,7 +15,10 @@ if (!picture) {
 
 // Without `useRecords: false` only msgpackr itself could read what it writes.
 const msgpack = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true });
-const nc = await connect({ servers });
+const nc = await connect({ servers }).catch(error => {
+  console.error(`no NATS at ${servers}: ${error.message}`);
+  process.exit(1);
+});
 const results = nc.subscribe(`ganglion.results.default.*.${stream}`, { max: 1, timeout: 10_000 });
 await nc.flush();
 
