@@ -3,6 +3,12 @@ import type { Prepared } from '../../gpu-host/index.ts';
 import type { Waiting } from './queue.ts';
 
 /**
+ * A payload that hasn't come so long after the batch was to start won't come: its router is gone, or the message was lost.
+ * With a long objective the latest start is far away, and the batcher would hold back from a host that waits for it.
+ */
+const PAYLOAD_WAIT_MS = 500;
+
+/**
  * - `awaited`   its payload has not come
  * - `preparing` it came and is being decoded
  * - `prepared`  ready for the device
@@ -56,6 +62,8 @@ export function openBatch(outline: Outline, nowMs: number): Batch {
     error: undefined,
     heldBytes: 0,
   }));
+  const latestMs = nowMs + outline.latestInMs;
+  const giveUpMs = Math.min(latestMs, nowMs + outline.startInMs + PAYLOAD_WAIT_MS);
   const byKey = new Map(items.map(item => [`${item.router}/${item.id}`, item]));
   if (byKey.size < items.length) throw misfit('/ids', 'names an invocation twice');
   return {
@@ -64,7 +72,9 @@ export function openBatch(outline: Outline, nowMs: number): Batch {
     models: [...new Set(items.map(item => item.model))],
     items,
     outlinedMs: nowMs,
-    latestMs: nowMs + outline.latestInMs,
+    get latestMs() {
+      return items.some(item => item.state === 'awaited') ? giveUpMs : latestMs;
+    },
     expectedMs: outline.expectedMs,
     unsettled: items.length,
     filledMs: items.length === 0 ? nowMs : undefined,

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { decode } from '../../bus/index.ts';
-import { subjects, type AllocatorBeat } from '../../contracts/index.ts';
+import { decode, encode } from '../../bus/index.ts';
+import { subjects, type AllocatorBeat, type Plan } from '../../contracts/index.ts';
 import { Cleanup } from './cleanup.ts';
 import { EMULATED, jpeg, pidOf, startCluster, type TestCluster } from './cluster.ts';
 import type { Flow } from './flow.ts';
@@ -134,6 +134,25 @@ test.serial(
     t.is(new Set(heard()).size, heard().length, 'no number is used twice');
   },
 );
+
+test.serial('faults: a router vanishes with a payload that it owes a host: nobody else waits for it long', async t => {
+  t.timeout(START_MS);
+  const { bus, prefix } = cluster;
+  const { data } = await bus.request(subjects.currentPlan.at(prefix), encode({ v: 1 }), { timeoutMs: 5_000 });
+  const { plan } = decode(Uint8Array.from(data)) as { plan: Plan };
+  const { session, pool } = plan.queries[0]!.stages[0]!;
+  const columns = { ids: [1], session: [0], budgetMs: [30_000], bytes: [700] };
+  const offer = { v: 1, router: 'vanished', epoch: plan.epoch, sessions: [session], ...columns };
+  const granted = new Promise<void>(resolve => {
+    const listening = bus.subscribe(subjects.verdicts.at(prefix, { router: 'vanished' }), () => resolve());
+    t.teardown(() => listening.unsubscribe());
+  });
+  bus.publish(subjects.offers.at(prefix, { pool }), encode(offer));
+  await granted;
+  const { outcome, latencyMs } = await cluster.ask('watch', { payload: { encoding: 'jpeg', data: picture } });
+  t.is(outcome, 'ok');
+  t.true(latencyMs < 10_000, `${latencyMs} ms, while the one that vanished was granted 30 s`);
+});
 
 test.serial(
   'faults: one of two routers is killed while frames flow: the other one answers all that it accepted',
