@@ -5,6 +5,7 @@ import { classesOf, namedHosts, type HostView } from './hosts.ts';
 import { layOut, type Fleet, type HostClass } from './fleet.ts';
 import { compareText } from './packing.ts';
 import { poolsOf } from './pools.ts';
+import { worthwhile } from './worthwhile.ts';
 
 export interface PlannerSettings {
   /** Reserve per stage for the ways between router, batcher and host. */
@@ -46,7 +47,7 @@ export function makePlan(input: PlannerInput): Planned {
   const used = new Set(queries.flatMap(q => Object.values(q.stages)).map(s => input.models.get(s.model)?.id));
   const profiles = input.profiles.filter(profile => used.has(profile.model));
   const batchMax = new Map([...input.models.values()].map(model => [model.id, model.batchMax]));
-  const curves = curvesOf(profiles, model => batchMax.get(model));
+  const curves = curvesOf(profiles.map(worthwhile), model => batchMax.get(model));
   const classes = classesOf(input.hosts);
   const refused: Refusal[] = [];
   const wanted = new Map<string, readonly Session[]>();
