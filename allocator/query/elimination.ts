@@ -35,12 +35,13 @@ export function ofDifference(from: number, to: number, cost: Float64Array): Fact
 export function widthOf(scopes: readonly (readonly number[])[]): number {
   let width = 1;
   let left = scopes.map(scope => new Set(scope));
-  for (let x = nextOf(left); x !== undefined; x = nextOf(left)) {
+  for (;;) {
+    const x = nextOf(left);
+    if (x === undefined) return width;
     const scope = neighbours(left, x);
     width = Math.max(width, scope.length + 1);
-    left = [...left.filter(one => !one.has(x!)), new Set(scope)];
+    left = [...left.filter(one => !one.has(x)), new Set(scope)];
   }
-  return width;
 }
 
 /** The assignment with the least sum, by variable; undefined when every sum is Infinity. Of equal ones the first. */
@@ -51,8 +52,10 @@ export function minimise(
   let left = [...factors];
   const eliminated: Elimination[] = [];
   const scopes = (): Set<number>[] => left.map(factor => new Set(factor.variables));
-  for (let x = nextOf(scopes()); x !== undefined; x = nextOf(scopes())) {
-    const own = left.filter(factor => factor.variables.includes(x!));
+  for (;;) {
+    const x = nextOf(scopes());
+    if (x === undefined) break;
+    const own = left.filter(factor => factor.variables.includes(x));
     const one = eliminate(x, neighbours(scopes(), x), own, steps);
     left = [...left.filter(factor => !own.includes(factor)), one.message];
     eliminated.push(one);

@@ -126,8 +126,7 @@ function tableOf(stage: CostedStage, stepMs: number, steps: number): Float64Arra
   return table;
 }
 
-const shifted = (table: Float64Array): Float64Array =>
-  table.map((_, k) => table[Math.min(k + 1, table.length - 1)]!);
+const shifted = (table: Float64Array): Float64Array => table.map((_, k) => table[Math.min(k + 1, table.length - 1)]!);
 
 function leastAsCheap(table: Float64Array, took: number): number {
   let least = took;

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   results: async () => (await import('./results.ts')).resultsCommand,
   infer: async () => (await import('./infer.ts')).inferCommand,
   profile: async () => (await import('./profile.ts')).profileCommand,
+  plan: async () => (await import('./plan.ts')).planCommand,
   drain: async () => (await import('./drain.ts')).drainCommand,
 };
 

@@ -1,4 +1,5 @@
 import { DOCUMENTS, type TSchema } from '../../contracts/index.ts';
+import { WorkloadDocument } from '../plan/index.ts';
 import { asyncApi } from './asyncapi.ts';
 import { configuration, files as filesGuide } from './guides.ts';
 import { reference } from './reference.ts';
@@ -16,6 +17,7 @@ export async function generatedFiles(version: string): Promise<Map<string, strin
   const kinds = Object.entries(DOCUMENTS);
   for (const [kind, schema] of kinds)
     files.set(`schemas/${kind.toLowerCase()}.schema.json`, documentSchema(kind, schema));
+  files.set('schemas/workload.schema.json', documentSchema('Workload', WorkloadDocument));
   const any = { $schema: DRAFT, title: 'Any Ganglion document', anyOf: kinds.map(([, schema]) => plainSchema(schema)) };
   files.set('schemas/any.schema.json', json(any));
   files.set('docs/asyncapi.json', json(asyncApi(version)));

@@ -1,5 +1,5 @@
 import type { Curve, Curves } from '../../allocator/index.ts';
-import type { CapacityHost } from '../../allocator/capacity/workload.ts';
+import type { CapacityHost } from '../../allocator/capacity/index.ts';
 
 /** A run of one model in a device's cycle. */
 export interface Run {
@@ -17,6 +17,8 @@ export interface Anatomy {
   readonly persistent: readonly { readonly model: string; readonly bytes: number }[];
   /** The largest E: the runs of a device take turns. */
   readonly ephemeralBytes: number;
+  /** ΣP + max E */
+  readonly usedBytes: number;
 }
 
 type HostSession = CapacityHost['sessions'][number];
@@ -38,7 +40,8 @@ export function anatomyOf(host: CapacityHost, curves: Curves): Anatomy {
     .map(model => ({ model, bytes: curves.find(model, host.kind)?.persistentBytes ?? 0 }))
     .sort((a, b) => b.bytes - a.bytes);
   const ephemeral = runs.map(run => at(curves.find(run.model, host.kind), run.batch, 'ephemeralBytes'));
-  return { runs, persistent, ephemeralBytes: Math.max(0, ...ephemeral) };
+  const ephemeralBytes = Math.max(0, ...ephemeral);
+  return { runs, persistent, ephemeralBytes, usedBytes: persistent.reduce((sum, p) => sum + p.bytes, ephemeralBytes) };
 }
 
 const batchBehind = (members: readonly HostSession[]): number => members.reduce((sum, member) => sum + member.batch, 0);
@@ -75,7 +78,12 @@ export interface HostGroup {
 export function groupHosts(hosts: readonly CapacityHost[]): HostGroup[] {
   const groups = new Map<string, CapacityHost[]>();
   for (const host of hosts) {
-    const parts = host.sessions.map(({ name, model, batch, rateHz }) => [name, model, batch, rateHz.toPrecision(4)]);
+    const parts = host.sessions.map(session => [
+      session.name,
+      session.model,
+      session.batch,
+      session.rateHz.toPrecision(4),
+    ]);
     const key = JSON.stringify([host.kind, host.occupancy.toPrecision(4), parts]);
     const group = groups.get(key);
     if (group) group.push(host);

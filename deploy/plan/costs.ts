@@ -1,4 +1,4 @@
-import type { CapacityPlan, CapacityPolicy, Workload } from '../../allocator/capacity/workload.ts';
+import type { CapacityPlan, CapacityPolicy, Workload } from '../../allocator/capacity/index.ts';
 import { busyShares } from './anatomy.ts';
 
 /** What a session costs on shared devices, and what it would cost on devices of its own. Prices in the workload's currency. */

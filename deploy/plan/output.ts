@@ -1,4 +1,5 @@
-import type { CapacityPlan } from '../../allocator/capacity/workload.ts';
+import type { CapacityPlan, Migration } from '../../allocator/capacity/index.ts';
+import { anatomyOf } from './anatomy.ts';
 import type { CostView } from './costs.ts';
 import type { PreparedWorkload } from './workload.ts';
 
@@ -9,7 +10,7 @@ export interface Planned {
   readonly plan: CapacityPlan;
   readonly planningMs: number;
   /** With `--from`: what to do, in order. */
-  readonly moves: readonly object[] | undefined;
+  readonly migration: Migration | undefined;
   readonly costs: CostView | undefined;
 }
 
@@ -18,7 +19,7 @@ const MB = 1e6;
 const tidy = (value: number): number => Number(value.toPrecision(10));
 
 /** The format of `ganglion plan --json`: what tools are written against. Fields are added, never taken away. */
-export function planJson({ plan, prepared, planningMs, moves, costs }: Planned): object {
+export function planJson({ plan, prepared, planningMs, migration, costs }: Planned): object {
   return {
     policy: plan.policy,
     gpus: plan.gpus,
@@ -36,13 +37,14 @@ export function planJson({ plan, prepared, planningMs, moves, costs }: Planned):
       pool: host.pool,
       pricePerHour: host.pricePerHour,
       revocable: host.revocable,
-      memoryMB: tidy(host.memoryBytes / MB),
+      memoryMB: tidy(anatomyOf(host, prepared.workload.curves).usedBytes / MB),
+      deviceMemoryMB: tidy(host.memoryBytes / MB),
       occupancy: tidy(host.occupancy),
       dutyMs: tidy(host.dutyMs),
       sessions: host.sessions.map(session => ({
         name: session.name,
         model: session.model,
-        ...(session.prefix === undefined ? {} : { prefix: session.prefix }),
+        ...(session.prefix === undefined ? {} : { prefix: session.prefix, prefixBatch: session.prefixBatch }),
         batch: session.batch,
         rateHz: tidy(session.rateHz),
         latencyMs: tidy(session.latencyMs),
@@ -59,7 +61,14 @@ export function planJson({ plan, prepared, planningMs, moves, costs }: Planned):
         Object.fromEntries(Object.entries(stages).map(([stage, ms]) => [stage, tidy(ms)])),
       ]),
     ),
-    moves: moves ?? [],
+    moves: migration?.moves ?? [],
+    ...(migration
+      ? {
+          loadedMB: tidy(migration.loadedBytes / MB),
+          sessionsMoved: migration.sessionsMoved,
+          blocked: migration.blocked,
+        }
+      : {}),
     notes: plan.notes,
     ...(costs ? { costs } : {}),
     planningMs: Number(planningMs.toFixed(2)),

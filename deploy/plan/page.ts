@@ -2,6 +2,7 @@ import { formatBytes, formatMs, formatPercent, formatRate } from '../terminal/in
 import { groupHosts } from './anatomy.ts';
 import type { Planned } from './output.ts';
 import { escapeXml, planSvg } from './picture.ts';
+import { moveLines } from './report.ts';
 
 /** Rows of one table; a page with more would not open. */
 const ROWS_MAX = 500;
@@ -62,11 +63,7 @@ function section(planned: Planned): string {
       ['session', 'why', 'nearest objective'],
       plan.refused.map(one => [one.session, one.reason, formatMs(one.nearestSloMs)]),
     ),
-    grid(
-      'What to do',
-      ['step', ''],
-      (planned.moves ?? []).map((move, i) => [String(i + 1), JSON.stringify(move)]),
-    ),
+    grid('Moves, in order', [''], planned.migration ? moveLines(planned.migration).map(line => [line.trim()]) : []),
     grid('How queries are split', ['query', 'stage', 'share'], splits),
     grid(
       'Cost of a million requests',

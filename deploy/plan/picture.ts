@@ -1,4 +1,4 @@
-import type { CapacityHost, Workload } from '../../allocator/capacity/workload.ts';
+import type { CapacityHost, Workload } from '../../allocator/capacity/index.ts';
 import { anatomyOf, groupHosts, type HostGroup } from './anatomy.ts';
 import type { Planned } from './output.ts';
 import { formatBytes, formatMs, formatPercent } from '../terminal/index.ts';
@@ -68,7 +68,7 @@ function row({ hosts, first }: HostGroup, y: number, workload: Workload, colour:
   return [
     '<g>',
     text(LABEL_X, y + 16, clip(name, hosts.length > 1 ? 22 : 27), 'name'),
-    text(LABEL_X, y + 32, clip(`${kind} · pool ${first.pool}`, 33), 'dim'),
+    text(LABEL_X, y + 32, clip(first.pool === first.id ? kind : `${kind} · ${first.pool}`, 33), 'dim'),
     count,
     cycle(first, y, workload, colour),
     memory(first, y, workload, colour),
@@ -112,7 +112,7 @@ function cycle(host: CapacityHost, y: number, workload: Workload, colour: (model
 function memory(host: CapacityHost, y: number, workload: Workload, colour: (model: string) => string): string {
   const { persistent, ephemeralBytes } = anatomyOf(host, workload.curves);
   const held = persistent.reduce((sum, part) => sum + part.bytes, 0);
-  const capacity = capacityOf(host, workload);
+  const capacity = host.memoryBytes;
   const scale = MEMORY_W / Math.max(capacity, held + ephemeralBytes, 1);
   const parts = [`<rect x="${MEMORY_X}" y="${y}" width="${MEMORY_W}" height="24" rx="3" class="track"/>`];
   let x: number = MEMORY_X;
@@ -131,13 +131,6 @@ function memory(host: CapacityHost, y: number, workload: Workload, colour: (mode
     text(MEMORY_X + MEMORY_W, y + 39, formatBytes(capacity), 'tick', 'end'),
   );
   return parts.join('');
-}
-
-/** Memory of the host's device: of the offer with its kind and zone. */
-export function capacityOf(host: CapacityHost, { devices }: Workload): number {
-  const ofKind = devices.filter(device => device.kind === host.kind);
-  const here = ofKind.filter(device => device.zone === host.zone);
-  return Math.max(0, ...(here.length > 0 ? here : ofKind).map(device => device.memoryBytes));
 }
 
 function legendOf(groups: readonly HostGroup[], workload: Workload, colour: (model: string) => string, top: number) {
@@ -165,12 +158,16 @@ const text = (x: number, y: number, content: string, look: string, anchor = 'sta
     ? ''
     : `<text x="${x.toFixed(1)}" y="${y}" class="${look}"${anchor === 'start' ? '' : ` text-anchor="${anchor}"`}>${escapeXml(content)}</text>`;
 
+/** No variables, so that viewers that aren't browsers can draw it too. */
 const STYLE = `
-.plan { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; --ink: #1c2430; --dim: #66707e; --track: #e8ebef; --page: #ffffff; }
-@media (prefers-color-scheme: dark) { .plan { --ink: #e6e9ee; --dim: #98a2b1; --track: #2a313c; --page: #151a21; } }
-.plan text { fill: var(--ink); } .plan .dim, .plan .tick, .plan .head { fill: var(--dim); }
+.plan { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; font-family: system-ui, sans-serif; font-size: 12px; }
+.plan text { fill: #1c2430; } .plan .dim, .plan .tick, .plan .head { fill: #66707e; }
 .plan .title { font-size: 18px; font-weight: 600; } .plan .name { font-weight: 600; } .plan .tick { font-size: 10.5px; }
-.plan .head { font-size: 11px; letter-spacing: .04em; } .plan .count { font-weight: 600; font-size: 14px; }
-.plan .in { fill: #10151c; font-size: 11px; pointer-events: none; } .plan .track { fill: var(--track); } .plan .page { fill: var(--page); }
-.plan .hatch-back { fill: var(--track); } .plan .hatch { stroke: var(--dim); stroke-width: 2; }
+.plan .head { font-size: 11px; } .plan .count { font-weight: 600; font-size: 14px; }
+.plan .in { fill: #10151c; font-size: 11px; pointer-events: none; }
+.plan .track { fill: #e8ebef; } .plan .page { fill: #ffffff; } .plan .hatch-back { fill: #cfd5dc; } .plan .hatch { stroke: #8a94a2; stroke-width: 2; }
+@media (prefers-color-scheme: dark) {
+.plan text { fill: #e6e9ee; } .plan .dim, .plan .tick, .plan .head { fill: #98a2b1; } .plan .in { fill: #10151c; }
+.plan .track { fill: #2a313c; } .plan .page { fill: #151a21; } .plan .hatch-back { fill: #3a4350; } .plan .hatch { stroke: #6b7686; }
+}
 `;

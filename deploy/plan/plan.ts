@@ -1,4 +1,4 @@
-import type { CapacityPlan, CapacityPolicy, Workload } from '../../allocator/capacity/workload.ts';
+import { movesOf, type CapacityPlan, type CapacityPolicy } from '../../allocator/capacity/index.ts';
 import type { BatchRule } from '../../allocator/query/index.ts';
 import { costView } from './costs.ts';
 import type { Planned } from './output.ts';
@@ -15,7 +15,6 @@ export interface PolicyEntry {
 export interface PlanOptions {
   /** What runs now. */
   readonly previous?: CapacityPlan | undefined;
-  readonly movesOf: (from: CapacityPlan, to: CapacityPlan, workload: Workload) => readonly object[];
   /** A view of the costs takes one more plan per session. */
   readonly costs: boolean;
   readonly nowMs: () => number;
@@ -26,7 +25,7 @@ export function planWith({ policy, rule }: PolicyEntry, file: WorkloadFile, opti
   const began = options.nowMs();
   const prepared = prepareWorkload(file, rule);
   const made = policy(prepared.workload, options.previous);
-  const moves = options.previous && options.movesOf(options.previous, made, prepared.workload);
+  const migration = options.previous && movesOf(options.previous, made, prepared.workload);
   const planningMs = options.nowMs() - began;
   const plan = {
     ...made,
@@ -34,5 +33,5 @@ export function planWith({ policy, rule }: PolicyEntry, file: WorkloadFile, opti
     notes: [...new Set([...prepared.notes, ...made.notes])],
   };
   const costs = options.costs ? costView(plan, prepared.workload, policy) : undefined;
-  return { prepared, plan, planningMs, moves, costs };
+  return { prepared, plan, planningMs, migration, costs };
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { CapacityPlan } from '../../allocator/capacity/workload.ts';
+import type { CapacityPlan } from '../../allocator/capacity/index.ts';
 import { ConfigError, describeError, Type, validator } from '../../contracts/index.ts';
 
 const number = Type.Number({ minimum: 0 });
@@ -22,6 +22,7 @@ const PlanFile = Type.Object({
       zone: Type.Optional(Type.String()),
       pool: Type.String(),
       memoryMB: number,
+      deviceMemoryMB: Type.Optional(number),
       occupancy: number,
       dutyMs: Type.Optional(number),
       pricePerHour: Type.Optional(number),
@@ -31,6 +32,7 @@ const PlanFile = Type.Object({
           name: Type.String(),
           model: Type.String(),
           prefix: Type.Optional(Type.String()),
+          prefixBatch: Type.Optional(Type.Integer({ minimum: 1 })),
           batch: Type.Integer({ minimum: 1 }),
           rateHz: number,
           latencyMs: number,
@@ -65,13 +67,13 @@ export async function readPrevious(file: string): Promise<CapacityPlan> {
     gpus: value.gpus,
     costPerHour: value.costPerHour,
     bound: { independentGpus: 0, independentCostPerHour: 0, ...value.bound },
-    hosts: value.hosts.map(({ memoryMB, zone, dutyMs, pricePerHour, revocable, ...host }) => ({
+    hosts: value.hosts.map(({ memoryMB, deviceMemoryMB, zone, dutyMs, pricePerHour, revocable, ...host }) => ({
       ...host,
       zone: zone ?? 'default',
       dutyMs: dutyMs ?? 0,
       pricePerHour: pricePerHour ?? 1,
       revocable: revocable ?? false,
-      memoryBytes: Math.round(memoryMB * 1e6),
+      memoryBytes: Math.round((deviceMemoryMB ?? memoryMB) * 1e6),
     })),
     refused: (value.refused ?? []).map(one => ({ session: one.session, reason: one.reason, nearestSloMs: undefined })),
     notes: [],

@@ -202,7 +202,7 @@ function linearCurves(csv: Csv, file: string, problems: Problem[]): Profile[] {
       preMs: preMs!,
     };
     const rest = { postMs: postMs!, persistentMB: persistentMB!, ephemeralMBPerItem: ephemeralMBPerItem! };
-    return [linearProfile({ ...curve, ...rest }, stdMs!, loadMs!)];
+    return [linearProfile({ ...curve, ...rest }, stdMs, loadMs)];
   });
 }
 

@@ -1,8 +1,8 @@
 import { formatBytes, formatMs, formatPercent, formatRate, table, type Column, type Io } from '../terminal/index.ts';
-import { groupHosts, type HostGroup } from './anatomy.ts';
+import { anatomyOf, groupHosts, type HostGroup } from './anatomy.ts';
 import type { CostView } from './costs.ts';
+import type { Migration, Move } from '../../allocator/capacity/index.ts';
 import type { Planned } from './output.ts';
-import { capacityOf } from './picture.ts';
 
 /** What fits on a few screens; whoever wants all of it reads --json. */
 const ROWS_MAX = 60;
@@ -12,7 +12,7 @@ const plural = (count: number, what: string): string => `${count} ${what}${count
 
 /** A plan for people: the figures first, then each kind of device, what is refused and why, how queries are split. */
 export function planReport(planned: Planned, io: Pick<Io, 'width' | 'style'>): string[] {
-  const { plan, prepared, planningMs, moves, costs } = planned;
+  const { plan, prepared, planningMs, migration, costs } = planned;
   const { bold, dim, yellow } = io.style;
   const refused = plan.refused.length === 0 ? '' : `, ${yellow(plural(plan.refused.length, 'refusal'))}`;
   const lines = [
@@ -42,7 +42,7 @@ export function planReport(planned: Planned, io: Pick<Io, 'width' | 'style'>): s
       ),
     ),
   );
-  if (moves) add('Moves', moves.length === 0 ? ['  none: what runs now is this plan'] : limited(moves.map(moveLine)));
+  if (migration) add('Moves', moveLines(migration));
   if (costs) add('Cost', costLines(costs, io));
   add('Notes', limited(plan.notes.map(note => `  ${note}`)));
   return lines;
@@ -57,22 +57,25 @@ function hostLines({ plan, prepared: { workload } }: Planned, io: Pick<Io, 'widt
   const slo = new Map(workload.sessions.map(session => [session.name, session.sloMs]));
   const groups = groupHosts(plan.hosts);
   const name = ({ hosts, first }: HostGroup): string =>
-    hosts.length === 1 ? first.id : `${first.id} ×${hosts.length}`;
+    hosts.length === 1 ? first.id : `${hosts.length} × ${first.id}`;
   const rows = groups.flatMap(group => {
     const { first } = group;
-    const memory = `${formatBytes(first.memoryBytes)} of ${formatBytes(capacityOf(first, workload))}`;
-    const host = [name(group), first.kind, formatPercent(first.occupancy), memory];
+    const { usedBytes } = anatomyOf(first, workload.curves);
+    const host = [
+      name(group),
+      formatPercent(first.occupancy),
+      `${gigabytes(usedBytes)}/${gigabytes(first.memoryBytes)} GB`,
+    ];
     return first.sessions.map((session, i) => [
-      ...(i === 0 ? host : ['', '', '', '']),
+      ...(i === 0 ? host : ['', '', '']),
       session.name,
       String(session.batch),
       `${formatRate(session.rateHz)}/s`,
-      `${formatMs(session.latencyMs)} of ${formatMs(slo.get(session.name))}`,
+      `${session.latencyMs.toFixed(0)}/${(slo.get(session.name) ?? Number.NaN).toFixed(0)} ms`,
     ]);
   });
   const columns = [
     wide('DEVICE'),
-    wide('KIND'),
     right('BUSY'),
     right('MEMORY'),
     wide('SESSION'),
@@ -83,16 +86,33 @@ function hostLines({ plan, prepared: { workload } }: Planned, io: Pick<Io, 'widt
   return limited(table(columns, rows, { width: io.width, paintTitle: io.style.dim }));
 }
 
-/** A move in words, whatever kind it is: its verb first, then its facts. */
-function moveLine(move: object, i: number): string {
-  const facts = Object.entries(move).filter(([, value]) => value !== undefined);
-  const words = facts.map(([name, value]) => {
-    if (typeof value === 'number' && name.endsWith('Bytes')) return formatBytes(value);
-    return name === 'kind' || name === 'action'
-      ? String(value)
-      : `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`;
+const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1);
+
+/** In order: each can be done once those before it are. */
+export function moveLines({ moves, loadedBytes, sessionsMoved, blocked }: Migration): string[] {
+  if (moves.length + blocked.length === 0) return ['  none: what runs now is as good'];
+  const lines = runsOf(moves).map(([first, ...rest]) => {
+    const models = [first, ...rest].map(move => move.model).join(', ');
+    const bytes = [first, ...rest].reduce((sum, move) => sum + move.bytes, 0);
+    const place = first.do === 'load' ? `on ${first.host}, ${formatBytes(bytes)}` : `from ${first.host}`;
+    return `  ${first.do} ${models} ${place}${first.spare ? ' (parked meanwhile)' : ''}`;
   });
-  return `  ${String(i + 1).padStart(3)}. ${words.join(', ')}`;
+  return [
+    ...limited(lines),
+    ...blocked.map(({ host, model, detail }) => `  blocked: ${model} on ${host}: ${detail}`),
+    `  ${formatBytes(loadedBytes)} of weights loaded, ${plural(sessionsMoved, 'session')} moved`,
+  ];
+}
+
+/** Moves of the same sort on the same host that follow each other. */
+function runsOf(moves: readonly Move[]): [Move, ...Move[]][] {
+  const runs: [Move, ...Move[]][] = [];
+  for (const move of moves) {
+    const run = runs.at(-1);
+    if (run && run[0].do === move.do && run[0].host === move.host && run[0].spare === move.spare) run.push(move);
+    else runs.push([move]);
+  }
+  return runs;
 }
 
 function costLines(costs: CostView, io: Pick<Io, 'width' | 'style'>): string[] {
@@ -124,6 +144,7 @@ export function compareReport(all: readonly Planned[], io: Pick<Io, 'width' | 's
       plan.policy,
       String(plan.gpus),
       plan.costPerHour.toFixed(2),
+      plan.bound.costPerHour.toFixed(2),
       over,
       formatPercent(busy),
       costs ? saved(costs.saving) : '–',
@@ -131,16 +152,9 @@ export function compareReport(all: readonly Planned[], io: Pick<Io, 'width' | 's
       formatMs(planningMs),
     ];
   });
-  const first = all[0]!.plan.bound;
   const columns = [
     wide('POLICY'),
-    ...['GPUS', 'AN HOUR', 'OVER BOUND', 'BUSY', 'SHARING SAVES', 'REFUSED', 'PLANNED IN'].map(right),
+    ...['GPUS', 'AN HOUR', 'BOUND', 'OVER', 'BUSY', 'SHARING SAVES', 'REFUSED', 'PLANNED IN'].map(right),
   ];
-  return [
-    ...table(columns, rows, { width: io.width, paintTitle: io.style.dim }),
-    '',
-    io.style.dim(
-      `bounds: ${first.gpus.toFixed(1)} GPUs with late binding, ${first.independentGpus.toFixed(1)} on independent devices (2ℓ ≤ L)`,
-    ),
-  ];
+  return table(columns, rows, { width: io.width, paintTitle: io.style.dim });
 }

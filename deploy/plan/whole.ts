@@ -1,5 +1,5 @@
 import type { Curve, Curves } from '../../allocator/index.ts';
-import type { PrefixGroup } from '../../allocator/capacity/workload.ts';
+import type { PrefixGroup } from '../../allocator/capacity/index.ts';
 
 /**
  * Curves in which a session of a prefix group has one of its own too: where its whole model was not profiled, it is its

@@ -7,7 +7,7 @@ import {
   type BatchRule,
 } from '../../allocator/query/index.ts';
 import { curvesOf, type Curves } from '../../allocator/index.ts';
-import type { DeviceOffer, RefusedSession, SessionDemand, Workload } from '../../allocator/capacity/workload.ts';
+import type { DeviceOffer, RefusedSession, SessionDemand, Workload } from '../../allocator/capacity/index.ts';
 import { DEFAULT_TENANT } from '../../contracts/index.ts';
 import { parentsOf } from './check.ts';
 import type { WorkloadFile } from './read.ts';

@@ -3,7 +3,20 @@ import { join } from 'node:path';
 import test from 'ava';
 import { command, temporaryFolder } from './command-line.ts';
 
-const COMMANDS = ['up', 'run', 'apply', 'delete', 'get', 'status', 'top', 'results', 'infer', 'profile', 'drain'];
+const COMMANDS = [
+  'up',
+  'run',
+  'apply',
+  'delete',
+  'get',
+  'status',
+  'top',
+  'results',
+  'infer',
+  'profile',
+  'plan',
+  'drain',
+];
 /** Nobody listens there: port 1 needs privileges. */
 const NOBODY = 'nats://127.0.0.1:1';
 
