@@ -96,6 +96,8 @@ export interface CapacityHost {
     readonly model: string;
     /** It runs behind this prefix, in one batch with the host's other sessions that name the same one. */
     readonly prefix?: string;
+    /** The mixed batch at the prefix, of which `batch` is this session's part. */
+    readonly prefixBatch?: number;
     readonly batch: number;
     readonly rateHz: number;
     /** Worst case by the plan's own model, from arrival to answer. */

@@ -1,0 +1,7 @@
+/** Planning of capacity: what it takes to serve a workload, how little it could take, and how to get there. */
+export { lowerBound } from './bound.ts';
+export { checkPlan } from './check.ts';
+export { movesOf, type Migration, type Move } from './moves.ts';
+export { nexus, policies, pooled, pooledWith } from './policies.ts';
+export { HEADROOM, NO_HEADROOM, type Headroom } from './stagger.ts';
+export * from './workload.ts';

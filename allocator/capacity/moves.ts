@@ -1,0 +1,199 @@
+import type { Curves } from '../curve.ts';
+import { compareText } from '../packing.ts';
+import type { CapacityHost, CapacityPlan, Workload } from './workload.ts';
+
+/** One step on the way from a plan to the next. Steps are done in order. */
+export interface Move {
+  readonly do: 'load' | 'unload';
+  readonly host: string;
+  readonly model: string;
+  /** Of weights. */
+  readonly bytes: number;
+  /** A model parked where neither plan has it, so that it is served while hosts exchange memory. */
+  readonly spare: boolean;
+}
+
+export interface Migration {
+  readonly moves: readonly Move[];
+  /** Of weights loaded, all steps together. */
+  readonly loadedBytes: number;
+  /** Sessions whose set of hosts changes. */
+  readonly sessionsMoved: number;
+  /** Moves that no order makes safe: the memory they need is held by models that nobody else could serve meanwhile. */
+  readonly blocked: readonly { readonly host: string; readonly model: string; readonly detail: string }[];
+}
+
+interface State {
+  readonly id: string;
+  readonly kind: string;
+  readonly memoryBytes: number;
+  readonly resident: Set<string>;
+  readonly old: ReadonlyMap<string, number>;
+  readonly next: ReadonlyMap<string, number>;
+}
+
+/**
+ * From one plan to the next, make before break: a model is unloaded only once every host that is to hold it does, and
+ * loaded only where it fits beside what is there (ΣP + max E ≤ C at each step). Hosts that wait for each other's memory
+ * are a cycle: the smallest model that blocks it is parked on a host with room, or the rest is reported as blocked.
+ * Models that the next plan no longer has go first.
+ */
+export function movesOf(previous: CapacityPlan | undefined, next: CapacityPlan, workload: Workload): Migration {
+  const migration = new Ordering(previous, next, workload.curves);
+  migration.run();
+  const moves = migration.moves;
+  return {
+    moves,
+    loadedBytes: moves.reduce((sum, move) => sum + (move.do === 'load' ? move.bytes : 0), 0),
+    sessionsMoved: moved(previous, next),
+    blocked: migration.blocked(),
+  };
+}
+
+class Ordering {
+  readonly moves: Move[] = [];
+  private readonly hosts: State[];
+  private readonly curves: Curves;
+  /** Loads still to come, by model: until there are none, nobody lets go of it. */
+  private readonly pending = new Map<string, number>();
+  private readonly parked: { host: State; model: string }[] = [];
+
+  constructor(previous: CapacityPlan | undefined, next: CapacityPlan, curves: Curves) {
+    this.curves = curves;
+    const before = new Map(previous?.hosts.map(host => [host.id, host]));
+    const after = new Map(next.hosts.map(host => [host.id, host]));
+    const ids = [...new Set([...before.keys(), ...after.keys()])].sort(compareText);
+    this.hosts = ids.map((id): State => {
+      const host = after.get(id) ?? before.get(id)!;
+      const old = this.ephemeralOf(before.get(id));
+      return { ...host, resident: new Set(old.keys()), old, next: this.ephemeralOf(after.get(id)) };
+    });
+    for (const host of this.hosts) for (const model of this.missing(host)) this.count(model, 1);
+  }
+
+  run(): void {
+    while (this.pass() || this.park());
+    for (const { host, model } of this.parked) this.unload(host, model, true);
+  }
+
+  blocked(): Migration['blocked'] {
+    return this.hosts.flatMap(host =>
+      this.missing(host).map(model => ({
+        host: host.id,
+        model,
+        detail: `${host.id} has no room for ${model} before others take over what it holds; add a device for the time`,
+      })),
+    );
+  }
+
+  /** Everything that is safe now; whether anything was. */
+  private pass(): boolean {
+    const before = this.moves.length;
+    for (const host of this.hosts) {
+      for (const model of host.resident) {
+        const parked = this.parked.some(p => p.host === host && p.model === model);
+        if (!parked && !host.next.has(model) && !this.pending.has(model)) this.unload(host, model, false);
+      }
+    }
+    for (const host of this.hosts) {
+      for (const model of this.missing(host)) if (this.fits(host, model)) this.load(host, model, false);
+    }
+    return this.moves.length > before;
+  }
+
+  /** Breaks a cycle: something that a full host would let go of goes where there is room, the smallest first. */
+  private park(): boolean {
+    const stuck = this.hosts.filter(host => this.missing(host).length > 0);
+    const leaving = stuck.flatMap(host =>
+      [...host.resident].filter(model => !host.next.has(model)).map(model => ({ host, model })),
+    );
+    leaving.sort((a, b) => this.bytes(a.host, a.model) - this.bytes(b.host, b.model) || compareText(a.model, b.model));
+    for (const { host, model } of leaving) {
+      const room = this.hosts.find(at => at !== host && !at.resident.has(model) && this.fits(at, model));
+      const elsewhere = this.parked.some(p => p.model === model);
+      if (!room && !elsewhere) continue;
+      if (room && !elsewhere) {
+        this.load(room, model, !room.next.has(model));
+        if (!room.next.has(model)) this.parked.push({ host: room, model });
+      }
+      this.unload(host, model, false);
+      return true;
+    }
+    return false;
+  }
+
+  private missing(host: State): string[] {
+    return [...host.next.keys()].filter(model => !host.resident.has(model));
+  }
+
+  private load(host: State, model: string, spare: boolean): void {
+    host.resident.add(model);
+    if (host.next.has(model)) this.count(model, -1);
+    this.moves.push({ do: 'load', host: host.id, model, bytes: this.bytes(host, model), spare });
+  }
+
+  private unload(host: State, model: string, spare: boolean): void {
+    host.resident.delete(model);
+    this.moves.push({ do: 'unload', host: host.id, model, bytes: this.bytes(host, model), spare });
+  }
+
+  private count(model: string, by: number): void {
+    const now = (this.pending.get(model) ?? 0) + by;
+    if (now > 0) this.pending.set(model, now);
+    else this.pending.delete(model);
+  }
+
+  private bytes(host: State, model: string): number {
+    return this.curves.find(model, host.kind)?.persistentBytes ?? 0;
+  }
+
+  /** With old batches for what was there: a host takes up the new ones when its moves are done. */
+  private fits(host: State, model: string): boolean {
+    const curve = this.curves.find(model, host.kind);
+    if (!curve) return false;
+    let persistent = curve.persistentBytes;
+    let ephemeral = host.next.get(model) ?? curve.ephemeralBytes(curve.batchMin);
+    for (const held of host.resident) {
+      persistent += this.bytes(host, held);
+      ephemeral = Math.max(ephemeral, host.old.get(held) ?? host.next.get(held) ?? 0);
+    }
+    return persistent + ephemeral <= host.memoryBytes;
+  }
+
+  /** Model → E of its largest batch on the host. */
+  private ephemeralOf(host: CapacityHost | undefined): Map<string, number> {
+    const models = new Map<string, number>();
+    const add = (model: string, batch: number): void => {
+      const bytes = this.curves.find(model, host!.kind)?.ephemeralBytes(batch) ?? 0;
+      models.set(model, Math.max(models.get(model) ?? 0, bytes));
+    };
+    for (const session of host?.sessions ?? []) {
+      add(session.model, session.batch);
+      if (session.prefix !== undefined) add(session.prefix, session.prefixBatch ?? session.batch);
+    }
+    return models;
+  }
+}
+
+function moved(previous: CapacityPlan | undefined, next: CapacityPlan): number {
+  const before = placesOf(previous);
+  const after = placesOf(next);
+  let count = 0;
+  for (const name of new Set([...before.keys(), ...after.keys()])) {
+    if (before.get(name)?.join(' ') !== after.get(name)?.join(' ')) count++;
+  }
+  return count;
+}
+
+function placesOf(plan: CapacityPlan | undefined): Map<string, string[]> {
+  const places = new Map<string, string[]>();
+  for (const host of plan?.hosts ?? []) {
+    for (const { name } of host.sessions) {
+      const own = places.get(name);
+      if (own) own.push(host.id);
+      else places.set(name, [host.id]);
+    }
+  }
+  for (const hosts of places.values()) hosts.sort(compareText);
+  return places;
+}

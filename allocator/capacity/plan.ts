@@ -1,0 +1,186 @@
+import { compareText } from '../packing.ts';
+import { admit, inOrder, itemsOf } from './admit.ts';
+import { lowerBound } from './bound.ts';
+import { assignments, choicesOf, type Choice } from './kinds.ts';
+import type { Packer, PlannedPool } from './pack.ts';
+import { refusal } from './refuse.ts';
+import { settle } from './settle.ts';
+import { classesOf, type DeviceClass } from './supply.ts';
+import { sane, unitOf, unitsOf, type Unit } from './unit.ts';
+import type { CapacityHost, CapacityPlan, RefusedSession, SessionDemand, Workload } from './workload.ts';
+
+/** What all policies share: who can be served at all, on which devices, and who goes without where these are short. */
+export class Demand {
+  readonly workload: Workload;
+  readonly classes: readonly DeviceClass[];
+  /** Sessions that some device can serve; stages of a query that can't be served whole are not among them. */
+  readonly sessions: readonly SessionDemand[];
+  readonly refused: readonly RefusedSession[];
+  private readonly choices = new Map<string, Choice[]>();
+
+  constructor(workload: Workload) {
+    this.workload = workload;
+    this.classes = classesOf(workload.devices);
+    const { sessions, refused } = sane(workload);
+    const impossible = [...refused];
+    const grouped = new Set(this.units(sessions).flatMap(unit => (unit.group ? unit.members.map(m => m.name) : [])));
+    const possible = sessions.filter(session => {
+      if (grouped.has(session.name)) return true;
+      const unit = unitOf([session], undefined);
+      if (this.choicesOf(unit).length > 0) return true;
+      impossible.push(refusal(unit, this.classes, workload));
+      return false;
+    });
+    const { kept, dropped } = wholeQueries(possible, workload.sessions, new Set(impossible.map(r => r.session)));
+    this.sessions = kept;
+    this.refused = [...impossible, ...dropped];
+  }
+
+  choicesOf(unit: Unit): Choice[] {
+    let known = this.choices.get(unit.name);
+    if (!known) this.choices.set(unit.name, (known = choicesOf(unit, this.classes, this.workload)));
+    return known;
+  }
+
+  /** Prefix groups are one unit where that can be served and costs no more than their members apart. */
+  units(sessions: readonly SessionDemand[]): Unit[] {
+    return unitsOf(sessions, this.workload.prefixes, (group, members) => {
+      const together = choicesOf(unitOf(members, group), this.classes, this.workload)[0];
+      if (!together) return false;
+      const apart = members.map(member => this.choicesOf(unitOf([member], undefined))[0]?.costPerHour ?? Infinity);
+      return together.costPerHour <= apart.reduce((sum, cost) => sum + cost, 0);
+    });
+  }
+
+  costOf(session: SessionDemand): number {
+    return this.choicesOf(unitOf([session], undefined))[0]?.costPerHour ?? 0;
+  }
+}
+
+/** A query with a stage that is refused is refused. */
+function wholeQueries(
+  possible: readonly SessionDemand[],
+  all: readonly SessionDemand[],
+  refused: ReadonlySet<string>,
+): { kept: SessionDemand[]; dropped: RefusedSession[] } {
+  const broken = new Map<string, string>();
+  for (const { name, query, tenant } of all) {
+    if (query !== undefined && refused.has(name)) broken.set(`${tenant} ${query}`, name);
+  }
+  const kept: SessionDemand[] = [];
+  const dropped: RefusedSession[] = [];
+  for (const session of possible) {
+    const why = session.query === undefined ? undefined : broken.get(`${session.tenant} ${session.query}`);
+    if (why === undefined) kept.push(session);
+    else {
+      const reason = `its query ${session.query} can't be served without ${why}`;
+      dropped.push({ session: session.name, reason, nearestSloMs: undefined });
+    }
+  }
+  return { kept, dropped };
+}
+
+/** The cheapest way of these packers to serve the sessions with what is on offer; undefined: it does not suffice. */
+export function cheapest(
+  demand: Demand,
+  sessions: readonly SessionDemand[],
+  packers: readonly Packer[],
+  previous: CapacityPlan | undefined,
+): CapacityHost[] | undefined {
+  const choices = demand.units(sessions).map(unit => demand.choicesOf(unit));
+  let best: { pools: PlannedPool[]; price: number } | undefined;
+  const limited = demand.classes.some(from => from.count < Infinity);
+  for (const packer of packers) {
+    for (const given of assignments(choices)) {
+      const leastPrice = (): number =>
+        [...given].reduce((sum, [from, works]) => sum + packer.least(works, from) * from.pricePerHour, 0);
+      if (best && leastPrice() >= best.price - 1e-9) continue;
+      const pools = [...given].flatMap(([from, works]) => packer.pack(works, from));
+      const price = pools.reduce((sum, pool) => sum + pool.hosts * pool.from.pricePerHour, 0);
+      if (best && price >= best.price - 1e-9) continue;
+      if (limited && settle(pools, undefined) === undefined) continue;
+      best = { pools, price };
+    }
+  }
+  return best && settle(best.pools, previous);
+}
+
+/** Serves whom it can, most urgent first; says who is refused, and why. */
+export function serve(
+  demand: Demand,
+  build: (sessions: readonly SessionDemand[]) => CapacityHost[] | undefined,
+): { hosts: CapacityHost[]; refused: RefusedSession[] } {
+  const all = build(demand.sessions);
+  if (all) return { hosts: all, refused: [...demand.refused] };
+  const order = inOrder(itemsOf(demand.sessions, session => demand.costOf(session)));
+  const { plan, served } = admit(order, build);
+  const names = new Set(served.flatMap(item => item.sessions.map(session => session.name)));
+  const least = served.reduce((low, item) => Math.min(low, item.priority), Infinity);
+  const refused = order.flatMap(item =>
+    item.sessions
+      .filter(session => !names.has(session.name))
+      .map((session): RefusedSession => {
+        const who =
+          item.priority < least
+            ? `those of priority ${least} and more need them`
+            : `those before it in the fair order need them (tenant ${item.tenant}, priority ${item.priority})`;
+        return { session: session.name, reason: `the devices do not suffice: ${who}`, nearestSloMs: undefined };
+      }),
+  );
+  return { hosts: plan ?? [], refused: [...demand.refused, ...refused] };
+}
+
+/** The plan with its cost, its bound and its notes. */
+export function finished(
+  policy: string,
+  demand: Demand,
+  made: { hosts: CapacityHost[]; refused: readonly RefusedSession[] },
+  notes: readonly string[],
+): CapacityPlan {
+  const { hosts } = made;
+  const served = new Set(demand.sessions.map(session => session.name));
+  for (const { session } of made.refused) served.delete(session);
+  return {
+    policy,
+    gpus: hosts.length,
+    costPerHour: hosts.reduce((sum, host) => sum + host.pricePerHour, 0),
+    bound: lowerBound(demand.workload, served),
+    hosts,
+    refused: made.refused.toSorted((a, b) => compareText(a.session, b.session)),
+    notes: [...curveNotes(demand), ...degraded(demand, hosts), ...notes],
+  };
+}
+
+function curveNotes({ workload, classes, sessions }: Demand): string[] {
+  const notes = new Set<string>();
+  for (const session of sessions) {
+    for (const from of classes) {
+      const note = workload.curves.find(session.model, from.kind)?.note;
+      if (note !== undefined) notes.add(note);
+    }
+  }
+  return [...notes].sort(compareText);
+}
+
+/** Copies that had to go to one zone, or to devices that may all be revoked. */
+function degraded({ sessions }: Demand, hosts: readonly CapacityHost[]): string[] {
+  const zones = new Map<string, Set<string>>();
+  const firm = new Set<string>();
+  for (const host of hosts) {
+    for (const { name } of host.sessions) {
+      const own = zones.get(name);
+      if (own) own.add(host.zone);
+      else zones.set(name, new Set([host.zone]));
+      if (!host.revocable) firm.add(name);
+    }
+  }
+  return sessions.flatMap(({ name, replicasMin }) => {
+    const own = zones.get(name);
+    if (!own) return [];
+    const notes: string[] = [];
+    if (own.size < replicasMin)
+      notes.push(`${name}: ${replicasMin} copies in ${own.size} zone(s), no more are on offer`);
+    if (!firm.has(name)) notes.push(`${name}: all its devices can be revoked, no others are on offer`);
+    return notes;
+  });
+}

@@ -1,0 +1,231 @@
+import { compareText } from '../packing.ts';
+import type { PlannedPool } from './pack.ts';
+import { memberBatch } from './prefix.ts';
+import { Stock } from './supply.ts';
+import type { CapacityHost, CapacityPlan, DeviceOffer } from './workload.ts';
+
+type Entry = CapacityHost['sessions'][number];
+
+interface Slot {
+  readonly pool: number;
+  readonly offer: DeviceOffer;
+  readonly entries: readonly Entry[];
+  readonly models: ReadonlySet<string>;
+}
+
+/**
+ * Planned pools on devices that are on offer; undefined where there are not enough. A host of the previous plan keeps
+ * its id, and gets the pool with which it has most models in common, so that the fewest are loaded.
+ */
+export function settle(pools: readonly PlannedPool[], previous: CapacityPlan | undefined): CapacityHost[] | undefined {
+  const stock = new Stock();
+  const slots: Slot[] = [];
+  // Those who need most devices in different zones choose first.
+  const order = [...pools.keys()].sort((a, b) => pools[b]!.spread - pools[a]!.spread || a - b);
+  const zonesOf = new Map<string, Set<string>>();
+  for (const index of order) {
+    const pool = pools[index]!;
+    const spread = pool.hosts === 1 && pool.spread > 1 ? zonesUsed(pool, zonesOf) : undefined;
+    const offers = spread
+      ? stock.pickOutside(
+          pool.from,
+          spread,
+          pool.parts.every(part => zonesOf.has(part.unit.name)),
+        )
+      : stock.pick(pool.from, pool.hosts, pool.spread);
+    if (!offers) return undefined;
+    for (const part of pool.parts) {
+      if (part.unit.replicasMin < 2) continue;
+      const zones = zonesOf.get(part.unit.name) ?? new Set();
+      for (const offer of offers) zones.add(offer.zone);
+      zonesOf.set(part.unit.name, zones);
+    }
+    const entries = entriesOf(pool);
+    const models = new Set(entries.flatMap(e => (e.prefix === undefined ? [e.model] : [e.model, e.prefix])));
+    for (const offer of offers) slots.push({ pool: index, offer, entries, models });
+  }
+  const ids = identified(slots, previous);
+  const names = named(slots, ids, pools, previous);
+  const hosts = slots.map((slot, i): CapacityHost => {
+    const pool = pools[slot.pool]!;
+    return {
+      id: ids[i]!,
+      kind: slot.offer.kind,
+      zone: slot.offer.zone,
+      pool: names[i]!,
+      memoryBytes: slot.offer.memoryBytes,
+      pricePerHour: slot.offer.pricePerHour,
+      revocable: slot.offer.revocable,
+      occupancy: pool.occupancy,
+      dutyMs: pool.dutyMs,
+      sessions: slot.entries,
+    };
+  });
+  return hosts.sort((a, b) => byNumber(a.id, b.id));
+}
+
+const zonesUsed = (pool: PlannedPool, zonesOf: ReadonlyMap<string, ReadonlySet<string>>): Set<string> =>
+  new Set(pool.parts.flatMap(part => [...(zonesOf.get(part.unit.name) ?? [])]));
+
+function entriesOf(pool: PlannedPool): Entry[] {
+  const entries = pool.parts.flatMap(({ unit, rateHz, batch, latencyMs }): Entry[] => {
+    const share = unit.rateHz > 0 ? rateHz / unit.rateHz / pool.hosts : 0;
+    const totalHz = unit.members.reduce((sum, m) => sum + m.rateHz, 0);
+    return unit.members.map((member): Entry => {
+      const entry = { name: member.name, model: member.model, batch, rateHz: member.rateHz * share, latencyMs };
+      if (!unit.group) return entry;
+      return {
+        ...entry,
+        model: unit.group.suffixes.get(member.name) ?? member.model,
+        prefix: unit.group.prefix,
+        batch: memberBatch(batch, member.rateHz, totalHz, unit.members.length),
+        prefixBatch: batch,
+      };
+    });
+  });
+  return entries.sort((a, b) => compareText(a.name, b.name));
+}
+
+const offerKey = (o: {
+  kind: string;
+  zone: string;
+  memoryBytes: number;
+  pricePerHour: number;
+  revocable: boolean;
+}): string => `${o.kind} ${o.zone} ${o.memoryBytes} ${o.pricePerHour} ${o.revocable}`;
+
+/** An id for each slot: pairs of slot kinds and previous hosts by models in common, most first. */
+function identified(slots: readonly Slot[], previous: CapacityPlan | undefined): string[] {
+  const ids = slots.map(() => '');
+  const taken = new Set<string>();
+  const slotsOf = new Map<string, { slots: number[]; models: ReadonlySet<string>; offer: string }>();
+  for (const [i, slot] of slots.entries()) {
+    const key = `${slot.pool} ${offerKey(slot.offer)}`;
+    const known = slotsOf.get(key);
+    if (known) known.slots.push(i);
+    else slotsOf.set(key, { slots: [i], models: slot.models, offer: offerKey(slot.offer) });
+  }
+  const holders = holdersOf(previous);
+  const pairs: { group: { slots: number[] }; hosts: string[]; score: number; at: string }[] = [];
+  for (const group of slotsOf.values()) {
+    const scores = new Map<(typeof holders.all)[number], number>();
+    for (const model of group.models) {
+      for (const holder of holders.byModel.get(model) ?? []) {
+        if (holder.offer === group.offer) scores.set(holder, (scores.get(holder) ?? 0) + 1);
+      }
+    }
+    // Equal models in common: the host that holds less besides.
+    for (const [holder, score] of scores) {
+      pairs.push({ group, hosts: holder.hosts, score: score - holder.models.size / 1e6, at: holder.hosts[0]! });
+    }
+  }
+  pairs.sort((a, b) => b.score - a.score || byNumber(a.at, b.at) || a.group.slots[0]! - b.group.slots[0]!);
+  const give = (group: { slots: number[] }, hosts: string[]): void => {
+    for (const host of hosts) {
+      if (group.slots.length === 0) return;
+      if (taken.has(host)) continue;
+      taken.add(host);
+      ids[group.slots.shift()!] = host;
+    }
+  };
+  for (const { group, hosts } of pairs) give(group, hosts);
+  // Running devices before new ones.
+  for (const group of slotsOf.values()) {
+    for (const holder of holders.byOffer.get(group.offer) ?? []) give(group, holder.hosts);
+  }
+  const next = new Map<string, number>();
+  const used = new Set(previous?.hosts.map(host => host.id));
+  for (const [i, slot] of slots.entries()) {
+    if (ids[i] !== '') continue;
+    const stem = `${slot.offer.kind}-${slot.offer.zone}`;
+    let number = next.get(stem) ?? 1;
+    while (used.has(`${stem}-${number}`)) number++;
+    next.set(stem, number + 1);
+    const id = `${stem}-${number}`;
+    ids[i] = id;
+    used.add(id);
+  }
+  return ids;
+}
+
+interface Holder {
+  readonly hosts: string[];
+  readonly models: ReadonlySet<string>;
+  readonly offer: string;
+}
+
+/** Hosts of the previous plan that hold the same, by what they hold. */
+function holdersOf(previous: CapacityPlan | undefined): {
+  all: Holder[];
+  byModel: Map<string, Holder[]>;
+  byOffer: Map<string, Holder[]>;
+} {
+  const byKey = new Map<string, Holder>();
+  const byModel = new Map<string, Holder[]>();
+  const byOffer = new Map<string, Holder[]>();
+  const push = (map: Map<string, Holder[]>, key: string, holder: Holder): void => {
+    const known = map.get(key);
+    if (known) known.push(holder);
+    else map.set(key, [holder]);
+  };
+  for (const host of previous?.hosts ?? []) {
+    const models = new Set(host.sessions.flatMap(s => (s.prefix === undefined ? [s.model] : [s.model, s.prefix])));
+    const offer = offerKey(host);
+    const key = `${offer} ${host.pool} ${[...models].sort().join(' ')}`;
+    const known = byKey.get(key);
+    if (known) {
+      known.hosts.push(host.id);
+      continue;
+    }
+    const holder = { hosts: [host.id], models, offer };
+    byKey.set(key, holder);
+    push(byOffer, offer, holder);
+    for (const model of models) push(byModel, model, holder);
+  }
+  return { all: [...byKey.values()], byModel, byOffer };
+}
+
+/** A pool of one host has the host's name; others keep the name of the previous pool from which they have most hosts. */
+function named(
+  slots: readonly Slot[],
+  ids: readonly string[],
+  pools: readonly PlannedPool[],
+  previous: CapacityPlan | undefined,
+): string[] {
+  const before = new Map(previous?.hosts.map(host => [host.id, host.pool]));
+  const votes = new Map<string, { pool: number; name: string; count: number }>();
+  for (const [i, slot] of slots.entries()) {
+    const name = before.get(ids[i]!);
+    if (pools[slot.pool]!.hosts === 1 || name === undefined || name === ids[i]) continue;
+    const key = `${slot.pool} ${name}`;
+    votes.set(key, { pool: slot.pool, name, count: (votes.get(key)?.count ?? 0) + 1 });
+  }
+  const nameOf = new Map<number, string>();
+  const taken = new Set<string>();
+  for (const { pool, name } of [...votes.values()].sort((a, b) => b.count - a.count || byNumber(a.name, b.name))) {
+    if (nameOf.has(pool) || taken.has(name)) continue;
+    nameOf.set(pool, name);
+    taken.add(name);
+  }
+  let number = 1;
+  for (const [index, pool] of pools.entries()) {
+    if (pool.hosts === 1 || nameOf.has(index)) continue;
+    while (taken.has(`pool-${number}`)) number++;
+    taken.add(`pool-${number}`);
+    nameOf.set(index, `pool-${number}`);
+  }
+  return slots.map((slot, i) => nameOf.get(slot.pool) ?? ids[i]!);
+}
+
+/** host-2 before host-10. */
+export function byNumber(a: string, b: string): number {
+  const [stemA, endA] = split(a);
+  const [stemB, endB] = split(b);
+  return compareText(stemA, stemB) || endA - endB || compareText(a, b);
+}
+
+function split(id: string): [string, number] {
+  const at = id.lastIndexOf('-');
+  const end = Number(id.slice(at + 1));
+  return at > 0 && Number.isInteger(end) ? [id.slice(0, at), end] : [id, 0];
+}

@@ -1,0 +1,171 @@
+import { leastEachMs, tableOf } from './table.ts';
+import type { Work } from './unit.ts';
+
+/** How much room a pool keeps for rates that aren't what they were measured to be. */
+export interface Headroom {
+  /** Standard deviations of the pool's work between planning periods (rateVariation). */
+  readonly variationSigmas: number;
+  /** Standard deviations of the work that arrives within one objective (Poisson). */
+  readonly poissonSigmas: number;
+  /** Share of every pool that is left free at least, so that rates that wobble move nothing. */
+  readonly least: number;
+}
+
+/** Measured in bench/; see docs/planning.md. */
+export const HEADROOM: Headroom = { variationSigmas: 2, poissonSigmas: 0.5, least: 0.012 };
+export const NO_HEADROOM: Headroom = { variationSigmas: 0, poissonSigmas: 0, least: 0 };
+
+/** A pool whose hosts all hold all of these, and take turns. */
+export interface SharedPool {
+  readonly hosts: number;
+  readonly parts: readonly { readonly work: Work; readonly batch: number; readonly worstMs: number }[];
+  /** Σ r·ℓ(b)/b, devices. */
+  readonly busy: number;
+}
+
+const EPSILON = 1e-9;
+
+/**
+ * The batches with which `hosts` devices serve these works, staggered; undefined: they don't. For a work with L, r and
+ * its batch b, all four must hold:
+ * 1. turns: (1 + 1/n)·ℓ(b) ≤ L: the next of n staggered hosts is ℓ(b)/n away;
+ * 2. arrival: ℓ(b) + (b−1)/r ≤ L: the first input of a batch waits for the last;
+ * 3. capacity: Σ r·ℓ(b)/b ≤ n·(1−h);
+ * 4. blocking: a batch that has begun runs to its end. The more urgent works (shorter or equal L) take U devices; of the
+ *    other n−U one ends its less urgent batch, of Λ at most, after at latest Λ/(n−U), so ℓ(b) + Λ/(n−U) ≤ L: the
+ *    condition of Jeffay, Stanat and Martel (RTSS'91) for non-preemptive earliest deadline first, on a device n times as
+ *    fast. With it and rule 3, the work due in any span x never exceeds n·x.
+ * Batches are chosen from the most to the least urgent work, each the most efficient that the rules allow, so a less
+ * urgent one never makes a more urgent one late. O(m·b) after sorting.
+ * @param works sorted by {@link byUrgency}
+ */
+export function staggered(
+  works: readonly Work[],
+  hosts: number,
+  memoryBytes: number,
+  headroom: Headroom,
+): SharedPool | undefined {
+  const roomBytes = memoryBytes - persistentBytes(works);
+  const parts: { work: Work; batch: number; own: number; worstMs: number }[] = [];
+  let busy = 0;
+  let needed = 0;
+  let slowVariance = 0;
+  let burstVariance = 0;
+  let longestMs = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < works.length; ) {
+    const first = i;
+    for (; i < works.length && works[i]!.deviceMs <= works[first]!.deviceMs; i++) {
+      const work = works[i]!;
+      const choice = batchFor(work, hosts, roomBytes, longestMs);
+      if (!choice) return undefined;
+      parts.push({ work, batch: choice.batch, own: choice.busy, worstMs: 0 });
+      busy += choice.busy;
+      needed += choice.needed;
+      slowVariance += (work.unit.variation * choice.needed) ** 2;
+      burstVariance += choice.burstVariance;
+    }
+    for (let j = first; j < i; j++) {
+      const { work, batch } = parts[j]!;
+      const windowMs = work.deviceMs - work.curve.latencyMs(batch);
+      longestMs = Math.min(longestMs, windowMs * Math.max(0, hosts - busy));
+    }
+  }
+  const spare = headroom.variationSigmas * Math.sqrt(slowVariance) + headroom.poissonSigmas * Math.sqrt(burstVariance);
+  if (needed + Math.max(spare, headroom.least * hosts) > hosts + EPSILON) return undefined;
+  return { hosts, busy, parts: withWorst(parts, hosts) };
+}
+
+/** Most urgent first. */
+export const byUrgency = (a: Work, b: Work): number =>
+  a.deviceMs - b.deviceMs || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+
+/** ΣP: each model once. */
+export function persistentBytes(works: readonly Work[]): number {
+  const models = new Map(works.map(work => [work.curve.model, work.curve.persistentBytes]));
+  return [...models.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+function batchFor(
+  work: Work,
+  hosts: number,
+  roomBytes: number,
+  longestMs: number,
+): { batch: number; busy: number; needed: number; burstVariance: number } | undefined {
+  const { curve, rateHz, deviceMs } = work;
+  const table = tableOf(curve);
+  const least = table.latencyMs[0]!;
+  const runMaxMs = Math.min(deviceMs / (1 + 1 / hosts), longestMs) * (1 + EPSILON);
+  if (least > runMaxMs || curve.ephemeralBytes(curve.batchMin) > roomBytes) return undefined;
+  let [low, high] = [curve.batchMin, curve.batchMax];
+  while (low < high) {
+    const b = Math.ceil((low + high) / 2);
+    const runMs = table.latencyMs[b - curve.batchMin]!;
+    const fits =
+      runMs <= runMaxMs &&
+      runMs + ((b - 1) * 1000) / rateHz <= deviceMs * (1 + EPSILON) &&
+      curve.ephemeralBytes(b) <= roomBytes;
+    if (fits) low = b;
+    else high = b - 1;
+  }
+  const batch = table.best[low - curve.batchMin]!;
+  const runMs = table.latencyMs[batch - curve.batchMin]!;
+  const busy = busyOf(work, batch);
+  const each = runMs / batch;
+  return {
+    batch,
+    busy,
+    needed: Math.max(busy, slowerNeeds(work, low)),
+    // Inputs that arrive within L, times the square of the time of each, over the square of the time.
+    burstVariance: ((rateHz / 1000) * each * each) / deviceMs,
+  };
+}
+
+/** Devices that a work keeps busy: r·ℓ(b)/b; batches that can't fill in time run partly filled. */
+export function busyOf(work: Work, batch: number): number {
+  const runMs = work.curve.latencyMs(batch);
+  const perMs = work.rateHz / 1000;
+  const fills = runMs + (batch - 1) / perMs <= work.deviceMs * (1 + EPSILON);
+  return runMs * (fills ? perMs / batch : Math.min(perMs, Math.max(perMs / batch, 1 / (work.deviceMs - runMs))));
+}
+
+/**
+ * What lower rates of this work would need at most. Just below the rate at which b inputs arrive in time, batches of b−1
+ * run, which can take more devices; a plan that shrinks when the rate grows a little would be a plan on an edge.
+ */
+function slowerNeeds(work: Work, batchMax: number): number {
+  const table = tableOf(work.curve);
+  let most = 0;
+  for (let b = work.curve.batchMin + 1; b <= batchMax; b++) {
+    const fillPerMs = (b - 1) / (work.deviceMs - table.latencyMs[b - table.batchMin]!);
+    most = Math.max(most, fillPerMs * leastEachMs(table, b - 1));
+  }
+  return most;
+}
+
+/** Worst case of each: it waits for its batch to fill and, at the same time, for a host. */
+function withWorst(
+  parts: readonly { work: Work; batch: number; own: number }[],
+  hosts: number,
+): { work: Work; batch: number; worstMs: number }[] {
+  const result: { work: Work; batch: number; worstMs: number }[] = [];
+  let busy = parts.reduce((sum, part) => sum + part.own, 0);
+  let longestMs = 0;
+  for (let i = parts.length - 1; i >= 0; ) {
+    let first = i;
+    while (first > 0 && parts[first - 1]!.work.deviceMs >= parts[i]!.work.deviceMs) first--;
+    for (let j = first; j <= i; j++) {
+      const { work, batch } = parts[j]!;
+      const runMs = work.curve.latencyMs(batch);
+      const fillMs = ((batch - 1) * 1000) / work.rateHz;
+      const blockedMs = longestMs === 0 ? 0 : longestMs / Math.max(Number.MIN_VALUE, hosts - busy);
+      const waitMs = Math.max(Math.min(fillMs, work.deviceMs - runMs), runMs / hosts, blockedMs);
+      result.push({ work, batch, worstMs: runMs + waitMs });
+    }
+    for (let j = first; j <= i; j++) {
+      longestMs = Math.max(longestMs, parts[j]!.work.curve.latencyMs(parts[j]!.batch));
+      busy -= parts[j]!.own;
+    }
+    i = first - 1;
+  }
+  return result.toReversed();
+}
