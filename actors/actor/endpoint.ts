@@ -8,6 +8,7 @@ import {
   type BusMessage,
   type Clock,
   type ErrorReply,
+  type Headers,
   type Log,
   type Subject,
   type Subscription,
@@ -197,8 +198,12 @@ class OverloadedError extends GanglionError {
   }
 }
 
+/** Header names are case-sensitive on NATS; people write this one both ways. */
+const acceptsJson = (headers: Headers | undefined): boolean =>
+  (headers?.['accept'] ?? headers?.['Accept']) === 'application/json';
+
 const wantsJson = (packet: BusMessage): boolean =>
-  packet.reply !== undefined && (packet.headers?.['accept'] === 'application/json' || looksLikeJson(packet.data));
+  packet.reply !== undefined && (acceptsJson(packet.headers) || looksLikeJson(packet.data));
 
 const encodeReply = (reply: ErrorReply, json: boolean): Uint8Array => (json ? encodeJson(reply) : encode(reply));
 

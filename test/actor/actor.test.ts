@@ -157,6 +157,17 @@ test('actor: a request is answered; refusals and bugs come back as errors, and t
 });
 let ask: (host: string) => Promise<unknown> = async () => undefined;
 
+test('actor: who accepts JSON gets JSON, however the header is spelt', async t => {
+  const { clock, network, start } = world(t);
+  await start(adder, 'adder-1');
+  const shell = network.connect('shell');
+  for (const name of ['accept', 'Accept']) {
+    const headers = { [name]: 'application/json' };
+    const asked = shell.request('ganglion.control.drain', encode({ v: 1, host: 'x' }), { timeoutMs: 1000, headers });
+    t.deepEqual(decodeJson((await clock.settle(asked)).data), { v: 1, host: 'x', detail: 'done' });
+  }
+});
+
 test('actor: beyond its bound on handlers under way a request is refused at once', async t => {
   const { clock, network, start } = world(t);
   const running = await start(adder, 'adder-1');
