@@ -134,26 +134,33 @@ function leastAsCheap(table: Float64Array, took: number): number {
   return least;
 }
 
-/** Scales the chosen steps along each path so that they fill the budget: no stage gets less than it chose. */
+/**
+ * Scales the chosen steps along each path so that they fill the budget: no stage gets less than it chose. One that ends
+ * before others that the next stage waits for gets that time too.
+ */
 function handOut(
   order: readonly GraphStage[],
   chosen: ReadonlyMap<string, number>,
   budgetMs: number,
   stepMs: number,
 ): Map<string, number> {
+  const behind = (name: string): GraphStage[] => order.filter(other => other.from.includes(name));
   const needed = new Map<string, number>();
   for (const { name } of order.toReversed()) {
-    const behind = order.filter(other => other.from.includes(name)).map(child => needed.get(child.name)!);
-    needed.set(name, chosen.get(name)! + Math.max(0, ...behind));
+    needed.set(name, chosen.get(name)! + Math.max(0, ...behind(name).map(child => needed.get(child.name)!)));
   }
+  const starts = new Map<string, number>();
   const ends = new Map<string, number>();
-  const shareMs = new Map<string, number>();
   for (const { name, from } of order) {
     const startMs = Math.max(0, ...from.map(parent => ends.get(parent)!));
-    const share = ((budgetMs - startMs) * chosen.get(name)!) / Math.max(needed.get(name)!, 1);
-    // Rounding must not take a batch away that the grid had granted.
-    shareMs.set(name, Math.max(share, chosen.get(name)! * stepMs));
-    ends.set(name, startMs + share);
+    starts.set(name, startMs);
+    ends.set(name, startMs + ((budgetMs - startMs) * chosen.get(name)!) / Math.max(needed.get(name)!, 1));
   }
-  return shareMs;
+  return new Map(
+    order.map(({ name }) => {
+      const endMs = Math.min(budgetMs, ...behind(name).map(child => starts.get(child.name)!));
+      // Rounding must not take a batch away that the grid had granted.
+      return [name, Math.max(endMs - starts.get(name)!, chosen.get(name)! * stepMs)];
+    }),
+  );
 }
