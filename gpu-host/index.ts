@@ -1,9 +1,9 @@
 export type { Device, LoadedModel, ModelFiles, Prepared, RunResult } from './device.ts';
 export { openEmulatedDevice, type EmulatedOptions, type EmulatedSettings } from './emulated/device.ts';
-export { decode, encodeJpeg, imaging, pictureSize, thumbnail, type Pixels } from './imaging.ts';
-export { modelFilesFromDisk, modelFilesFromPacked, modelFilesFromStore, packModel } from './model-files.ts';
+export { decode, encodeJpeg, imaging, thumbnail, type Pixels } from './imaging.ts';
+export { modelFilesFromDisk, modelFilesFromStore, packModel } from './model-files.ts';
 export type { ModuleTensor, Postprocess, Preprocess } from './modules.ts';
-export { openOnnxDevice, type OnnxOptions, type OnnxSettings } from './onnx/device.ts';
+export { type OnnxOptions, type OnnxSettings } from './onnx/device.ts';
 export { openDevice } from './open-device.ts';
 export { measureProfile, type ProfileOptions, type ProfileProgress } from './profiler.ts';
 export { withoutOverlap } from './without-overlap.ts';

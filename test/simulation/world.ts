@@ -198,7 +198,7 @@ export class World {
   }
 
   async stopAll(): Promise<void> {
-    for (const actor of [...this.#actors.values()].reverse()) actor.kill();
+    for (const actor of [...this.#actors.values()].toReversed()) actor.kill();
   }
 }
 
