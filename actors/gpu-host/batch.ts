@@ -64,8 +64,12 @@ export function openBatch(outline: Outline, nowMs: number): Batch {
   }));
   const latestMs = nowMs + outline.latestInMs;
   const giveUpMs = Math.min(latestMs, nowMs + outline.startInMs + PAYLOAD_WAIT_MS);
-  const byKey = new Map(items.map(item => [`${item.router}/${item.id}`, item]));
-  if (byKey.size < items.length) throw misfit('/ids', 'names an invocation twice');
+  const byRouter = new Map(outline.routers.map(router => [router, new Map<number, Item>()]));
+  for (const item of items) {
+    const ofRouter = byRouter.get(item.router)!;
+    if (ofRouter.has(item.id)) throw misfit('/ids', 'names an invocation twice');
+    ofRouter.set(item.id, item);
+  }
   return {
     id: outline.batch,
     batcher: outline.batcher,
@@ -78,7 +82,7 @@ export function openBatch(outline: Outline, nowMs: number): Batch {
     expectedMs: outline.expectedMs,
     unsettled: items.length,
     filledMs: items.length === 0 ? nowMs : undefined,
-    find: (router, id) => byKey.get(`${router}/${id}`),
+    find: (router, id) => byRouter.get(router)?.get(id),
   };
 }
 
