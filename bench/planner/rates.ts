@@ -1,0 +1,50 @@
+import { readFile } from 'node:fs/promises';
+import type { Workload } from '../../allocator/capacity/index.ts';
+import { ConfigError, normal, type Random } from '../../contracts/index.ts';
+import { parseCsv } from '../../deploy/plan/csv.ts';
+
+/** Rate of each session in an epoch, Hz. */
+export type Rates = ReadonlyMap<string, number>;
+
+/** Rates that wander: each epoch a factor of e^(0.1·normal), pulled back to where they came from. */
+export function walk(workload: Workload, epochs: number, random: Random): Rates[] {
+  const offsets = new Map(workload.sessions.map(session => [session.name, 0]));
+  return Array.from({ length: epochs }, () => {
+    const rates = new Map<string, number>();
+    for (const { name, rateHz } of workload.sessions) {
+      const offset = 0.95 * offsets.get(name)! + 0.1 * normal(random);
+      offsets.set(name, offset);
+      rates.set(name, rateHz * Math.exp(offset));
+    }
+    return rates;
+  });
+}
+
+/**
+ * Rates of the busiest functions of a trace with a column for each minute, spread over its length, the n-th session behaving as
+ * the n-th function. Scaled to a mean of 20 per second: the trace's shape matters here, not its size.
+ */
+export async function ratesOfTrace(file: string, sessions: readonly string[], epochs: number): Promise<Rates[]> {
+  const { columns, rows } = parseCsv(await readFile(file, 'utf8'));
+  const minutes = columns.filter(column => /^\d+$/.test(column));
+  if (minutes.length === 0)
+    throw new ConfigError('has no columns of minutes', { file, remedy: 'give an invocations.csv' });
+  const functions = rows
+    .map(row => minutes.map(minute => Number(row.cells[minute])))
+    .sort((a, b) => total(b) - total(a))
+    .slice(0, sessions.length);
+  const count = Math.min(epochs, minutes.length);
+  const span = Math.floor(minutes.length / count);
+  return Array.from({ length: count }, (_, epoch) => {
+    const rates = new Map<string, number>();
+    sessions.forEach((session, i) => {
+      const counts = functions[i % functions.length]!;
+      const mean = total(counts) / counts.length;
+      const here = total(counts.slice(epoch * span, (epoch + 1) * span)) / span;
+      rates.set(session, Math.max(0.1, (20 * here) / Math.max(mean, 1e-9)));
+    });
+    return rates;
+  });
+}
+
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
