@@ -90,53 +90,45 @@ export async function saturate(target: LoadTarget, window: number, seconds: numb
 }
 
 export interface GoodputOptions {
-  /** Requests under way in the closed loop that finds out where to search. */
-  readonly window: number;
+  /** Where the search begins: a rate that is hardly reached. */
+  readonly fromHz: number;
   readonly seconds: number;
   readonly objectiveMs: number;
   /** Least share in time. */
   readonly share?: number;
   readonly onSample?: (sample: Sample) => void;
+  /** Takes a measurement, again if need be: see {@link Calm}. */
+  readonly measure?: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-const STEP_COARSE = 1.12;
-const STEP_FINE = 1.04;
+const STEP_COARSE = 1.15;
+const STEP_FINE = 1.05;
 /** A sample is taken again when it fails: on a shared machine somebody else's burst is no property of the target. */
 const TRIES = 2;
-const STEPS_MAX = 24;
+const STEPS_MAX = 20;
 
 /**
- * The highest rate at which at least `share` of the requests are in time. Starts from what a closed loop reached, then goes up
- * until it fails or down until it holds, in steps of 12 %, the last in steps of 4 %.
+ * The highest rate at which at least `share` of the requests are in time: down from `fromHz` in steps of 15 % until it holds,
+ * then up in steps of 5 %. From above, because goodput need not fall with the rate: small batches cost more each.
  */
 export async function findGoodput(target: LoadTarget, options: GoodputOptions): Promise<Sample | undefined> {
-  const { window, seconds, objectiveMs, share = 0.99, onSample } = options;
+  const { fromHz, seconds, objectiveMs, share = 0.99, onSample, measure = work => work() } = options;
   const holds = async (rateHz: number): Promise<Sample | undefined> => {
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      const sample = await offerLoad(target, { rateHz, seconds, objectiveMs });
+      const sample = await measure(() => offerLoad(target, { rateHz, seconds, objectiveMs }));
       onSample?.(sample);
       await pause(200);
       if (sample.inTime >= share) return sample;
     }
     return undefined;
   };
-  let rateHz = 0.8 * (await saturate(target, window, Math.min(2, seconds)));
-  if (!(rateHz > 0)) return undefined;
-  await pause(300);
-  let best = await holds(rateHz);
-  const up = best !== undefined;
-  for (let step = 0; step < STEPS_MAX; step++) {
-    rateHz *= up ? STEP_COARSE : 1 / STEP_COARSE;
-    const sample = await holds(rateHz);
-    if (up && !sample) break;
-    if (sample) best = sample;
-    if (!up && sample) break;
-  }
-  if (!best) return undefined;
-  for (let fineHz = best.rateHz * STEP_FINE; fineHz < best.rateHz * STEP_COARSE; fineHz *= STEP_FINE) {
-    const sample = await holds(fineHz);
-    if (!sample) break;
-    best = sample;
+  let best: Sample | undefined;
+  let rateHz = fromHz;
+  for (let step = 0; step < STEPS_MAX && !best; step++, rateHz /= STEP_COARSE) best = await holds(rateHz);
+  for (let step = 0; step < STEPS_MAX && best; step++) {
+    const better = await holds(best.rateHz * STEP_FINE);
+    if (!better) break;
+    best = better;
   }
   return best;
 }
