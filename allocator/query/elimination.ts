@@ -83,22 +83,26 @@ function eliminate(variable: number, scope: readonly number[], own: readonly Fac
   const choice = new Int32Array(message.values.length);
   const jumps = own.map(factor => strideOf(factor, variable));
   const at = new Map(scope.map(x => [x, 0]));
-  const offsets = new Int32Array(own.length);
+  const sums = new Float64Array(size);
   for (let cell = 0; cell < message.values.length; cell++) {
     scope.forEach((x, i) => at.set(x, Math.floor(cell / strides[i]!) % size));
-    own.forEach((factor, f) => (offsets[f] = indexOf(factor, at, variable)));
+    sums.fill(0);
+    for (const [f, factor] of own.entries()) addRow(sums, factor.values, indexOf(factor, at, variable), jumps[f]!);
     let best = Number.POSITIVE_INFINITY;
     for (let value = 0; value < size; value++) {
-      let sum = 0;
-      for (let f = 0; f < own.length; f++) sum += own[f]!.values[offsets[f]! + value * jumps[f]!]!;
-      if (sum < best - TIE) {
-        best = sum;
+      if (sums[value]! < best - TIE) {
+        best = sums[value]!;
         choice[cell] = value;
       }
     }
     message.values[cell] = best;
   }
   return { variable, message, choice };
+}
+
+/** `sums[i] += values[offset + i·jump]`: what the time goes into. */
+function addRow(sums: Float64Array, values: Float64Array, offset: number, jump: number): void {
+  for (let i = 0, index = offset; i < sums.length; i++, index += jump) sums[i]! += values[index]!;
 }
 
 /** Sums that differ by rounding alone are equal. */

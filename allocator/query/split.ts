@@ -18,8 +18,8 @@ export interface QuerySplit {
   readonly stepMs: number;
 }
 
-/** Work of one elimination, in additions: about 0.1 s. */
-const WORK_MAX = 3e7;
+/** Work of one elimination, in additions: some 10 ms. */
+const WORK_MAX = 3e6;
 const STEPS = 200;
 
 /**

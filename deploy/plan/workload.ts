@@ -34,8 +34,8 @@ export function prepareWorkload({ document, profiles }: WorkloadFile, rule: Batc
     prefix,
     suffixes: new Map(Object.entries(suffixes)),
   }));
-  const models = modelsOf(document);
-  const curves = withWholes(measured, prefixes, session => models.get(session));
+  const models = prefixes.length === 0 ? undefined : modelsOf(document);
+  const curves = models ? withWholes(measured, prefixes, session => models.get(session)) : measured;
   const devices = document.devices.map(
     (device): DeviceOffer => ({
       kind: device.kind,
