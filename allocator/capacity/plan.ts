@@ -88,6 +88,8 @@ export function cheapest(
   previous: CapacityPlan | undefined,
 ): CapacityHost[] | undefined {
   const choices = demand.units(sessions).map(unit => demand.choicesOf(unit));
+  // A member of a prefix group may have no place without the others.
+  if (choices.some(each => each.length === 0)) return undefined;
   let best: { pools: PlannedPool[]; price: number } | undefined;
   const limited = demand.classes.some(from => from.count < Infinity);
   for (const packer of packers) {

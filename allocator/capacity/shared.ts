@@ -6,11 +6,10 @@ import type { DeviceClass } from './supply.ts';
 import { leastEachMs, tableOf } from './table.ts';
 import type { Work } from './unit.ts';
 
-/** Pools beyond this many hosts are as good as the limit of infinitely many; the search stops there. */
-const HOSTS_MAX = 1e7;
-/** Up to so many works of a small pool the squishy rule is tried too: it needs no partner to stagger with. */
+/** Up to so many works of a small or idle pool the squishy rule is tried too: it needs no partner to stagger with. */
 const SQUISHY_WORKS_MAX = 1024;
 const SQUISHY_HOSTS_MAX = 6;
+const IDLE = 0.75;
 
 /**
  * Pools of one class. Works are put together as far as memory lets them be, since a host of a pool holds everything of
@@ -95,7 +94,8 @@ function bins(bundles: readonly Bundle[], memoryBytes: number, order: (a: Bundle
 /** One pool, or independent devices where these are fewer. Works sorted by urgency. */
 function smallest(works: readonly Work[], from: DeviceClass, headroom: Headroom): PlannedPool[] {
   const pool = sizePool(works, from.memoryBytes, headroom);
-  const few = works.length <= SQUISHY_WORKS_MAX && (!pool || pool.hosts <= SQUISHY_HOSTS_MAX);
+  const idle = !pool || pool.hosts <= SQUISHY_HOSTS_MAX || pool.busy < IDLE * pool.hosts;
+  const few = works.length <= SQUISHY_WORKS_MAX && idle;
   if (pool && !few) return [poolOfShared(pool, from)];
   const alone = few ? squishy.pack(works, from) : undefined;
   if (pool && (!alone || pool.hosts <= alone.length)) return [poolOfShared(pool, from)];
@@ -120,8 +120,11 @@ export function sizePool(works: readonly Work[], memoryBytes: number, headroom: 
     work += (one.rateHz / 1000) * leastEachMs(tableOf(one.curve), one.curve.batchMax);
     floor = Math.max(floor, one.unit.replicasMin);
   }
-  floor = Math.max(floor, Math.ceil(work - 1e-9), turns);
-  const ceiling = Math.min(HOSTS_MAX, 2 * floor + 16 * Math.ceil(work + 1) + works.length);
+  floor = Math.max(floor, Math.ceil(work - 1e-9));
+  // Hosts that are there for short turns alone, not for the work: better a device for each.
+  const ceiling = 2 * floor + 16 * works.length;
+  if (turns > ceiling) return undefined;
+  floor = Math.max(floor, turns);
   const fits = (hosts: number): SharedPool | undefined => staggered(works, hosts, memoryBytes, headroom);
   let low = floor - 1;
   let hosts = floor;
