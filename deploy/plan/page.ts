@@ -97,12 +97,19 @@ function grid(title: string, header: readonly string[], rows: readonly (readonly
 
 const STYLE = `
 :root { color-scheme: light dark; --ink: #1c2430; --dim: #66707e; --line: #dfe3e8; --page: #ffffff; --card: #f6f7f9; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --dim: #98a2b1; --line: #2f3743; --page: #151a21; --card: #1d232c; } }
-body { font: 14px/1.5 system-ui, -apple-system, 'Segoe UI', sans-serif; color: var(--ink); background: var(--page); margin: 2rem auto; max-width: 1160px; padding: 0 1rem; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e9ee; --dim: #98a2b1; --line: #2f3743; --page: #151a21; --card: #1d232c; }
+}
+body {
+  font: 14px/1.5 system-ui, -apple-system, 'Segoe UI', sans-serif; color: var(--ink); background: var(--page);
+  margin: 2rem auto; max-width: 1160px; padding: 0 1rem;
+}
 h1 { font-size: 1.5rem; } h2 { margin-top: 2rem; } small, .dim { color: var(--dim); font-weight: 400; }
-.tiles { display: flex; flex-wrap: wrap; gap: .75rem; } .tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .7rem 1rem; min-width: 9rem; }
+.tiles { display: flex; flex-wrap: wrap; gap: .75rem; }
+.tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .7rem 1rem; min-width: 9rem; }
 .tile b { font-size: 1.5rem; } .tile small { display: block; }
 .picture { margin: 1.5rem 0; overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; } th { color: var(--dim); font-weight: 500; }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
+th { color: var(--dim); font-weight: 500; }
 summary { font-weight: 600; margin: 1rem 0 .4rem; cursor: pointer; }
 `;

@@ -118,9 +118,9 @@ function memory(host: CapacityHost, y: number, workload: Workload, colour: (mode
   let x: number = MEMORY_X;
   const add = (bytes: number, fill: string, what: string): void => {
     if (bytes <= 0) return;
-    parts.push(
-      `<g><title>${escapeXml(what)}</title><rect x="${x.toFixed(2)}" y="${y}" width="${Math.max(0.5, bytes * scale - 0.5).toFixed(2)}" height="24" rx="2" fill="${fill}"/></g>`,
-    );
+    const width = Math.max(0.5, bytes * scale - 0.5).toFixed(2);
+    const box = `<rect x="${x.toFixed(2)}" y="${y}" width="${width}" height="24" rx="2" fill="${fill}"/>`;
+    parts.push(`<g><title>${escapeXml(what)}</title>${box}</g>`);
     x += bytes * scale;
   };
   for (const { model, bytes } of persistent) add(bytes, colour(model), `${model}: ${formatBytes(bytes)} held`);

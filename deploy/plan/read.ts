@@ -11,7 +11,8 @@ import {
   type Problem,
 } from '../documents/index.ts';
 import { checkWorkload } from './check.ts';
-import { byBareName, linearProfile, readProfiles } from './profiles.ts';
+import { linearProfile } from './linear.ts';
+import { byBareName, readProfiles } from './profiles.ts';
 import { WorkloadDocument } from './schema.ts';
 
 /** A workload file that was read and found right, with the profiles that it names. */

@@ -106,6 +106,7 @@ const QueryEntry = Type.Object(
     networkMs: Type.Optional(atLeast0('on the way of one request to a device and back, once per stage; default 0')),
     stages: Type.Record(Type.String({ pattern: '^[^\\s].{0,63}$' }), StageEntry, {
       minProperties: 1,
+      maxProperties: 64,
       description: 'name: { model, from, fanout }',
     }),
   },

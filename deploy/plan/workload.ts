@@ -120,8 +120,7 @@ function analyse(
       const reason = `no device has the memory for all of its stages (least time: ${detail})`;
       return { session: query.name, reason, nearestSloMs: undefined };
     }
-    // One step of the split's grid per stage more: what the grid can cut off.
-    const nearestSloMs = Math.ceil(pathMs / (1 - graph.length / 200));
+    const nearestSloMs = nearestObjective(pathMs, ms => splitQuery(stages, ms) !== undefined);
     return { session: query.name, reason: `${query.sloMs} ms are too short: its stages need ${detail}`, nearestSloMs };
   }
   const sessions = graph.map(({ name, stage }) => ({
@@ -135,6 +134,17 @@ function analyse(
   }));
   return { split: Object.fromEntries(split.shareMs), sessions };
 }
+
+/** The least whole number of ms, or nearly so, for which there is a split: the grid can cut off a little more than the path takes. */
+function nearestObjective(pathMs: number, served: (sloMs: number) => boolean): number | undefined {
+  let sloMs = Math.ceil(pathMs);
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    if (served(sloMs)) return sloMs;
+    sloMs = Math.ceil(sloMs * 1.02);
+  }
+  return undefined;
+}
+const TRIES_MAX = 40;
 
 function notesOf(document: WorkloadDocument, profiles: WorkloadFile['profiles'], curves: Curves): string[] {
   const used = new Set(document.devices.map(device => device.kind));

@@ -3,6 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { checkPlan, nexus, pooled } from '../../allocator/capacity/index.ts';
+import { readWorkload } from '../../deploy/plan/index.ts';
+import { prepareWorkload } from '../../deploy/plan/workload.ts';
 import { command, temporaryFolder } from '../deploy/command-line.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../../examples/plans/', import.meta.url));
@@ -81,6 +84,28 @@ for (const file of readdirSync(EXAMPLES).filter(name => name.endsWith('.yaml')))
     });
   }
 }
+
+test('plan: the examples keep every rule of planning', async t => {
+  for (const name of ['traffic', 'games', 'mixed-fleet']) {
+    const file = await readWorkload(example(name));
+    const pools = prepareWorkload(file, 'late-binding').workload;
+    t.deepEqual(checkPlan(pools, pooled(pools)), [], name);
+    const alone = prepareWorkload(file, 'independent').workload;
+    t.deepEqual(checkPlan(alone, nexus(alone)), [], name);
+  }
+});
+
+test('plan: sessions behind a prefix need no profile of their whole models', async t => {
+  const grouped = `${WORKLOAD}  - { name: d, model: whole, sloMs: 100, rateHz: 30 }
+  - { name: e, model: other, sloMs: 100, rateHz: 30 }
+prefixes: [{ members: [d, e], prefix: m, suffixes: { d: n, e: n } }]
+`;
+  for (const policy of ['nexus', 'pooled']) {
+    const plan = await planned(t, await workload(t, grouped), '--policy', policy);
+    t.deepEqual(plan.refused, [], policy);
+    t.true(Math.abs(served(plan).get('d')! - 30) < 1e-6, policy);
+  }
+});
 
 test('plan: what comes out is what went in: rates, objectives, the split of a query', async t => {
   const plan = await planned(t, example('traffic'));

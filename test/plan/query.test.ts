@@ -219,3 +219,14 @@ test('query analysis: devices of a rate, by both rules', t => {
   t.is(devicesFor(m, 1, 50, 'independent', 50), Infinity, 'it does not fit into memory');
   t.true(devicesFor(m, 1, 7, 'independent') > devicesFor(m, 1, 13, 'independent'), 'a device of its own is no bargain');
 });
+
+test('query analysis: stages that are too entangled are refused with the remedy, not tried for hours', t => {
+  const readers = Array.from({ length: 12 }, (_, i) => i);
+  const first = readers.map((i): CostedStage => ({ name: `a${i}`, from: [], cost: ms => 1 / ms }));
+  const all = first.map(stage => stage.name);
+  const second = readers.map((i): CostedStage => ({ name: `b${i}`, from: all, cost: ms => 1 / ms }));
+  t.throws(() => splitQuery([...first, ...second], 100), {
+    instanceOf: ConfigError,
+    message: /stages: .*too entangled.*\n.*let fewer stages read several others/,
+  });
+});
