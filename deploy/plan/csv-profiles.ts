@@ -66,6 +66,11 @@ export function profilesFromCsv(text: string, file: string): ReadProfiles {
       ],
     };
   }
+  for (const { line, surplus } of csv.rows) {
+    if (surplus === 0) continue;
+    const detail = `has ${surplus} more fields than the header has columns`;
+    problems.push({ severity: 'error', file, line, field: '', detail, remedy: 'put texts with commas in quotes' });
+  }
   const profiles = linear ? linearCurves(csv, file, problems) : measuredCurves(csv, file, problems);
   return { profiles, problems };
 }

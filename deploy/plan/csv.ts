@@ -2,6 +2,8 @@
 export interface CsvRow {
   readonly line: number;
   readonly cells: Readonly<Record<string, string>>;
+  /** Fields that no column names. */
+  readonly surplus: number;
 }
 
 export interface Csv {
@@ -26,6 +28,7 @@ export function parseCsv(text: string): Csv {
     rows: rows.map(({ line, fields }) => ({
       line,
       cells: Object.fromEntries(columns.map((column, i) => [column, fields[i] ?? ''])),
+      surplus: Math.max(0, fields.length - columns.length),
     })),
   };
 }

@@ -107,6 +107,11 @@ const wrong: Record<string, { yaml: string; csv?: string; says: RegExp }> = {
     csv: 'model,device,batch,latencyMs\nm,k,1,fast\n',
     says: /p\.csv:2: latencyMs: must be a number above 0, not "fast"/,
   },
+  'a decimal comma': {
+    yaml: session(SESSION),
+    csv: 'model,device,batch,latencyMs\nm,k,1,5,2\n',
+    says: /p\.csv:2: has 1 more fields than the header has columns\n {2}put texts with commas in quotes/,
+  },
   'a batch measured twice': {
     yaml: session(SESSION),
     csv: 'model,device,batch,latencyMs\nm,k,1,5\n# a remark\nm,k,1,6\n',
