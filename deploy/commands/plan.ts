@@ -21,8 +21,8 @@ import type { Io } from '../terminal/index.ts';
 import { EXIT, printJson, type ExitCode } from './program.ts';
 
 const POLICIES = {
-  pooled: { policy: pooled, rule: 'late-binding' },
-  nexus: { policy: nexus, rule: 'independent' },
+  pooled: { policy: pooled, rules: ['late-binding', 'independent'] },
+  nexus: { policy: nexus, rules: ['independent'] },
 } as const satisfies Record<string, PolicyEntry>;
 type PolicyName = keyof typeof POLICIES;
 const NAMES = Object.keys(POLICIES) as PolicyName[];

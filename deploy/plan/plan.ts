@@ -3,13 +3,16 @@ import type { BatchRule } from '../../allocator/query/index.ts';
 import { costView } from './costs.ts';
 import type { Planned } from './output.ts';
 import type { WorkloadFile } from './read.ts';
-import { prepareWorkload } from './workload.ts';
+import { prepareWorkload, type PreparedWorkload } from './workload.ts';
 
 /** A policy as the command line knows it. */
 export interface PolicyEntry {
   readonly policy: CapacityPolicy;
-  /** What its hosts can count on, and thus how queries are split for it. */
-  readonly rule: BatchRule;
+  /**
+   * What its hosts can count on, and thus how queries are split for it. Of several the one with the cheapest plan: a split is made
+   * before anybody knows who shares a device with whom.
+   */
+  readonly rules: readonly [BatchRule, ...BatchRule[]];
 }
 
 export interface PlanOptions {
@@ -21,10 +24,15 @@ export interface PlanOptions {
 }
 
 /** Splits the queries, plans, and says what to do to get there from what runs now. */
-export function planWith({ policy, rule }: PolicyEntry, file: WorkloadFile, options: PlanOptions): Planned {
+export function planWith({ policy, rules }: PolicyEntry, file: WorkloadFile, options: PlanOptions): Planned {
   const began = options.nowMs();
-  const prepared = prepareWorkload(file, rule);
-  const made = policy(prepared.workload, options.previous);
+  // Without queries the rules don't differ.
+  const tried = (file.document.queries ?? []).length === 0 ? rules.slice(0, 1) : rules;
+  const candidates = tried.map(rule => {
+    const prepared = prepareWorkload(file, rule);
+    return { prepared, made: policy(prepared.workload, options.previous) };
+  });
+  const { prepared, made } = candidates.reduce((best, next) => (isBetter(next, best) ? next : best));
   const migration = options.previous && movesOf(options.previous, made, prepared.workload);
   const planningMs = options.nowMs() - began;
   const plan = {
@@ -34,4 +42,13 @@ export function planWith({ policy, rule }: PolicyEntry, file: WorkloadFile, opti
   };
   const costs = options.costs ? costView(plan, prepared.workload, policy) : undefined;
   return { prepared, plan, planningMs, migration, costs };
+}
+
+type Candidate = { readonly prepared: PreparedWorkload; readonly made: CapacityPlan };
+
+/** Refuses less, or costs less. */
+function isBetter(one: Candidate, other: Candidate): boolean {
+  const refused = ({ prepared, made }: Candidate): number => prepared.refused.length + made.refused.length;
+  if (refused(one) !== refused(other)) return refused(one) < refused(other);
+  return one.made.costPerHour < other.made.costPerHour - 1e-9;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { checkPlan, nexus, pooled } from '../../allocator/capacity/index.ts';
+import { intBetween, seededRandom } from '../../contracts/index.ts';
 import { readWorkload } from '../../deploy/plan/index.ts';
 import { prepareWorkload } from '../../deploy/plan/workload.ts';
 import { command, temporaryFolder } from '../deploy/command-line.ts';
@@ -267,4 +268,27 @@ test('plan: many hosts that do the same are one line and one row of the picture'
   t.true(out.split('\n').length < 40);
   t.regex(out, /\d\d × k-default/);
   t.true((await readFile(svg, 'utf8')).length < 20_000);
+});
+
+test('plan: with queries too pooled is never dearer than Nexus (random workloads)', async t => {
+  const random = seededRandom(7);
+  const between = (min: number, max: number): number => min + (max - min) * random.next();
+  for (let i = 0; i < 8; i++) {
+    const queries = Array.from({ length: intBetween(random, 1, 4) }, (_, q) => ({
+      name: `q${q}`,
+      sloMs: Math.round(between(60, 400)),
+      rateHz: Math.round(between(5, 300)),
+      stages: { find: { model: 'm' }, look: { model: 'n', from: 'find', fanout: between(0.2, 4) } },
+    }));
+    const { out } = await command([
+      'plan',
+      await workload(t, `${WORKLOAD}queries: ${JSON.stringify(queries)}\n`),
+      '--compare',
+      '--json',
+    ]);
+    const [ours, theirs] = (JSON.parse(out) as { plans: [Plan, Plan] }).plans;
+    t.true(ours.refused.length <= theirs.refused.length, JSON.stringify(queries));
+    if (ours.refused.length === theirs.refused.length)
+      t.true(ours.costPerHour <= theirs.costPerHour + 1e-9, JSON.stringify(queries));
+  }
 });
