@@ -76,7 +76,7 @@ function groupOf(
     rateHz: lasting.rateHz(pool.pool, model) ?? sessions.reduce((sum, { rateHz }) => sum + rateHz, 0),
     budgetMs: Math.min(...sessions.map(({ objectiveMs }) => objectiveMs)),
   });
-  const bytesPerItem = (): number => group.bytesPerItem;
+  const usual = { bytesPerItem: () => group.bytesPerItem, budgetMs: () => group.budgetMs };
   group.seats = pool.hosts.flatMap(name => {
     const planned = plan.hosts.find(({ host }) => host === name);
     const batchMax = planned?.models.find(held => held.model === model)?.batchMax;
@@ -93,7 +93,7 @@ function groupOf(
     const { marginMsMin } = lasting.config;
     const lessons = lessonsOf(name, model, profile, lasting);
     const curve = curveOf(profile, batchMax);
-    return [new Seat({ host: lasting.host(name), model, curve, lessons, marginMsMin, bytesPerItem })];
+    return [new Seat({ host: lasting.host(name), model, curve, lessons, marginMsMin, ...usual })];
   });
   return group;
 }

@@ -16,7 +16,15 @@ export interface SeatSettings {
   readonly marginMsMin: number;
   /** Usual size of a payload of the group now. */
   readonly bytesPerItem: () => number;
+  /** What invocations of the group usually have left when they arrive, ms. Default: no bound. */
+  readonly budgetMs?: () => number;
 }
+
+/**
+ * The lead takes at most this share of the budget: what was learned in a bad moment must not make everything look hopeless, for
+ * where nothing is granted nothing better is learned.
+ */
+const LEAD_SHARE_MAX = 1 / 3;
 
 /** A group's place on a host, as a plan has it. */
 export class Seat implements SeatView {
@@ -27,6 +35,7 @@ export class Seat implements SeatView {
   readonly #marginMsMin: number;
   readonly #exact: boolean;
   readonly #bytesPerItem: () => number;
+  readonly #budgetMs: () => number;
   #resident = false;
 
   constructor(settings: SeatSettings) {
@@ -37,6 +46,7 @@ export class Seat implements SeatView {
     this.#marginMsMin = settings.marginMsMin;
     this.#exact = settings.curve.tailMs.every(tailMs => tailMs === 0);
     this.#bytesPerItem = settings.bytesPerItem;
+    this.#budgetMs = settings.budgetMs ?? (() => Infinity);
     this.refresh();
   }
 
@@ -58,7 +68,8 @@ export class Seat implements SeatView {
   }
 
   leadMs(batch: number): number {
-    return this.lessons.lead.leadMs(batch, batch * this.#bytesPerItem());
+    const leadMs = this.lessons.lead.leadMs(batch, batch * this.#bytesPerItem());
+    return Math.min(leadMs, LEAD_SHARE_MAX * this.#budgetMs());
   }
 
   /** The host's beat says anew what it holds. */
