@@ -6,11 +6,11 @@ const EXAMPLES = new URL('../../../examples/models/', import.meta.url);
 /** The documents are written to a temporary folder, from where packages can't be found. */
 const withPaths = (text: string): string => text.replaceAll('npm:', PACKAGES);
 
-/** A query of one stage over the stream `bench`. */
+/** A query of one stage over the stream of its own name. */
 export const queryOf = (query: { name: string; model: string; objectiveMs: number; rateHz: number }): string => `---
 kind: Query
 name: ${query.name}
-streams: ["bench"]
+streams: ["${query.name}"]
 objectiveMs: ${query.objectiveMs}
 rateHz: ${query.rateHz}
 stages: { only: { model: ${query.model} } }

@@ -8,7 +8,8 @@ import type { LoadTarget } from './load.ts';
 
 export type ClosableTarget = LoadTarget & { close(): Promise<void> };
 
-const STREAM = { tenant: 'default', stream: 'bench' } as const;
+/** A query of a benchmark reads the stream of its own name. */
+const streamOf = (query: string) => ({ tenant: 'default', stream: query });
 const REQUEST_TIMEOUT_MS = 5000;
 
 /** A JPEG's first bytes and then anything: an emulated device doesn't decode it. */
@@ -53,11 +54,11 @@ export async function plainTarget(url: string, data: Uint8Array): Promise<Closab
 export async function publishedTarget(url: string, query: string, data: Uint8Array): Promise<ClosableTarget> {
   const nc: NatsConnection = await connect({ servers: url, noAsyncTraces: true });
   const waiting = new Waiting();
-  nc.subscribe(subjects.results.at('ganglion', { ...STREAM, query }), {
+  nc.subscribe(subjects.results.at('ganglion', { ...streamOf(query), query }), {
     callback: (_error, message) => waiting.take(message.data),
   });
   await nc.flush();
-  const subject = subjects.frames.at('ganglion', STREAM);
+  const subject = subjects.frames.at('ganglion', streamOf(query));
   return {
     send: (_n, ended) => nc.publish(subject, frame(waiting.add(ended), data)),
     close: () => nc.close(),
@@ -73,7 +74,7 @@ export async function embeddedTarget(url: string, query: string, data: Uint8Arra
   const waiting = new Waiting();
   let deliver: ((message: BusMessage) => void) | undefined;
   const frames = subjects.frames.at('ganglion');
-  const results = subjects.results.at('ganglion', { ...STREAM, query });
+  const results = subjects.results.at('ganglion', { ...streamOf(query), query });
   const around: Bus = Object.create(bus, {
     maxPayloadBytes: { get: () => bus.maxPayloadBytes },
     connected: { get: () => bus.connected },
@@ -98,7 +99,7 @@ export async function embeddedTarget(url: string, query: string, data: Uint8Arra
     id: 'embedded',
     config: { inFlightMax: 100_000 },
   });
-  const subject = subjects.frames.at('ganglion', STREAM);
+  const subject = subjects.frames.at('ganglion', streamOf(query));
   const nobody = { subject, headers: undefined, reply: undefined, respond: () => false };
   return {
     send: (_n, ended) => deliver?.({ ...nobody, data: frame(waiting.add(ended), data) }),

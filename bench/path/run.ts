@@ -19,12 +19,20 @@ import { median, spread, table } from '../lib/stats.ts';
 import { embeddedTarget, picture, plainTarget, publishedTarget } from '../lib/targets.ts';
 
 const OBJECTIVE_MS = 50;
-const QUERY = 'instant';
-/** Large enough that not the round trip of a grant but the processors bound the rate. */
-const BATCH_MAX = 256;
-const DOCUMENTS =
-  emulatedModel({ name: 'instant', alphaMs: 0.0001, betaMs: 0.01, batchMax: BATCH_MAX }) +
-  queryOf({ name: QUERY, model: 'instant', objectiveMs: OBJECTIVE_MS, rateHz: 10_000 });
+/**
+ * Batches large enough that not the round trip of a grant but the processors bound the rate, and no larger than what can be carried
+ * well within the objective: by the largest payload, bytes.
+ */
+const WORKLOADS = [
+  { query: 'small', batchMax: 256, bytesMax: 10_000 },
+  { query: 'large', batchMax: 64, bytesMax: Infinity },
+] as const;
+const queryFor = (bytes: number): string => WORKLOADS.find(({ bytesMax }) => bytes <= bytesMax)!.query;
+const DOCUMENTS = WORKLOADS.map(
+  ({ query, batchMax }) =>
+    emulatedModel({ name: query, alphaMs: 0.0001, betaMs: 0.01, batchMax }) +
+    queryOf({ name: query, model: query, objectiveMs: OBJECTIVE_MS, rateHz: 3000 }),
+).join('---\n');
 const ACTORS: readonly ActorTask[] = [
   { actor: 'query-router', name: 'router', config: { inFlightMax: 100_000 } },
   { actor: 'prefix-batcher', name: 'batcher' },
@@ -34,8 +42,8 @@ const ACTORS: readonly ActorTask[] = [
 
 const TARGETS = {
   plain: (url: string, data: Uint8Array) => plainTarget(url, data),
-  published: (url: string, data: Uint8Array) => publishedTarget(url, QUERY, data),
-  embedded: (url: string, data: Uint8Array) => embeddedTarget(url, QUERY, data),
+  published: (url: string, data: Uint8Array) => publishedTarget(url, queryFor(data.byteLength), data),
+  embedded: (url: string, data: Uint8Array) => embeddedTarget(url, queryFor(data.byteLength), data),
 } as const;
 type Kind = keyof typeof TARGETS;
 const KINDS = Object.keys(TARGETS) as Kind[];
@@ -140,7 +148,7 @@ function report(passes: readonly Pass[]): string {
 const profileDir = values.profile === undefined ? undefined : resolve(values.profile);
 if (profileDir !== undefined) await mkdir(profileDir, { recursive: true });
 const where = machine();
-const cluster = await startCluster({ actors: ACTORS, documents: DOCUMENTS, query: QUERY, profileDir });
+const cluster = await startCluster({ actors: ACTORS, documents: DOCUMENTS, query: WORKLOADS[0].query, profileDir });
 const calm = new Calm(() => cluster.pids.values(), Number(values.tries));
 const passes: Pass[] = [];
 try {
