@@ -95,7 +95,8 @@ function checkCopies(workload: Workload, plan: CapacityPlan): string[] {
   const used = usedOf(plan);
   const free = (like: CapacityHost): string[] =>
     workload.devices
-      .filter(o => o.kind === like.kind && o.memoryBytes === like.memoryBytes && (used.get(termsOf(o)) ?? 0) < o.count)
+      .filter(o => o.kind === like.kind && o.memoryBytes === like.memoryBytes && !o.revocable)
+      .filter(o => (used.get(termsOf(o)) ?? 0) + 1 <= o.count)
       .map(o => o.zone);
   const holders = new Map<string, CapacityHost[]>();
   for (const host of plan.hosts) {
@@ -111,8 +112,10 @@ function checkCopies(workload: Workload, plan: CapacityPlan): string[] {
     if (hosts.length < session.replicasMin)
       problems.push(`${session.name}: ${hosts.length} of ${session.replicasMin} copies`);
     const zones = new Set(hosts.map(host => host.zone));
-    const more = session.replicasMin > zones.size && free(hosts[0]!).some(zone => !zones.has(zone));
-    if (more) problems.push(`${session.name}: in ${zones.size} zone(s), there is a free device in another`);
+    // A device that several such sessions share can't be in the best zone for each of them.
+    const movable = hosts.every(host => host.pool !== host.id || host.sessions.length === 1);
+    const more = movable && session.replicasMin > zones.size && free(hosts[0]!).some(zone => !zones.has(zone));
+    if (more) problems.push(`${session.name}: in ${zones.size} zone(s), there is a free firm device in another`);
     if (!hosts.every(host => host.revocable)) continue;
     const firm = workload.devices.some(
       o => !o.revocable && o.kind === hosts[0]!.kind && o.memoryBytes === hosts[0]!.memoryBytes && o.count >= 1,

@@ -73,7 +73,8 @@ class Ordering {
 
   run(): void {
     while (this.pass() || this.park());
-    for (const { host, model } of this.parked) this.unload(host, model, true);
+    // Where loads are blocked, what is parked for them stays.
+    for (const { host, model } of this.parked) if (!this.pending.has(model)) this.unload(host, model, true);
   }
 
   blocked(): Migration['blocked'] {
@@ -91,8 +92,7 @@ class Ordering {
     const before = this.moves.length;
     for (const host of this.hosts) {
       for (const model of host.resident) {
-        const parked = this.parked.some(p => p.host === host && p.model === model);
-        if (!parked && !host.next.has(model) && !this.pending.has(model)) this.unload(host, model, false);
+        if (this.leaves(host, model) && !this.pending.has(model)) this.unload(host, model, false);
       }
     }
     for (const host of this.hosts) {
@@ -105,7 +105,7 @@ class Ordering {
   private park(): boolean {
     const stuck = this.hosts.filter(host => this.missing(host).length > 0);
     const leaving = stuck.flatMap(host =>
-      [...host.resident].filter(model => !host.next.has(model)).map(model => ({ host, model })),
+      [...host.resident].filter(model => this.leaves(host, model)).map(model => ({ host, model })),
     );
     leaving.sort((a, b) => this.bytes(a.host, a.model) - this.bytes(b.host, b.model) || compareText(a.model, b.model));
     for (const { host, model } of leaving) {
@@ -120,6 +120,11 @@ class Ordering {
       return true;
     }
     return false;
+  }
+
+  /** The next plan doesn't have it there, and it isn't parked. */
+  private leaves(host: State, model: string): boolean {
+    return !host.next.has(model) && !this.parked.some(p => p.host === host && p.model === model);
   }
 
   private missing(host: State): string[] {

@@ -1,3 +1,4 @@
+import { keep } from './keep.ts';
 import { cheapest, Demand, finished, serve } from './plan.ts';
 import { shared } from './shared.ts';
 import { squishy } from './squishy.ts';
@@ -7,7 +8,8 @@ import type { CapacityPolicy } from './workload.ts';
 /** Nexus's squishy bin packing, one device at a time (SOSP'19). */
 export const nexus: CapacityPolicy = (workload, previous) => {
   const demand = new Demand(workload);
-  const made = serve(demand, sessions => cheapest(demand, sessions, [squishy], previous));
+  const kept = previous?.policy === 'nexus' ? keep(demand, previous) : undefined;
+  const made = kept ?? serve(demand, sessions => cheapest(demand, sessions, [squishy], previous));
   return finished('nexus', demand, made, []);
 };
 
@@ -16,7 +18,8 @@ export const pooledWith =
   (headroom: Headroom): CapacityPolicy =>
   (workload, previous) => {
     const demand = new Demand(workload);
-    const made = serve(demand, sessions => cheapest(demand, sessions, [shared(headroom), squishy], previous));
+    const kept = previous?.policy === 'pooled' ? keep(demand, previous) : undefined;
+    const made = kept ?? serve(demand, sessions => cheapest(demand, sessions, [shared(headroom), squishy], previous));
     return finished('pooled', demand, made, []);
   };
 

@@ -1,7 +1,7 @@
 import { compareText } from '../packing.ts';
 import type { PlannedPool } from './pack.ts';
 import { memberBatch } from './prefix.ts';
-import { Stock } from './supply.ts';
+import { Stock, termsOf } from './supply.ts';
 import type { CapacityHost, CapacityPlan, DeviceOffer } from './workload.ts';
 
 type Entry = CapacityHost['sessions'][number];
@@ -67,7 +67,7 @@ export function settle(pools: readonly PlannedPool[], previous: CapacityPlan | u
 const zonesUsed = (pool: PlannedPool, zonesOf: ReadonlyMap<string, ReadonlySet<string>>): Set<string> =>
   new Set(pool.parts.flatMap(part => [...(zonesOf.get(part.unit.name) ?? [])]));
 
-function entriesOf(pool: PlannedPool): Entry[] {
+export function entriesOf(pool: PlannedPool): Entry[] {
   const entries = pool.parts.flatMap(({ unit, rateHz, batch, latencyMs }): Entry[] => {
     const share = unit.rateHz > 0 ? rateHz / unit.rateHz / pool.hosts : 0;
     const totalHz = unit.members.reduce((sum, m) => sum + m.rateHz, 0);
@@ -86,24 +86,16 @@ function entriesOf(pool: PlannedPool): Entry[] {
   return entries.sort((a, b) => compareText(a.name, b.name));
 }
 
-const offerKey = (o: {
-  kind: string;
-  zone: string;
-  memoryBytes: number;
-  pricePerHour: number;
-  revocable: boolean;
-}): string => `${o.kind} ${o.zone} ${o.memoryBytes} ${o.pricePerHour} ${o.revocable}`;
-
 /** An id for each slot: pairs of slot kinds and previous hosts by models in common, most first. */
 function identified(slots: readonly Slot[], previous: CapacityPlan | undefined): string[] {
   const ids = slots.map(() => '');
   const taken = new Set<string>();
   const slotsOf = new Map<string, { slots: number[]; models: ReadonlySet<string>; offer: string }>();
   for (const [i, slot] of slots.entries()) {
-    const key = `${slot.pool} ${offerKey(slot.offer)}`;
+    const key = `${slot.pool} ${termsOf(slot.offer)}`;
     const known = slotsOf.get(key);
     if (known) known.slots.push(i);
-    else slotsOf.set(key, { slots: [i], models: slot.models, offer: offerKey(slot.offer) });
+    else slotsOf.set(key, { slots: [i], models: slot.models, offer: termsOf(slot.offer) });
   }
   const holders = holdersOf(previous);
   const pairs: { group: { slots: number[] }; hosts: string[]; score: number; at: string }[] = [];
@@ -170,7 +162,7 @@ function holdersOf(previous: CapacityPlan | undefined): {
   };
   for (const host of previous?.hosts ?? []) {
     const models = new Set(host.sessions.flatMap(s => (s.prefix === undefined ? [s.model] : [s.model, s.prefix])));
-    const offer = offerKey(host);
+    const offer = termsOf(host);
     const key = `${offer} ${host.pool} ${[...models].sort().join(' ')}`;
     const known = byKey.get(key);
     if (known) {

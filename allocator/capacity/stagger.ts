@@ -67,7 +67,7 @@ export function staggered(
     for (let j = first; j < i; j++) {
       const { work, batch } = parts[j]!;
       const windowMs = work.deviceMs - work.curve.latencyMs(batch);
-      longestMs = Math.min(longestMs, windowMs * Math.max(0, hosts - busy));
+      longestMs = Math.min(longestMs, windowMs * Math.max(0, hosts * (1 - headroom.least) - busy));
     }
   }
   const spare = headroom.variationSigmas * Math.sqrt(slowVariance) + headroom.poissonSigmas * Math.sqrt(burstVariance);

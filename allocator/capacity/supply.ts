@@ -13,6 +13,10 @@ export interface DeviceClass {
   readonly pricePerHour: number;
 }
 
+/** Devices that can stand for each other: same kind, zone, memory, price and revocability. */
+export const termsOf = (o: Omit<DeviceOffer, 'count'>): string =>
+  `${o.kind} ${o.zone} ${o.memoryBytes} ${o.pricePerHour} ${o.revocable}`;
+
 /** Cheapest first; the same offers in any order give the same classes. */
 export function classesOf(devices: readonly DeviceOffer[]): DeviceClass[] {
   const groups = new Map<string, DeviceOffer[]>();

@@ -21,8 +21,8 @@ export interface Work extends Load {
   readonly unit: Unit;
 }
 
-/** A rate of nothing keeps the model warm. Too low to cost anything. */
-const RATE_LEAST_HZ = 1e-6;
+/** A rate of nothing keeps the model warm. Too low to cost anything, and more than {@link pack} rounds up to when cut. */
+export const RATE_LEAST_HZ = 1e-3;
 
 /** Sessions that can be planned, and those whose numbers make no sense, with what is wrong. */
 export function sane(workload: Workload): { sessions: SessionDemand[]; refused: RefusedSession[] } {
@@ -82,8 +82,11 @@ export function unitsOf(
 }
 
 export function unitOf(members: readonly SessionDemand[], group: PrefixGroup | undefined): Unit {
-  const rateHz = members.reduce((sum, m) => sum + Math.max(RATE_LEAST_HZ, m.rateHz), 0);
-  const variance = members.reduce((sum, m) => sum + (m.rateVariation * Math.max(RATE_LEAST_HZ, m.rateHz)) ** 2, 0);
+  const rateHz = Math.max(
+    RATE_LEAST_HZ,
+    members.reduce((sum, m) => sum + m.rateHz, 0),
+  );
+  const variance = members.reduce((sum, m) => sum + (m.rateVariation * m.rateHz) ** 2, 0);
   return {
     name: members.map(m => m.name).join('+'),
     members,

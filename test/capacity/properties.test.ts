@@ -1,0 +1,131 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { checkPlan, movesOf, nexus, policies, pooled, type Workload } from '../../allocator/index.ts';
+import { checkSteps } from './steps.ts';
+import { anyWorkload, device, places } from './world.ts';
+
+const RUNS = { numRuns: 60 };
+const expect = (problems: readonly string[]): void => {
+  if (problems.length > 0) throw new Error(problems.join('; '));
+};
+
+test('capacity: every plan keeps every objective, the memory, the devices on offer, and serves or refuses (property)', t => {
+  fc.assert(
+    fc.property(anyWorkload({ prefixes: true }), workload => {
+      for (const policy of policies.values()) expect(checkPlan(workload, policy(workload)));
+    }),
+    RUNS,
+  );
+  t.pass();
+});
+
+test('capacity: pooled never needs more than nexus, and neither less than the bound (differential)', t => {
+  fc.assert(
+    fc.property(anyWorkload({ devices: [device()], prefixes: true }), workload => {
+      const [a, b] = [pooled(workload), nexus(workload)];
+      if (a.gpus > b.gpus) throw new Error(`pooled ${a.gpus}, nexus ${b.gpus}`);
+      if (a.bound.gpus > a.gpus + 1e-6) throw new Error(`bound ${a.bound.gpus}, pooled ${a.gpus}`);
+      if (b.bound.independentGpus > b.gpus + 1e-6) throw new Error(`bound ${b.bound.independentGpus}, nexus ${b.gpus}`);
+    }),
+    RUNS,
+  );
+  t.pass();
+});
+
+test('capacity: equal input gives an equal plan, in whatever order it is written (property)', t => {
+  fc.assert(
+    fc.property(anyWorkload({ prefixes: true }), workload => {
+      const turned: Workload = {
+        ...workload,
+        sessions: workload.sessions.toReversed(),
+        devices: workload.devices.toReversed(),
+      };
+      for (const policy of policies.values()) {
+        const [a, b] = [policy(workload), policy(turned)];
+        t.deepEqual([a.hosts, a.refused], [b.hosts, b.refused]);
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('capacity: the way from any plan to any other is safe at each step (property)', t => {
+  fc.assert(
+    fc.property(
+      anyWorkload({ prefixes: true }),
+      fc.array(fc.double({ min: 0, max: 3, noNaN: true })),
+      (workload, factors) => {
+        const other: Workload = {
+          ...workload,
+          sessions: workload.sessions.map((s, i) => ({ ...s, rateHz: s.rateHz * (factors[i] ?? 1) })),
+        };
+        const [before, after] = [pooled(workload), nexus(other)];
+        for (const [from, to] of [
+          [undefined, before],
+          [before, after],
+          [after, before],
+        ] as const) {
+          expect(checkSteps(from, to, movesOf(from, to, workload), workload));
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+  t.pass();
+});
+
+const atRates = (workload: Workload, factor: number): Workload => ({
+  ...workload,
+  sessions: workload.sessions.map(s => ({ ...s, rateHz: s.rateHz * factor })),
+});
+
+test('capacity: one percent less moves nothing, one percent more moves nothing in pools (property)', t => {
+  fc.assert(
+    fc.property(anyWorkload(), workload => {
+      const before = pooled(workload);
+      // Single devices are packed to the brim, as Nexus does: they keep no room to grow in.
+      const inPools = before.hosts.every(host => host.pool !== host.id);
+      for (const factor of inPools ? [0.99, 1.01] : [0.99]) {
+        const now = atRates(workload, factor);
+        const after = pooled(now, before);
+        expect(checkPlan(now, after));
+        if (places(before).join() !== places(after).join()) throw new Error(`moved at ${factor}`);
+      }
+    }),
+    RUNS,
+  );
+  t.pass();
+});
+
+test('capacity: a plan made from another one is as good as one from scratch (property)', t => {
+  const factors = fc.array(fc.double({ min: 0, max: 2, noNaN: true }));
+  fc.assert(
+    fc.property(anyWorkload({ prefixes: true }), factors, (workload, by) => {
+      const now: Workload = {
+        ...workload,
+        sessions: workload.sessions
+          .map((s, i) => ({ ...s, rateHz: s.rateHz * (by[i] ?? 1) }))
+          .filter((_, i) => (by[i] ?? 1) > 0.1),
+      };
+      for (const policy of policies.values()) {
+        const before = policy({ ...workload, sessions: workload.sessions.slice(2) });
+        expect(checkPlan(now, policy(now, before)));
+      }
+    }),
+    RUNS,
+  );
+  t.pass();
+});
+
+test('capacity: a higher rate never needs fewer devices (property, one session)', t => {
+  // Several can: packing what is left over is not monotone, and pooled takes it where it is the better.
+  const arbitrary = anyWorkload({ devices: [device()], sessions: { max: 1 } });
+  fc.assert(
+    fc.property(arbitrary, fc.double({ min: 1, max: 2, noNaN: true }), (workload, factor) => {
+      const [less, more] = [pooled(workload), pooled(atRates(workload, factor))];
+      if (more.gpus < less.gpus) throw new Error(`${less.gpus} before, ${more.gpus} at ${factor} times the rates`);
+    }),
+    RUNS,
+  );
+  t.pass();
+});
