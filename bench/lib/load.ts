@@ -20,7 +20,7 @@ interface OpenLoop {
   readonly rateHz: number;
   readonly seconds: number;
   readonly objectiveMs: number;
-  /** How long to wait for the last answers. */
+  /** How long to wait for the last answers: what is left over would burden the next measurement. */
   readonly graceMs?: number;
 }
 
@@ -31,7 +31,7 @@ const pause = (ms: number): Promise<void> => new Promise(resolve => void setTime
  * are sent at once, and whether they are in time counts from when they were due (no coordinated omission).
  */
 export async function offerLoad(target: LoadTarget, options: OpenLoop): Promise<Sample> {
-  const { rateHz, seconds, objectiveMs, graceMs = 500 } = options;
+  const { rateHz, seconds, objectiveMs, graceMs = 4000 } = options;
   const total = Math.max(1, Math.round(rateHz * seconds));
   const latenciesMs = new Float64Array(total);
   const startMs = performance.now();
