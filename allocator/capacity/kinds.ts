@@ -36,7 +36,7 @@ export function choicesOf(unit: Unit, classes: readonly DeviceClass[], workload:
 }
 
 /** With the batches of a pool of a few hosts. */
-export function busyAbout(work: Work): number {
+function busyAbout(work: Work): number {
   const { curve, deviceMs, rateHz } = work;
   let [low, high] = [curve.batchMin, curve.batchMax];
   while (low < high) {

@@ -22,6 +22,8 @@ export class Demand {
     this.workload = workload;
     this.classes = classesOf(workload.devices);
     const { sessions, refused } = sane(workload);
+    // In whatever order they are written, sums and ties come out the same.
+    sessions.sort((a, b) => compareText(a.name, b.name));
     const impossible = [...refused];
     const grouped = new Set(this.units(sessions).flatMap(unit => (unit.group ? unit.members.map(m => m.name) : [])));
     const possible = sessions.filter(session => {

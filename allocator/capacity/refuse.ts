@@ -1,6 +1,5 @@
-import { canServe } from '../packing.ts';
 import type { DeviceClass } from './supply.ts';
-import { curveOn, workOn, type Unit } from './unit.ts';
+import { curveOn, type Unit } from './unit.ts';
 import type { RefusedSession, Workload } from './workload.ts';
 
 /** Why no device on offer can serve the unit, and with which objective one could. */
@@ -30,7 +29,7 @@ export function refusal(unit: Unit, classes: readonly DeviceClass[], workload: W
 }
 
 /** The least objective that some device could hold for this unit alone: ℓ of the smallest batch + what is around it. */
-export function nearestSloMs(unit: Unit, classes: readonly DeviceClass[], workload: Workload): number | undefined {
+function nearestSloMs(unit: Unit, classes: readonly DeviceClass[], workload: Workload): number | undefined {
   let nearest: number | undefined;
   for (const from of classes) {
     const curve = curveOn(unit, from.kind, workload.curves);
@@ -40,13 +39,6 @@ export function nearestSloMs(unit: Unit, classes: readonly DeviceClass[], worklo
   }
   return nearest;
 }
-
-/** Whether any device on offer can serve it. */
-export const servable = (unit: Unit, classes: readonly DeviceClass[], workload: Workload): boolean =>
-  classes.some(from => {
-    const work = workOn(unit, from.kind, workload.curves);
-    return work !== undefined && canServe(work, from.memoryBytes);
-  });
 
 function bytesLeast(unit: Unit, from: DeviceClass, workload: Workload): number {
   const curve = curveOn(unit, from.kind, workload.curves);

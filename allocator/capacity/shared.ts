@@ -109,7 +109,7 @@ function smallest(works: readonly Work[], from: DeviceClass, headroom: Headroom)
  * The least n ≥ 2 (and ≥ the replica floor) that serves these works as one pool, or undefined. More hosts never make
  * it worse (shorter turns, larger batches, more capacity), so doubling and halving finds it in O(log n) trials.
  */
-export function sizePool(works: readonly Work[], memoryBytes: number, headroom: Headroom): SharedPool | undefined {
+function sizePool(works: readonly Work[], memoryBytes: number, headroom: Headroom): SharedPool | undefined {
   let floor = 2;
   let work = 0;
   let turns = 1;

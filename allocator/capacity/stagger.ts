@@ -80,7 +80,7 @@ export const byUrgency = (a: Work, b: Work): number =>
   a.deviceMs - b.deviceMs || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
 /** ΣP: each model once. */
-export function persistentBytes(works: readonly Work[]): number {
+function persistentBytes(works: readonly Work[]): number {
   const models = new Map(works.map(work => [work.curve.model, work.curve.persistentBytes]));
   return [...models.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
@@ -121,7 +121,7 @@ function batchFor(
 }
 
 /** Devices that a work keeps busy: r·ℓ(b)/b; batches that can't fill in time run partly filled. */
-export function busyOf(work: Work, batch: number): number {
+function busyOf(work: Work, batch: number): number {
   const runMs = work.curve.latencyMs(batch);
   const perMs = work.rateHz / 1000;
   const fills = runMs + (batch - 1) / perMs <= work.deviceMs * (1 + EPSILON);

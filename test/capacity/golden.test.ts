@@ -1,5 +1,15 @@
 import test from 'ava';
-import { checkPlan, lowerBound, nexus, pack, pooled, type CapacityPlan } from '../../allocator/index.ts';
+import {
+  checkPlan,
+  lowerBound,
+  HEADROOM,
+  nexus,
+  NO_HEADROOM,
+  pack,
+  pooled,
+  pooledWith,
+  type CapacityPlan,
+} from '../../allocator/index.ts';
 import { curve } from '../allocator/profiles.ts';
 import { affine, device, MB, session, workload } from './world.ts';
 
@@ -62,4 +72,16 @@ test('capacity: squishy packing here is the plain algorithm, only faster', t => 
       .join(' '),
   );
   t.deepEqual(ours.toSorted(), plain.toSorted());
+});
+
+test('capacity: headroom grows with the variation of the rates, less so where many sessions share a pool', t => {
+  const share = (rateHz: number, sessions: number, rateVariation: number): number => {
+    const all = Array.from({ length: sessions }, (_, i) =>
+      session(`s${i}`, { model: 'r', rateHz: rateHz / sessions, rateVariation }),
+    );
+    const given = workload(all, [affine('r', 1.082, 5.204)]);
+    return pooledWith(HEADROOM)(given).gpus / pooledWith(NO_HEADROOM)(given).gpus;
+  };
+  t.true(share(70_000, 1, 0.05) > share(70_000, 1, 0));
+  t.true(share(70_000, 10, 0.05) < share(70_000, 1, 0.05));
 });

@@ -4,7 +4,7 @@ import { curve, linear, type ProfileFacts } from '../allocator/profiles.ts';
 
 export const MB = 1e6;
 
-export const curves = (all: readonly Curve[]): Curves => {
+const curves = (all: readonly Curve[]): Curves => {
   const byKey = new Map(all.map(c => [`${c.model} ${c.kind}`, c]));
   return {
     find: (model, kind) => byKey.get(`${model} ${kind}`),
