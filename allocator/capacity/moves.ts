@@ -157,12 +157,18 @@ class Ordering {
     const curve = this.curves.find(model, host.kind);
     if (!curve) return false;
     let persistent = curve.persistentBytes;
-    let ephemeral = host.next.get(model) ?? curve.ephemeralBytes(curve.batchMin);
+    let ephemeral = this.ephemeral(host, model);
     for (const held of host.resident) {
       persistent += this.bytes(host, held);
-      ephemeral = Math.max(ephemeral, host.old.get(held) ?? host.next.get(held) ?? 0);
+      ephemeral = Math.max(ephemeral, this.ephemeral(host, held));
     }
     return persistent + ephemeral <= host.memoryBytes;
+  }
+
+  /** What is parked runs its smallest batch. */
+  private ephemeral(host: State, model: string): number {
+    const curve = this.curves.find(model, host.kind);
+    return host.old.get(model) ?? host.next.get(model) ?? curve?.ephemeralBytes(curve.batchMin) ?? 0;
   }
 
   /** Model → E of its largest batch on the host. */

@@ -59,7 +59,8 @@ test('capacity: the way from any plan to any other is safe at each step (propert
           ...workload,
           sessions: workload.sessions.map((s, i) => ({ ...s, rateHz: s.rateHz * (factors[i] ?? 1) })),
         };
-        const [before, after] = [pooled(workload), nexus(other)];
+        const before = pooled(workload);
+        const after = nexus(other, before);
         for (const [from, to] of [
           [undefined, before],
           [before, after],
