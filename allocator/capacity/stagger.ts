@@ -11,7 +11,7 @@ export interface Headroom {
   readonly least: number;
 }
 
-/** Measured in bench/; see docs/planning.md. */
+/** Estimates, to be tuned once a simulator judges plans (docs/planning.md). */
 export const HEADROOM: Headroom = { variationSigmas: 2, poissonSigmas: 0.5, least: 0.012 };
 export const NO_HEADROOM: Headroom = { variationSigmas: 0, poissonSigmas: 0, least: 0 };
 
