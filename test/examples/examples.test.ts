@@ -7,7 +7,7 @@ import { readDocuments } from '../../deploy/documents/index.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../../examples');
 const files = readdirSync(EXAMPLES, { recursive: true, encoding: 'utf8' })
-  .filter(name => name.endsWith('.yaml'))
+  .filter(name => name.endsWith('.yaml') && !name.startsWith('plans/')) // workloads: test/plan
   .map(name => join(EXAMPLES, name))
   .sort();
 
