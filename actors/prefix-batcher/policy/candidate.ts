@@ -1,3 +1,4 @@
+import { largestFitting } from './largest.ts';
 import type { GroupView, SeatView } from './view.ts';
 
 /** The best batch of a group on one seat, and the window in which it should start. */
@@ -31,13 +32,13 @@ export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need:
   const startAtMs = Math.max(nowMs + seat.leadMs(sizeMax), freeAtMs);
   const fits = (first: number, size: number): boolean => startAtMs + seat.latencyMs(size) <= queue.deadlineAt(first);
 
-  const needed = countFitting(Math.min(need, sizeMax), size => fits(waiting - size, size));
+  const needed = largestFitting(Math.min(need, sizeMax), size => fits(waiting - size, size));
   if (needed === 0) return undefined;
   const from = queue.countBefore(startAtMs + seat.latencyMs(needed));
   const room = Math.min(seat.batchMax, waiting - from);
   const count = Math.max(
     needed,
-    countFitting(room, size => fits(from, size)),
+    largestFitting(room, size => fits(from, size)),
   );
 
   const deadlineMs = queue.deadlineAt(from);
@@ -52,16 +53,4 @@ export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need:
     frontrunMs: grown,
     latestMs: deadlineMs - seat.latencyMs(count),
   };
-}
-
-/** The largest n of 1..max that `fits`, where those that fit come first; 0 when none does. */
-function countFitting(max: number, fits: (size: number) => boolean): number {
-  let low = 0;
-  let high = max;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (fits(middle)) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }

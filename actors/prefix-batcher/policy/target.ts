@@ -1,3 +1,5 @@
+import { largestFitting } from './largest.ts';
+
 /** What the size of a batch is judged by. */
 export interface Demand {
   /** Invocations per second. */
@@ -17,12 +19,19 @@ export interface Demand {
 export function batchTarget(demand: Demand): number {
   const { rateHz, budgetMs, batchMax } = demand;
   const perMs = rateHz / 1000;
-  if (!(perMs > 0)) return largest(batchMax, b => 2 * demand.latencyMs(b) <= budgetMs);
+  if (!(perMs > 0))
+    return Math.max(
+      1,
+      largestFitting(batchMax, b => 2 * demand.latencyMs(b) <= budgetMs),
+    );
   for (let b = 1; b <= batchMax; b++) {
     const devices = (perMs * demand.latencyMs(b)) / b;
     if (demand.latencyMs(b) * (1 + 1 / Math.max(1, devices)) <= budgetMs) continue;
     if (devices > 1) return Math.max(1, b - 1);
-    return largest(batchMax, size => demand.latencyMs(size) + (size - 1) / perMs <= budgetMs);
+    return Math.max(
+      1,
+      largestFitting(batchMax, b => demand.latencyMs(b) + (b - 1) / perMs <= budgetMs),
+    );
   }
   return batchMax;
 }
@@ -56,16 +65,4 @@ function asQuick(demand: Demand, batch: number): number {
   const costMsMax = (COST_MAX * demand.latencyMs(batch)) / batch;
   for (let b = 1; b < batch; b++) if (demand.latencyMs(b) / b <= costMsMax) return b;
   return batch;
-}
-
-/** The largest b of 1..max that `fits`, where those that fit come first; 1 when none does. */
-function largest(max: number, fits: (batch: number) => boolean): number {
-  let low = 1;
-  let high = max;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (fits(middle)) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }
