@@ -33,10 +33,11 @@ interface State {
 }
 
 /**
- * From one plan to the next, make before break: a model is unloaded only once every host that is to hold it does, and
- * loaded only where it fits beside what is there (ΣP + max E ≤ C at each step). Hosts that wait for each other's memory
- * are a cycle: the smallest model that blocks it is parked on a host with room, or the rest is reported as blocked.
- * Models that the next plan no longer has go first.
+ * From one plan to the next, make before break: a model is unloaded only once every host that is to hold it, or what
+ * serves its sessions from then on, does; and loaded only where it fits beside what is there (ΣP + max E ≤ C at each
+ * step). Hosts that wait for each other's memory are a cycle: the smallest model that blocks it is parked on a host
+ * with room (with the prefix or suffix that it runs with), or the rest is reported as blocked. Models whose sessions
+ * the next plan no longer serves go first.
  */
 export function movesOf(previous: CapacityPlan | undefined, next: CapacityPlan, workload: Workload): Migration {
   const migration = new Ordering(previous, next, workload.curves);
@@ -57,6 +58,10 @@ class Ordering {
   /** Loads still to come, by model: until there are none, nobody lets go of it. */
   private readonly pending = new Map<string, number>();
   private readonly parked: { host: State; model: string }[] = [];
+  /** Model → what serves its sessions in the next plan. */
+  private readonly heirs: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Model → what runs with it in the plan of before. */
+  private readonly partners: ReadonlyMap<string, ReadonlySet<string>>;
 
   constructor(previous: CapacityPlan | undefined, next: CapacityPlan, curves: Curves) {
     this.curves = curves;
@@ -69,12 +74,16 @@ class Ordering {
       return { ...host, resident: new Set(old.keys()), old, next: this.ephemeralOf(after.get(id)) };
     });
     for (const host of this.hosts) for (const model of this.missing(host)) this.count(model, 1);
+    const served = modelsBySession(next);
+    const serving = modelsBySession(previous);
+    this.heirs = joined(serving, name => served.get(name) ?? []);
+    this.partners = joined(serving, name => serving.get(name)!);
   }
 
   run(): void {
     while (this.pass() || this.park());
     // Where loads are blocked, what is parked for them stays.
-    for (const { host, model } of this.parked) if (!this.pending.has(model)) this.unload(host, model, true);
+    for (const { host, model } of this.parked) if (this.released(model)) this.unload(host, model, true);
   }
 
   blocked(): Migration['blocked'] {
@@ -92,11 +101,11 @@ class Ordering {
     const before = this.moves.length;
     for (const host of this.hosts) {
       for (const model of host.resident) {
-        if (this.leaves(host, model) && !this.pending.has(model)) this.unload(host, model, false);
+        if (this.leaves(host, model) && this.released(model)) this.unload(host, model, false);
       }
     }
     for (const host of this.hosts) {
-      for (const model of this.missing(host)) if (this.fits(host, model)) this.load(host, model, false);
+      for (const model of this.missing(host)) if (this.fits(host, [model])) this.load(host, model, false);
     }
     return this.moves.length > before;
   }
@@ -109,12 +118,14 @@ class Ordering {
     );
     leaving.sort((a, b) => this.bytes(a.host, a.model) - this.bytes(b.host, b.model) || compareText(a.model, b.model));
     for (const { host, model } of leaving) {
-      const room = this.hosts.find(at => at !== host && !at.resident.has(model) && this.fits(at, model));
-      const elsewhere = this.parked.some(p => p.model === model);
-      if (!room && !elsewhere) continue;
-      if (room && !elsewhere) {
-        this.load(room, model, !room.next.has(model));
-        if (!room.next.has(model)) this.parked.push({ host: room, model });
+      if (!this.parked.some(p => p.model === model)) {
+        const together = [...(this.partners.get(model) ?? [model])].filter(each => host.resident.has(each));
+        const room = this.hosts.find(at => at !== host && !at.resident.has(model) && this.fits(at, together));
+        if (!room) continue;
+        for (const each of together.filter(one => !room.resident.has(one))) {
+          this.load(room, each, !room.next.has(each));
+          if (!room.next.has(each)) this.parked.push({ host: room, model: each });
+        }
       }
       this.unload(host, model, false);
       return true;
@@ -125,6 +136,12 @@ class Ordering {
   /** The next plan doesn't have it there, and it isn't parked. */
   private leaves(host: State, model: string): boolean {
     return !host.next.has(model) && !this.parked.some(p => p.host === host && p.model === model);
+  }
+
+  /** All that is to hold it, or to serve in its place, does. */
+  private released(model: string): boolean {
+    const heirs = this.heirs.get(model) ?? [];
+    return !this.pending.has(model) && ![...heirs].some(heir => this.pending.has(heir));
   }
 
   private missing(host: State): string[] {
@@ -153,12 +170,11 @@ class Ordering {
   }
 
   /** With old batches for what was there: a host takes up the new ones when its moves are done. */
-  private fits(host: State, model: string): boolean {
-    const curve = this.curves.find(model, host.kind);
-    if (!curve) return false;
-    let persistent = curve.persistentBytes;
-    let ephemeral = this.ephemeral(host, model);
-    for (const held of host.resident) {
+  private fits(host: State, models: readonly string[]): boolean {
+    if (!models.every(model => this.curves.find(model, host.kind))) return false;
+    let persistent = 0;
+    let ephemeral = 0;
+    for (const held of new Set([...host.resident, ...models])) {
       persistent += this.bytes(host, held);
       ephemeral = Math.max(ephemeral, this.ephemeral(host, held));
     }
@@ -184,6 +200,33 @@ class Ordering {
     }
     return models;
   }
+}
+
+/** What each session runs on: its model, or its suffix and prefix. */
+function modelsBySession(plan: CapacityPlan | undefined): Map<string, string[]> {
+  const models = new Map<string, string[]>();
+  for (const { sessions } of plan?.hosts ?? []) {
+    for (const { name, model, prefix } of sessions) {
+      if (!models.has(name)) models.set(name, prefix === undefined ? [model] : [model, prefix]);
+    }
+  }
+  return models;
+}
+
+/** Model → all that `of` gives for the sessions that run on it. */
+function joined(
+  serving: ReadonlyMap<string, readonly string[]>,
+  of: (session: string) => readonly string[],
+): Map<string, Set<string>> {
+  const all = new Map<string, Set<string>>();
+  for (const [name, models] of serving) {
+    for (const model of models) {
+      const own = all.get(model) ?? new Set();
+      all.set(model, own);
+      for (const other of of(name)) own.add(other);
+    }
+  }
+  return all;
 }
 
 function moved(previous: CapacityPlan | undefined, next: CapacityPlan): number {

@@ -61,10 +61,13 @@ test('capacity: the way from any plan to any other is safe at each step (propert
         };
         const before = pooled(workload);
         const after = nexus(other, before);
+        const apart = pooled({ ...other, prefixes: [] }, before);
         for (const [from, to] of [
           [undefined, before],
           [before, after],
           [after, before],
+          [apart, before],
+          [before, apart],
         ] as const) {
           expect(checkSteps(from, to, movesOf(from, to, workload), workload));
         }

@@ -9,9 +9,18 @@ const modelsOf = (host: CapacityHost | undefined): Map<string, number> => {
   return models;
 };
 
+/** Session → the models that it runs on together. */
+const runsOn = (plan: CapacityPlan | undefined): Map<string, string[]> =>
+  new Map(
+    plan?.hosts.flatMap(host =>
+      host.sessions.map(s => [s.name, s.prefix === undefined ? [s.model] : [s.model, s.prefix]] as const),
+    ),
+  );
+
 /**
- * Carries the moves out one by one: memory is never exceeded, a model that both plans serve is always somewhere, and
- * unless something is reported as blocked each host ends with exactly what the next plan gives it.
+ * Carries the moves out one by one: memory is never exceeded, a session that both plans serve has all that it runs on,
+ * of the one plan or of the other, on some host, and unless something is reported as blocked each host ends with
+ * exactly what the next plan gives it.
  */
 export function checkSteps(
   from: CapacityPlan | undefined,
@@ -26,9 +35,10 @@ export function checkSteps(
   for (const id of new Set([...before.keys(), ...after.keys()])) {
     held.set(id, new Set(modelsOf(before.get(id)).keys()));
   }
-  const served = (plan: CapacityPlan | undefined): Set<string> =>
-    new Set(plan?.hosts.flatMap(host => [...modelsOf(host).keys()]));
-  const both = [...served(from)].filter(model => served(to).has(model));
+  const [then, now] = [runsOn(from), runsOn(to)];
+  const both = [...then.keys()].filter(name => now.has(name));
+  const somewhere = (models: readonly string[]): boolean =>
+    [...held.values()].some(each => models.every(model => each.has(model)));
   for (const move of migration.moves) {
     const models = held.get(move.host)!;
     if (move.do === 'load') {
@@ -47,8 +57,9 @@ export function checkSteps(
     }
     if (bytes + ephemeral > host.memoryBytes)
       problems.push(`${move.host}: ${bytes + ephemeral} of ${host.memoryBytes}`);
-    for (const model of both) {
-      if (![...held.values()].some(each => each.has(model))) problems.push(`${model} is nowhere after ${move.host}`);
+    for (const name of both) {
+      if (!somewhere(then.get(name)!) && !somewhere(now.get(name)!))
+        problems.push(`${name} is nowhere after ${move.host}`);
     }
   }
   if (migration.blocked.length > 0) return problems;
