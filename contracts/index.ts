@@ -10,6 +10,7 @@ export * from './messages/dispatch.ts';
 export * from './messages/frame.ts';
 export * from './messages/picture.ts';
 export * from './messages/plan.ts';
+export * from './part.ts';
 export * from './random.ts';
 export * from './schema.ts';
 export * from './subject.ts';

@@ -1,4 +1,5 @@
-import { OneOf, Token, Type, type Static } from '../schema.ts';
+import { CUT_PATTERN } from '../part.ts';
+import { ByteCount, OneOf, Token, Type, type Static } from '../schema.ts';
 
 /**
  * The documents that users write (YAML), told apart by `kind`. Unknown fields are errors here: they are typing mistakes.
@@ -171,6 +172,17 @@ export const ModelDocument = Type.Object(
           ),
           boxes: Type.Optional(
             Type.Number({ minimum: 0, description: 'mean number of boxes it pretends to find (Poisson)' }),
+          ),
+          prefix: Type.Optional(
+            Type.Object(
+              {
+                name: Token('models that declare the same prefix, name and figures, share it'),
+                alphaMs: Type.Number({ minimum: 0 }),
+                betaMs: Type.Number({ minimum: 0 }),
+                persistentMB: Type.Number({ minimum: 0 }),
+              },
+              { ...strict, description: 'what of these figures is a leading part that it shares with other models' },
+            ),
           ),
         },
         { ...strict, description: 'how an emulated device pretends to run it' },
@@ -408,6 +420,23 @@ export type AnyDocument = ModelDocument | QueryDocument | StreamDocument | Clust
 
 // ── What is stored when a model is applied ──────────────────────────────────────────────────────────────────────────
 
+/** A place where a model can be cut in two (`contracts/part.ts`), with what lies on either side. */
+export const Cut = Type.Object({
+  cut: Type.String({ pattern: CUT_PATTERN, description: 'of the structural hash of all that lies before it' }),
+  emulated: Type.Boolean({ description: 'declared for emulated devices, not found in the graph' }),
+  prefixBytes: ByteCount('parameters before the cut'),
+  suffixBytes: ByteCount('parameters behind it'),
+  crossingBytes: Type.Optional(
+    ByteCount('of the tensors that cross it, for one input; absent where shapes are not known'),
+  ),
+  computeShare: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    description: 'of the work of a run that lies before the cut, estimated',
+  }),
+});
+export type Cut = Static<typeof Cut>;
+
 /**
  * A model as the cluster knows it: the document with every file replaced by the SHA-256 of its content in the object store
  * (`file`, `keys`, `labels`, `module` files). `id` is `<name>@<first 12 hex of the SHA-256 of all that defines its answers>`.
@@ -419,5 +448,11 @@ export const StoredModel = Type.Object({
   /** File name in the document → SHA-256 (hex) of its content. */
   files: Type.Record(Type.String(), Type.String({ pattern: '^[0-9a-f]{64}$' })),
   bytes: Type.Integer({ minimum: 0, description: 'of the ONNX file' }),
+  cuts: Type.Optional(
+    Type.Array(Cut, {
+      maxItems: 4096,
+      description: 'in the order of the graph; models with a cut in common can share its prefix',
+    }),
+  ),
 });
 export type StoredModel = Static<typeof StoredModel>;

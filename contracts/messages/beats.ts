@@ -11,13 +11,14 @@ export const RESIDENCY_STATES = ['fetching', 'loading', 'warming', 'resident', '
 export type ResidencyState = (typeof RESIDENCY_STATES)[number];
 
 export const Resident = Type.Object({
-  model: Type.String(),
+  model: Type.String({ description: 'model id, or id of a part' }),
   state: Type.Enum([...RESIDENCY_STATES]),
   batches: Type.Array(Count('batch size that was warmed up'), { maxItems: 64 }),
   lane: Count('lane that it runs in'),
   persistentBytes: ByteCount('P: weights and what stays'),
   ephemeralBytes: ByteCount('E: working memory at the largest planned batch'),
   queued: Count('batches granted and not finished'),
+  wholeBytes: Type.Optional(ByteCount('of a suffix: P that its whole model would take')),
   detail: Type.Optional(Type.String({ maxLength: 1024, description: 'failed: why' })),
 });
 export type Resident = Static<typeof Resident>;
@@ -110,6 +111,7 @@ export const BatcherBeat = Type.Object({
       queued: Count('invocations waiting'),
       granted: Count('invocations granted since start'),
       batches: Count('since start'),
+      mixed: Type.Optional(Count('batches of more than one model, since start')),
       dropped: Count('since start'),
       refused: Count('since start'),
     }),

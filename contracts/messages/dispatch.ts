@@ -70,7 +70,7 @@ export const Outline = Type.Object({
   models: Type.Array(Type.String(), {
     minItems: 1,
     maxItems: 256,
-    description: 'model ids; more than one only in a prefix group',
+    description: 'model ids, or ids of suffixes of one prefix, which run as one batch',
   }),
   routers: Type.Array(Type.String(), { maxItems: 256 }),
   ids: Ids,

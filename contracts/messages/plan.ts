@@ -1,9 +1,9 @@
 import { ByteCount, Count, Ms, RateHz, Type, type Static } from '../schema.ts';
 
-/** Measured cost of one model on one kind of device. */
+/** Measured cost of one model, or of a part of one (part.ts), on one kind of device. A suffix costs what it adds to its prefix. */
 export const Profile = Type.Object({
   v: Type.Literal(1),
-  model: Type.String({ description: 'model id' }),
+  model: Type.String({ description: 'model id, or id of a part' }),
   device: Type.String({ description: 'kind of device' }),
   emulated: Type.Boolean({ description: 'the curve was given, not measured' }),
   points: Type.Array(
@@ -41,12 +41,13 @@ export const PlannedHost = Type.Object({
   kind: Type.String({ description: 'kind of device' }),
   models: Type.Array(
     Type.Object({
-      model: Type.String(),
+      model: Type.String({ description: 'model id, or id of a part' }),
+      of: Type.Optional(Type.String({ description: 'of a prefix: id of a model to take it from; any member will do' })),
       lane: Count('lane that it runs in'),
       batches: Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1, maxItems: 64, description: 'sizes to warm up' }),
-      batchMax: Type.Integer({ minimum: 1 }),
+      batchMax: Type.Integer({ minimum: 1, description: 'of a prefix: of the mixed batch' }),
     }),
-    { maxItems: 1024 },
+    { maxItems: 1024, description: 'what it holds: a suffix only beside its prefix' },
   ),
 });
 export type PlannedHost = Static<typeof PlannedHost>;
@@ -64,7 +65,9 @@ export const Plan = Type.Object({
       hosts: Type.Array(Type.String()),
       sessions: Type.Array(Type.String()),
       groups: Type.Array(Type.Object({ prefix: Type.String(), members: Type.Array(Type.String()) }), {
-        description: 'prefix groups: model ids that share a leading subgraph',
+        description:
+          'prefix groups: model ids that run behind one prefix (its id) on the hosts that hold both; ' +
+          'their sessions share one queue',
       }),
     }),
     { maxItems: 1024 },
@@ -108,7 +111,8 @@ export const Order = Type.Union([
   Type.Object({
     ...Fence,
     verb: Type.Literal('profile'),
-    model: Type.String(),
+    model: Type.String({ description: 'model id, or id of a part' }),
+    of: PlannedHost.properties.models.items.properties.of,
     batchMax: Type.Integer({ minimum: 1 }),
   }),
   Type.Object({ ...Fence, verb: Type.Literal('leave') }),
