@@ -8,7 +8,7 @@
  */
 import { parseArgs } from 'node:util';
 import { checkPlan, movesOf, nexus, pooled, type CapacityPlan, type Workload } from '../../allocator/capacity/index.ts';
-import { intBetween, seededRandom } from '../../contracts/index.ts';
+import { seededRandom } from '../../contracts/index.ts';
 import { machine } from '../lib/machine.ts';
 import { median, quantile, spread, table } from '../lib/stats.ts';
 import { ratesOfTrace, walk } from './rates.ts';
@@ -42,7 +42,7 @@ function quality(workloads: number): void {
   const rows = FAMILIES.map(family => {
     const judged = Array.from({ length: workloads }, (_, i): Judged => {
       const random = seededRandom(seed * 1_000_003 + i);
-      const workload = randomWorkload(family, intBetween(random, 5, 15), base, random);
+      const workload = randomWorkload(family, 5 + 10 * random.next(), base, random);
       const plans = { nexus: nexus(workload), pooled: pooled(workload) };
       for (const plan of [plans.nexus, plans.pooled]) {
         broken.push(...checkPlan(workload, plan).map(why => `${family.name} ${i}, ${plan.policy}: ${why}`));

@@ -3,6 +3,7 @@ import { Host } from '../../actors/prefix-batcher/host.ts';
 import { Pool, type Batch } from '../../actors/prefix-batcher/pool.ts';
 import { curveOf, Fit, hybrid, Lead, type PolicyFactory } from '../../actors/prefix-batcher/policy/index.ts';
 import { Seat } from '../../actors/prefix-batcher/seat.ts';
+import { emulatedBeat } from '../../bench/lib/simulate.ts';
 import type { HostBeat, Progress } from '../../contracts/index.ts';
 
 export interface StandModel {
@@ -134,28 +135,8 @@ const pointAt = ({ alphaMs, betaMs }: StandModel, batch: number) => {
   return { batch, meanMs, stdMs: 0, p99Ms: meanMs, ephemeralBytes: 0, repeats: 1 };
 };
 
+/** Of a host that isn't an emulated one. */
 export function beatOf(models: readonly string[]): HostBeat {
-  const device = {
-    kind: 'gpu',
-    provider: 'emulated',
-    asked: [],
-    tried: [],
-    emulated: false,
-    memoryBytes: 0,
-    threads: 0,
-  };
-  const residents = models.map(model => {
-    return {
-      model,
-      state: 'resident' as const,
-      batches: [],
-      lane: 0,
-      persistentBytes: 0,
-      ephemeralBytes: 0,
-      queued: 0,
-    };
-  });
-  const counts = { batches: 0, invocations: 0, refused: 0, dropped: 0, failed: 0, busyMs: 0, persistentBytes: 0 };
-  const rest = { rssBytes: 0, loopDelayP99Ms: 0, ephemeralBytes: 0, freeInMs: 0, backlog: 0 };
-  return { v: 1, state: 'ready', incarnation: 'a', device, epoch: 1, nonce: 'n', residents, ...counts, ...rest };
+  const beat = emulatedBeat(models);
+  return { ...beat, device: { ...beat.device, emulated: false } };
 }
