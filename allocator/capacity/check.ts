@@ -1,3 +1,4 @@
+import { checkCopies } from './check-copies.ts';
 import { checkLatency } from './check-latency.ts';
 import type { CapacityHost, CapacityPlan, Workload } from './workload.ts';
 
@@ -23,19 +24,15 @@ export function checkPlan(workload: Workload, plan: CapacityPlan): string[] {
 type Offered = Pick<CapacityHost, 'kind' | 'zone' | 'memoryBytes' | 'pricePerHour' | 'revocable'>;
 const termsOf = (o: Offered): string => `${o.kind} ${o.zone} ${o.memoryBytes} ${o.pricePerHour} ${o.revocable}`;
 
-function usedOf(plan: CapacityPlan): Map<string, number> {
-  const used = new Map<string, number>();
-  for (const host of plan.hosts) used.set(termsOf(host), (used.get(termsOf(host)) ?? 0) + 1);
-  return used;
-}
-
 function checkDevices(workload: Workload, plan: CapacityPlan): string[] {
   const problems: string[] = [];
   const ids = new Set(plan.hosts.map(host => host.id));
   if (ids.size !== plan.hosts.length) problems.push('two hosts have one id');
   const offered = new Map<string, number>();
   for (const offer of workload.devices) offered.set(termsOf(offer), (offered.get(termsOf(offer)) ?? 0) + offer.count);
-  for (const [terms, count] of usedOf(plan)) {
+  const used = new Map<string, number>();
+  for (const host of plan.hosts) used.set(termsOf(host), (used.get(termsOf(host)) ?? 0) + 1);
+  for (const [terms, count] of used) {
     const most = Math.floor(offered.get(terms) ?? 0);
     if (count > most) problems.push(`${count} devices of ${terms}, ${most} on offer`);
   }
@@ -87,41 +84,6 @@ function checkService(workload: Workload, plan: CapacityPlan): string[] {
     queries.set(query, isServed);
   }
   for (const { session, reason } of plan.refused) if (reason === '') problems.push(`${session}: refused for no reason`);
-  return problems;
-}
-
-function checkCopies(workload: Workload, plan: CapacityPlan): string[] {
-  const problems: string[] = [];
-  const used = usedOf(plan);
-  const free = (like: CapacityHost): string[] =>
-    workload.devices
-      .filter(o => o.kind === like.kind && o.memoryBytes === like.memoryBytes && !o.revocable)
-      .filter(o => (used.get(termsOf(o)) ?? 0) + 1 <= o.count)
-      .map(o => o.zone);
-  const holders = new Map<string, CapacityHost[]>();
-  for (const host of plan.hosts) {
-    for (const { name } of host.sessions) {
-      const own = holders.get(name);
-      if (own) own.push(host);
-      else holders.set(name, [host]);
-    }
-  }
-  for (const session of workload.sessions) {
-    const hosts = holders.get(session.name);
-    if (!hosts) continue;
-    if (hosts.length < session.replicasMin)
-      problems.push(`${session.name}: ${hosts.length} of ${session.replicasMin} copies`);
-    const zones = new Set(hosts.map(host => host.zone));
-    // A device that several such sessions share can't be in the best zone for each of them.
-    const movable = hosts.every(host => host.pool !== host.id || host.sessions.length === 1);
-    const more = movable && session.replicasMin > zones.size && free(hosts[0]!).some(zone => !zones.has(zone));
-    if (more) problems.push(`${session.name}: in ${zones.size} zone(s), there is a free firm device in another`);
-    if (!hosts.every(host => host.revocable)) continue;
-    const firm = workload.devices.some(
-      o => !o.revocable && o.kind === hosts[0]!.kind && o.memoryBytes === hosts[0]!.memoryBytes && o.count >= 1,
-    );
-    if (firm) problems.push(`${session.name}: all its devices can be revoked`);
-  }
   return problems;
 }
 

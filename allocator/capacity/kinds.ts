@@ -35,6 +35,20 @@ export function choicesOf(unit: Unit, classes: readonly DeviceClass[], workload:
   );
 }
 
+/**
+ * The choices with a device that can't be revoked, and zones for the copies that are asked for, as far as any has them.
+ * `scarce`: all of them, unless one of those has such devices without end.
+ */
+export function suitable(unit: Unit, choices: readonly Choice[], scarce = false): readonly Choice[] {
+  const grade = ({ from: { offers } }: Choice): number =>
+    (offers.some(offer => !offer.revocable) ? unit.replicasMin + 1 : 0) +
+    Math.min(unit.replicasMin, new Set(offers.map(offer => offer.zone)).size);
+  const most = Math.max(...choices.map(grade));
+  const best = choices.filter(choice => grade(choice) === most);
+  const endless = best.some(({ from }) => from.offers.some(offer => !offer.revocable && offer.count === Infinity));
+  return scarce && !endless ? choices : best;
+}
+
 /** With the batches of a pool of a few hosts. */
 function busyAbout(work: Work): number {
   const { curve, deviceMs, rateHz } = work;

@@ -1,11 +1,12 @@
 import { compareText } from '../packing.ts';
 import { admit, inOrder, itemsOf } from './admit.ts';
 import { lowerBound } from './bound.ts';
-import { assignments, choicesOf, type Choice } from './kinds.ts';
-import type { Packer, PlannedPool } from './pack.ts';
+import { assignments, choicesOf, suitable, type Choice } from './kinds.ts';
+import type { Packer } from './pack.ts';
+import { place, type Placement } from './place.ts';
 import { refusal } from './refuse.ts';
 import { settle } from './settle.ts';
-import { classesOf, type DeviceClass } from './supply.ts';
+import { classesOf, leastPriceOf, type DeviceClass } from './supply.ts';
 import { sane, unitOf, unitsOf, type Unit } from './unit.ts';
 import type { CapacityHost, CapacityPlan, RefusedSession, SessionDemand, Workload } from './workload.ts';
 
@@ -89,24 +90,38 @@ export function cheapest(
   packers: readonly Packer[],
   previous: CapacityPlan | undefined,
 ): CapacityHost[] | undefined {
-  const choices = demand.units(sessions).map(unit => demand.choicesOf(unit));
+  const units = demand.units(sessions);
   // A member of a prefix group may have no place without the others.
-  if (choices.some(each => each.length === 0)) return undefined;
-  let best: { pools: PlannedPool[]; price: number } | undefined;
-  const limited = demand.classes.some(from => from.count < Infinity);
+  if (units.some(unit => demand.choicesOf(unit).length === 0)) return undefined;
+  const best = units.map(unit => suitable(unit, demand.choicesOf(unit)));
+  const scarce = units.map(unit => suitable(unit, demand.choicesOf(unit), true));
+  let found = cheapestOf(best, packers);
+  const more = scarce.some((each, i) => each.length > best[i]!.length);
+  if (more && (!found || found.exposed > 0)) found = better(found, cheapestOf(scarce, packers));
+  return found && settle(found, previous);
+}
+
+function cheapestOf(choices: readonly (readonly Choice[])[], packers: readonly Packer[]): Placement | undefined {
+  const hasFirm = (from: DeviceClass): boolean => from.offers.some(offer => !offer.revocable);
+  const bare = choices.filter(each => !each.some(choice => hasFirm(choice.from)));
+  const exposedLeast = bare.reduce((sum, each) => sum + each[0]!.work.unit.members.length, 0);
+  let best: Placement | undefined;
   for (const packer of packers) {
     for (const given of assignments(choices)) {
       const leastPrice = (): number =>
-        [...given].reduce((sum, [from, works]) => sum + packer.least(works, from) * from.pricePerHour, 0);
-      if (best && leastPrice() >= best.price - 1e-9) continue;
-      const pools = [...given].flatMap(([from, works]) => packer.pack(works, from));
-      const price = pools.reduce((sum, pool) => sum + pool.hosts * pool.from.pricePerHour, 0);
-      if (best && price >= best.price - 1e-9) continue;
-      if (limited && settle(pools, undefined) === undefined) continue;
-      best = { pools, price };
+        [...given].reduce((sum, [from, works]) => sum + leastPriceOf(from, packer.least(works, from)), 0);
+      if (best && best.exposed <= exposedLeast && leastPrice() >= best.pricePerHour - 1e-9) continue;
+      best = better(best, place([...given].flatMap(([from, works]) => packer.pack(works, from))));
     }
   }
-  return best && settle(best.pools, previous);
+  return best;
+}
+
+/** Fewer sessions without a firm device, then the lower price; the first of equal ones. */
+function better(a: Placement | undefined, b: Placement | undefined): Placement | undefined {
+  if (!a || !b) return a ?? b;
+  if (a.exposed !== b.exposed) return a.exposed < b.exposed ? a : b;
+  return b.pricePerHour < a.pricePerHour - 1e-9 ? b : a;
 }
 
 /** Serves whom it can, most urgent first; says who is refused, and why. */
@@ -182,9 +197,8 @@ function degraded({ sessions }: Demand, hosts: readonly CapacityHost[]): string[
     const own = zones.get(name);
     if (!own) return [];
     const notes: string[] = [];
-    if (own.size < replicasMin)
-      notes.push(`${name}: ${replicasMin} copies in ${own.size} zone(s), no more are on offer`);
-    if (!firm.has(name)) notes.push(`${name}: all its devices can be revoked, no others are on offer`);
+    if (own.size < replicasMin) notes.push(`${name}: ${replicasMin} copies in ${own.size} zone(s), no more are left`);
+    if (!firm.has(name)) notes.push(`${name}: all its devices can be revoked, no others are left`);
     return notes;
   });
 }

@@ -1,7 +1,8 @@
 import { compareText } from '../packing.ts';
 import type { PlannedPool } from './pack.ts';
+import type { Placement } from './place.ts';
 import { memberBatch } from './prefix.ts';
-import { Stock, termsOf } from './supply.ts';
+import { termsOf } from './supply.ts';
 import type { CapacityHost, CapacityPlan, DeviceOffer } from './workload.ts';
 
 type Entry = CapacityHost['sessions'][number];
@@ -14,36 +15,15 @@ interface Slot {
 }
 
 /**
- * Planned pools on devices that are on offer; undefined where there are not enough. A host of the previous plan keeps
- * its id, and gets the pool with which it has most models in common, so that the fewest are loaded.
+ * Placed pools as hosts. A host of the previous plan keeps its id, and gets the pool with which it has most models in
+ * common, so that the fewest are loaded.
  */
-export function settle(pools: readonly PlannedPool[], previous: CapacityPlan | undefined): CapacityHost[] | undefined {
-  const stock = new Stock();
-  const slots: Slot[] = [];
-  // Those who need most devices in different zones choose first.
-  const order = [...pools.keys()].sort((a, b) => pools[b]!.spread - pools[a]!.spread || a - b);
-  const zonesOf = new Map<string, Set<string>>();
-  for (const index of order) {
-    const pool = pools[index]!;
-    const spread = pool.hosts === 1 && pool.spread > 1 ? zonesUsed(pool, zonesOf) : undefined;
-    const offers = spread
-      ? stock.pickOutside(
-          pool.from,
-          spread,
-          pool.parts.every(part => zonesOf.has(part.unit.name)),
-        )
-      : stock.pick(pool.from, pool.hosts, pool.spread);
-    if (!offers) return undefined;
-    for (const part of pool.parts) {
-      if (part.unit.replicasMin < 2) continue;
-      const zones = zonesOf.get(part.unit.name) ?? new Set();
-      for (const offer of offers) zones.add(offer.zone);
-      zonesOf.set(part.unit.name, zones);
-    }
+export function settle({ pools, offers }: Placement, previous: CapacityPlan | undefined): CapacityHost[] {
+  const slots = pools.flatMap((pool, index): Slot[] => {
     const entries = entriesOf(pool);
     const models = new Set(entries.flatMap(e => (e.prefix === undefined ? [e.model] : [e.model, e.prefix])));
-    for (const offer of offers) slots.push({ pool: index, offer, entries, models });
-  }
+    return offers[index]!.map(offer => ({ pool: index, offer, entries, models }));
+  });
   const ids = identified(slots, previous);
   const names = named(slots, ids, pools, previous);
   const hosts = slots.map((slot, i): CapacityHost => {
@@ -63,9 +43,6 @@ export function settle(pools: readonly PlannedPool[], previous: CapacityPlan | u
   });
   return hosts.sort((a, b) => byNumber(a.id, b.id));
 }
-
-const zonesUsed = (pool: PlannedPool, zonesOf: ReadonlyMap<string, ReadonlySet<string>>): Set<string> =>
-  new Set(pool.parts.flatMap(part => [...(zonesOf.get(part.unit.name) ?? [])]));
 
 export function entriesOf(pool: PlannedPool): Entry[] {
   const entries = pool.parts.flatMap(({ unit, rateHz, batch, latencyMs }): Entry[] => {

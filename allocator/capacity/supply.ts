@@ -45,6 +45,19 @@ export function classesOf(devices: readonly DeviceOffer[]): DeviceClass[] {
   return classes.sort((a, b) => a.pricePerHour - b.pricePerHour || compareText(a.key, b.key));
 }
 
+/** What so many devices of a class cost at least; a part of one costs that part. */
+export function leastPriceOf(from: DeviceClass, devices: number): number {
+  let left = devices;
+  let price = 0;
+  for (const offer of from.offers) {
+    const part = Math.min(left, Math.floor(offer.count));
+    price += part * offer.pricePerHour;
+    left -= part;
+    if (left <= 0) break;
+  }
+  return price;
+}
+
 /** What of each offer is left while hosts are picked. */
 export class Stock {
   private readonly left = new Map<DeviceOffer, number>();
@@ -53,41 +66,23 @@ export class Stock {
     return this.left.get(offer) ?? Math.floor(offer.count);
   }
 
-  private take(offer: DeviceOffer): DeviceOffer {
+  take(offer: DeviceOffer): void {
     this.left.set(offer, this.of(offer) - 1);
-    return offer;
   }
 
-  /**
-   * Devices for a pool: the first can't be revoked (unless all offers can), the first `spread` are in different zones
-   * as far as there are zones, the others are the cheapest. Undefined: not enough of them.
-   */
-  pick(from: DeviceClass, count: number, spread: number): DeviceOffer[] | undefined {
-    const firm = from.offers.some(offer => !offer.revocable);
-    const picked: DeviceOffer[] = [];
-    const zones = new Set<string>();
-    for (let i = 0; i < count; i++) {
-      const usable = from.offers.filter(offer => this.of(offer) > 0 && (i > 0 || !firm || !offer.revocable));
-      const fresh = i > 0 && i < spread ? usable.filter(offer => !zones.has(offer.zone)) : [];
-      const offer = fresh[0] ?? usable[0];
-      if (!offer) {
-        for (const back of picked) this.left.set(back, this.of(back) + 1);
-        return undefined;
+  giveBack(offer: DeviceOffer): void {
+    this.left.set(offer, this.of(offer) + 1);
+  }
+
+  /** Takes the cheapest that are left; undefined: not so many are. */
+  cheapest(from: DeviceClass, count: number): DeviceOffer[] | undefined {
+    const taken: DeviceOffer[] = [];
+    for (const offer of from.offers) {
+      for (let left = this.of(offer); left > 0 && taken.length < count; left--) {
+        this.take(offer);
+        taken.push(offer);
       }
-      picked.push(this.take(offer));
-      zones.add(offer.zone);
     }
-    return picked;
-  }
-
-  /**
-   * One device for sessions that have copies in these zones: in another zone where there is one. The first copy of a
-   * session can't be on a device that may be revoked; `copies`: all of them have one elsewhere.
-   */
-  pickOutside(from: DeviceClass, zones: ReadonlySet<string>, copies: boolean): DeviceOffer[] | undefined {
-    const firm = from.offers.some(offer => !offer.revocable) && !copies;
-    const usable = from.offers.filter(offer => this.of(offer) > 0 && (!firm || !offer.revocable));
-    const offer = usable.find(each => !zones.has(each.zone)) ?? usable[0];
-    return offer && [this.take(offer)];
+    return taken.length === count ? taken : undefined;
   }
 }
