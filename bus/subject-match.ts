@@ -38,3 +38,15 @@ export function subjectMatches(pattern: string, subject: string): boolean {
   }
   return wanted.length === got.length;
 }
+
+/** Whether every subject that fits the second pattern fits the first. */
+export function subjectCovers(wide: string, narrow: string): boolean {
+  const wides = wide.split('.');
+  const narrows = narrow.split('.');
+  for (let i = 0; i < wides.length; i++) {
+    if (wides[i] === '>') return narrows.length > i;
+    if (i >= narrows.length || narrows[i] === '>') return false;
+    if (wides[i] !== '*' && wides[i] !== narrows[i]) return false;
+  }
+  return wides.length === narrows.length;
+}

@@ -62,6 +62,11 @@ export interface Bus {
   keyValue(bucket: string, options?: { history?: number; memory?: boolean }): Promise<KeyValue>;
   /** Opens a bucket of large objects, creating it if need be. @throws StorageUnavailableError */
   objectStore(bucket: string): Promise<ObjectStore>;
+  /**
+   * Opens a journal, creating it if need be; subjects that it doesn't cover yet are added.
+   * @throws StorageUnavailableError, ConfigError when another journal stores one of the subjects
+   */
+  journal(name: string, settings: JournalSettings): Promise<Journal>;
   onStatus(listener: (status: BusStatus) => void): Cancel;
   /** Resolves when all that was published has reached the server. @throws DisconnectedError */
   flush(): Promise<void>;
@@ -112,4 +117,69 @@ export interface ObjectStore {
   delete(name: string): Promise<void>;
   /** Names with sizes in bytes. */
   list(): Promise<{ name: string; bytes: number }[]>;
+}
+
+export interface JournalSettings {
+  /** What is published on these (wildcards allowed) is stored. */
+  readonly subjects: readonly string[];
+  /** `until-read`: until every reader has acknowledged it, at once where there is none; `until-old`: for `maxAgeMs`. */
+  readonly keep: 'until-read' | 'until-old';
+  /** `until-read`: beyond it nothing is stored and {@link Journal.append} fails; `until-old`: beyond it the oldest go. */
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
+  /** Within this time a second append with the same id is not stored. At most `maxAgeMs`. */
+  readonly dedupeMs: number;
+}
+
+/** Messages of some subjects, stored by the server; plain subscribers of these subjects get them too. */
+export interface Journal {
+  readonly name: string;
+  /** Another one when the journal was lost and made anew: sequences begin again then. */
+  readonly incarnation: string;
+  /**
+   * Publishes, and resolves when the message is stored.
+   * @throws StorageUnavailableError (also when it is full), PayloadTooLargeError
+   */
+  append(subject: string, data: Uint8Array, options?: { id?: string }): Promise<{ duplicate: boolean }>;
+  /**
+   * Reads what is stored from the time on when this reader was first opened by anybody: each message goes to one of those
+   * who have the reader open, again after `ackWaitMs` without acknowledgement. Goes on by itself after interruptions of any
+   * kind. @throws StorageUnavailableError when it can't be opened
+   */
+  read(reader: ReaderSettings, deliver: (entry: JournalEntry) => void): Promise<JournalReader>;
+  /** Forgets a reader and what it has not read; nothing happens when there is none. @throws StorageUnavailableError */
+  removeReader(name: string): Promise<void>;
+}
+
+export interface ReaderSettings {
+  readonly name: string;
+  /** Of those of the journal. */
+  readonly subjects: readonly string[];
+  readonly ackWaitMs: number;
+  /** Delivered here and neither acknowledged nor given back, at most. */
+  readonly heldMax: number;
+}
+
+export interface JournalReader {
+  /** Takes nothing new. What was delivered can still be acknowledged. */
+  close(): Promise<void>;
+}
+
+/** A stored message in the hands of one who reads it. Data is the reader's own. */
+export interface JournalEntry {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: Headers | undefined;
+  /** Place in the journal; unique in its incarnation. */
+  readonly sequence: number;
+  /** 1 at the first delivery. */
+  readonly attempt: number;
+  /** Since it was stored, by the server's clock and ours; 0 or more. */
+  readonly ageMs: number;
+  /** Done: it doesn't come again, unless the connection is lost at this moment. */
+  ack(): void;
+  /** Not done: it comes again after this time, here or elsewhere. */
+  retry(delayMs: number): void;
+  /** Still at it: `ackWaitMs` begins anew. */
+  working(): void;
 }

@@ -9,11 +9,14 @@ import {
   type Cancel,
   type Clock,
   type Headers,
+  type Journal,
+  type JournalSettings,
   type KeyValue,
   type ObjectStore,
 } from '../../contracts/index.ts';
 import { StatusListeners } from '../status.ts';
 import { assertSubscribable } from '../subject-match.ts';
+import { LocalJournal, type StoreOutcome } from './journal.ts';
 import { LocalSubscription } from './subscription.ts';
 import type { Storage } from './storage.ts';
 
@@ -31,7 +34,7 @@ export interface Hub {
     data: Uint8Array,
     headers: Headers | undefined,
     reply: string | undefined,
-  ): void;
+  ): StoreOutcome | undefined;
   add(subscription: LocalSubscription): void;
   remove(subscription: LocalSubscription): void;
   leave(client: LocalBus): void;
@@ -159,6 +162,14 @@ export class LocalBus implements Bus {
 
   async objectStore(bucket: string): Promise<ObjectStore> {
     return this.#hub.storage.objectStore(this, bucket);
+  }
+
+  async journal(name: string, settings: JournalSettings): Promise<Journal> {
+    const { storage } = this.#hub;
+    const state = await storage.journal(this, name, settings);
+    return new LocalJournal(state, storage, this, (subject, data, headers) =>
+      this.#hub.send(this, subject, data, headers, undefined),
+    );
   }
 
   /** @throws StorageUnavailableError */

@@ -2,6 +2,7 @@ import { PayloadTooLargeError, type Bus, type Clock, type Headers, type Random }
 import { assertHeaders, headerBytes } from '../headers.ts';
 import { assertPublishable } from '../subject-match.ts';
 import { LocalBus, NO_RESPONDERS, type Hub } from './client.ts';
+import type { StoreOutcome } from './journal.ts';
 import { Link, type Cargo, type LinkPolicy } from './link.ts';
 import { RoutingTable } from './routing.ts';
 import { Storage } from './storage.ts';
@@ -133,22 +134,21 @@ class LocalNetwork implements Network, Hub {
     data: Uint8Array,
     headers: Headers | undefined,
     reply: string | undefined,
-  ): void {
+  ): StoreOutcome | undefined {
     assertPublishable(subject);
     if (headers) assertHeaders(headers);
     const bytes = data.byteLength + (headers ? headerBytes(headers) : 0);
     if (bytes > this.maxPayloadBytes) {
       throw new PayloadTooLargeError({ where: subject, bytes, maxBytes: this.maxPayloadBytes });
     }
-    if (!from.connected) return;
+    if (!from.connected) return undefined;
     const { plain, groups } = this.#table.route(subject);
-    if (plain.length === 0 && groups.length === 0) {
-      if (reply !== undefined) this.#answerNobodyListens(from, reply);
-      return;
-    }
+    if (plain.length === 0 && groups.length === 0 && reply !== undefined) this.#answerNobodyListens(from, reply);
+    if (plain.length === 0 && groups.length === 0 && !this.storage.captures(subject)) return undefined;
     const facts = { subject, data: new Uint8Array(data), headers: headers && Object.freeze({ ...headers }), reply };
     for (const subscription of plain) this.#carry(from, subscription, facts, bytes);
     for (const { queue, members } of groups) this.#carry(from, this.#pick(queue, members), facts, bytes);
+    return this.storage.capture(facts);
   }
 
   #carry(

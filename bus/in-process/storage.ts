@@ -1,5 +1,14 @@
-import { sleep, StorageUnavailableError, type Clock, type KeyValue, type ObjectStore } from '../../contracts/index.ts';
+import {
+  ConfigError,
+  sleep,
+  StorageUnavailableError,
+  type Clock,
+  type JournalSettings,
+  type KeyValue,
+  type ObjectStore,
+} from '../../contracts/index.ts';
 import { assertBucket } from '../keys.ts';
+import { JournalState, type Stored, type StoreOutcome } from './journal.ts';
 import { Bucket, LocalKeyValue } from './key-value.ts';
 import { LocalObjectStore } from './object-store.ts';
 
@@ -15,6 +24,7 @@ export class Storage {
   readonly #latencyMs: number;
   readonly #buckets = new Map<string, { bucket: Bucket; memory: boolean }>();
   readonly #objects = new Map<string, Map<string, Uint8Array>>();
+  readonly #journals = new Map<string, JournalState>();
   #available = true;
 
   constructor(clock: Clock, latencyMs: number) {
@@ -29,11 +39,13 @@ export class Storage {
   setAvailable(available: boolean): void {
     this.#available = available;
     for (const { bucket } of this.#buckets.values()) bucket.catchUp();
+    for (const journal of this.#journals.values()) journal.catchUp();
   }
 
   /** A client came or went: its watches read again. */
   connectionChanged(user: StorageUser): void {
     for (const { bucket } of this.#buckets.values()) bucket.catchUp(user);
+    for (const journal of this.#journals.values()) journal.catchUp();
   }
 
   loseMemory(): void {
@@ -78,5 +90,34 @@ export class Storage {
       if (!objects) this.#objects.set(name, (objects = new Map()));
       return new LocalObjectStore(name, objects, this, user);
     });
+  }
+
+  async journal(user: StorageUser, name: string, settings: JournalSettings): Promise<JournalState> {
+    assertBucket(name);
+    return this.run(user, `journal ${name}`, () => {
+      for (const other of this.#journals.values()) {
+        if (other.name === name || !other.overlaps(settings.subjects)) continue;
+        throw new ConfigError(`journal ${name}: ${other.name} stores some of ${settings.subjects.join(', ')}`);
+      }
+      let journal = this.#journals.get(name);
+      if (!journal) this.#journals.set(name, (journal = new JournalState(name, `${name}-1`, settings, this)));
+      journal.cover(settings.subjects);
+      return journal;
+    });
+  }
+
+  captures(subject: string): boolean {
+    return this.#journalOf(subject) !== undefined;
+  }
+
+  /** A message reached the server. Undefined: no journal stores it, or storage is away. */
+  capture(message: Stored): StoreOutcome | undefined {
+    return this.#journalOf(message.subject)?.store(message);
+  }
+
+  #journalOf(subject: string): JournalState | undefined {
+    if (!this.#available) return undefined;
+    for (const journal of this.#journals.values()) if (journal.takes(subject)) return journal;
+    return undefined;
   }
 }

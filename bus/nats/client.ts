@@ -10,6 +10,8 @@ import {
   type Cancel,
   type Clock,
   type Headers,
+  type Journal,
+  type JournalSettings,
   type KeyValue,
   type Log,
   type ObjectStore,
@@ -20,6 +22,7 @@ import { StatusListeners } from '../status.ts';
 import { assertPublishable, assertSubscribable } from '../subject-match.ts';
 import { connectionFailure, requestFailure } from './errors.ts';
 import { toMsgHdrs } from './headers.ts';
+import { openJournal } from './journal.ts';
 import { openKeyValue } from './key-value.ts';
 import { NatsMessage } from './message.ts';
 import { openObjectStore } from './object-store.ts';
@@ -73,7 +76,7 @@ export class NatsBus implements Bus {
     assertPublishable(subject);
     if (reply !== undefined) assertPublishable(reply);
     const natsHeaders = headers && toMsgHdrs(headers);
-    this.#assertSize(subject, data, headers);
+    this.assertSize(subject, data, headers);
     if (!this.#connected) return false;
     this.nc.publish(subject, data, {
       ...(natsHeaders ? { headers: natsHeaders } : {}),
@@ -93,7 +96,7 @@ export class NatsBus implements Bus {
           this.log.error('a subscription was refused', { subject, error: describeError(error) });
           return;
         }
-        this.#guarded(subject, () => deliver(new NatsMessage(message, this)));
+        this.guarded(subject, () => deliver(new NatsMessage(message, this)));
       },
     });
     const subscription = new NatsSubscription(subject, queue, inner, this, () =>
@@ -137,6 +140,10 @@ export class NatsBus implements Bus {
 
   async objectStore(bucket: string): Promise<ObjectStore> {
     return openObjectStore(this, bucket);
+  }
+
+  async journal(name: string, settings: JournalSettings): Promise<Journal> {
+    return openJournal(this, name, settings);
   }
 
   /** @throws StorageUnavailableError at once where an operation would only run into its timeout */
@@ -190,19 +197,20 @@ export class NatsBus implements Bus {
 
   #assertSendable(subject: string, data: Uint8Array, headers: Headers | undefined): void {
     assertPublishable(subject);
-    this.#assertSize(subject, data, headers);
+    this.assertSize(subject, data, headers);
     if (!this.#connected)
       throw new DisconnectedError(`can't ask on ${subject}: ${this.#name} is not connected to NATS`);
   }
 
-  #assertSize(subject: string, data: Uint8Array, headers: Headers | undefined): void {
+  /** @throws PayloadTooLargeError */
+  assertSize(subject: string, data: Uint8Array, headers: Headers | undefined): void {
     const bytes = data.byteLength + (headers ? headerBytes(headers) : 0);
     const maxBytes = this.maxPayloadBytes;
     if (bytes > maxBytes) throw new PayloadTooLargeError({ where: subject, bytes, maxBytes });
   }
 
   /** What throws inside the client's parser would end the connection. */
-  #guarded(subject: string, deliver: () => void): void {
+  guarded(subject: string, deliver: () => void): void {
     try {
       deliver();
     } catch (error) {

@@ -14,6 +14,8 @@ import {
 const WRONG_LAST_REVISION = 10_071;
 const STREAM_NOT_FOUND = 10_059;
 const STREAM_NAME_IN_USE = 10_058;
+const SUBJECTS_OVERLAP = 10_065;
+const CONSUMER_NOT_FOUND = 10_014;
 
 const codeOf = (error: unknown): string | undefined => (error instanceof NatsError ? error.code : undefined);
 const apiCodeOf = (error: unknown): number | undefined =>
@@ -79,6 +81,10 @@ export function connectionFailure(error: unknown, what: string): unknown {
   }
 }
 
+/** As {@link storageFailure}, for a journal. */
+export const journalFailure = (error: unknown, journal: string, what: string): unknown =>
+  isSubjectTaken(error) ? error : storageFailure(error, `journal ${journal}`, what);
+
 export function storageFailure(error: unknown, bucket: string, what: string): unknown {
   if (error instanceof DisconnectedError) {
     return new StorageUnavailableError(`${bucket}, ${what}: the connection to NATS is gone`, { cause: error });
@@ -95,6 +101,14 @@ export function storageFailure(error: unknown, bucket: string, what: string): un
 /** The stream behind a bucket is gone: an operation on it finds nobody, or says so. Nothing was written then. */
 export const isBucketGone = (error: unknown): boolean =>
   apiCodeOf(error) === STREAM_NOT_FOUND || codeOf(error) === ErrorCode.NoResponders;
+
+/** Nothing was stored: there is no such stream (any more). */
+export const isStreamGone = (error: unknown): boolean => isBucketGone(error);
+
+export const isConsumerGone = (error: unknown): boolean => apiCodeOf(error) === CONSUMER_NOT_FOUND;
+
+/** Another stream stores what this one was to store. */
+export const isSubjectTaken = (error: unknown): boolean => apiCodeOf(error) === SUBJECTS_OVERLAP;
 
 /** Another client made the same bucket at this moment, with other settings. */
 export const isBucketTaken = (error: unknown): boolean => apiCodeOf(error) === STREAM_NAME_IN_USE;
