@@ -187,7 +187,7 @@ function named(
 }
 
 /** host-2 before host-10. */
-function byNumber(a: string, b: string): number {
+export function byNumber(a: string, b: string): number {
   const [stemA, endA] = split(a);
   const [stemB, endB] = split(b);
   return compareText(stemA, stemB) || endA - endB || compareText(a, b);

@@ -1,6 +1,6 @@
 import { isTight } from '../packing.ts';
 import { hostsOf, poolOfShared, type Packer, type PlannedPool } from './pack.ts';
-import { squishy } from './squishy.ts';
+import { roomy } from './roomy.ts';
 import { byUrgency, staggered, type Headroom, type SharedPool } from './stagger.ts';
 import type { DeviceClass } from './supply.ts';
 import { leastEachMs, tableOf } from './table.ts';
@@ -92,12 +92,12 @@ function bins(bundles: readonly Bundle[], memoryBytes: number, order: (a: Bundle
 }
 
 /** One pool, or independent devices where these are fewer. Works sorted by urgency. */
-function smallest(works: readonly Work[], from: DeviceClass, headroom: Headroom): PlannedPool[] {
+export function smallest(works: readonly Work[], from: DeviceClass, headroom: Headroom): PlannedPool[] {
   const pool = sizePool(works, from.memoryBytes, headroom);
   const idle = !pool || pool.hosts <= SQUISHY_HOSTS_MAX || pool.busy < IDLE * pool.hosts;
   const few = works.length <= SQUISHY_WORKS_MAX && idle;
   if (pool && !few) return [poolOfShared(pool, from)];
-  const alone = few ? squishy.pack(works, from) : undefined;
+  const alone = few ? roomy.pack(works, from) : undefined;
   if (pool && (!alone || pool.hosts <= alone.length)) return [poolOfShared(pool, from)];
   if (alone) return alone;
   // Too many to take turns, and some too urgent: the urgent half and the rest apart.

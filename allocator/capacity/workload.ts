@@ -62,6 +62,8 @@ export interface CapacityPlan {
   readonly bound: Bound;
   readonly hosts: readonly CapacityHost[];
   readonly refused: readonly RefusedSession[];
+  /** What the last plan from scratch cost, over its lower bound; absent: this plan is from scratch. */
+  readonly scratchRatio?: number;
   /** Sentences for people: what was odd in the input, what is degraded. */
   readonly notes: readonly string[];
 }
@@ -100,6 +102,8 @@ export interface CapacityHost {
     readonly prefixBatch?: number;
     readonly batch: number;
     readonly rateHz: number;
+    /** The rate that its hosts were sized for, where that is another one: rates wander, hosts stay. */
+    readonly sizedHz?: number;
     /** Worst case by the plan's own model, from arrival to answer. */
     readonly latencyMs: number;
   }[];
