@@ -17,8 +17,10 @@ export interface Prepared {
 
 /** What one run gave. `outputs[i]` belongs to the i-th input; an error there concerns that input alone. */
 export interface RunResult {
-  /** Time on the device, without queueing, pre- and postprocessing. */
+  /** Time on the device, without queueing, pre- and postprocessing. Of a suffix: without its prefix. */
   readonly runMs: number;
+  /** Of a suffix: what its prefix took before it, with whatever else ran in that batch. */
+  readonly prefixMs?: number;
   readonly outputs: readonly (Output | Error)[];
 }
 
@@ -42,6 +44,41 @@ export interface LoadedModel {
   release(): Promise<void>;
 }
 
+/** What is left of a model behind a prefix. Its inputs are those of the whole model; a run by itself runs the prefix, too. */
+export interface LoadedSuffix extends LoadedModel {
+  /** P that the whole model would take. */
+  readonly wholeBytes: number;
+}
+
+/** The inputs that one suffix gets in a mixed batch. */
+export interface Member {
+  /** Id of the suffix. */
+  readonly suffix: string;
+  readonly inputs: readonly Prepared[];
+}
+
+export interface MixedResult {
+  /** Time on the device, of all parts together. */
+  readonly runMs: number;
+  /** In the order of the members; a suffix that fails concerns nobody else. */
+  readonly members: readonly (RunResult | Error)[];
+}
+
+/**
+ * What several models have in common up to a cut. Its inputs are prepared as those of the model that it was taken from; a run
+ * of them (to warm up, to measure) gives no outputs.
+ */
+export interface LoadedPrefix extends LoadedModel {
+  /** Loads the rest of a model. @throws ModelError when that model doesn't have this prefix, or is corrupt; DeviceError */
+  loadSuffix(model: ModelFiles, options: { readonly batchMax: number }): Promise<LoadedSuffix>;
+  /**
+   * Runs the prefix once on all inputs (1 ≤ number ≤ its batchMax), then each suffix on its slice (≤ the suffix's batchMax). Every
+   * input gets what it would get alone.
+   * @throws ModelError when the prefix fails, DeviceError when the device is gone
+   */
+  runMixed(members: readonly Member[]): Promise<MixedResult>;
+}
+
 /**
  * One accelerator (or the CPU) owned by this process. Two kinds: `onnx` (onnxruntime in a worker thread that owns the
  * sessions) and `emulated` (takes the profile's time on the clock; same queueing, same memory accounts).
@@ -50,6 +87,12 @@ export interface Device {
   readonly report: DeviceReport;
   /** @throws ModelError (corrupt file, wrong tensor names, …), DeviceError */
   load(model: ModelFiles, options: { readonly batchMax: number }): Promise<LoadedModel>;
+  /**
+   * Loads what `model` computes before a cut (12 hex digits, contracts/part.ts), shared by all models with this cut. To be
+   * released after its suffixes.
+   * @throws ModelError when it has no such cut, DeviceError
+   */
+  loadPrefix(model: ModelFiles, options: { readonly cut: string; readonly batchMax: number }): Promise<LoadedPrefix>;
   /** Resolves with the reason if the device breaks by itself; the process should then end. */
   readonly lost: Promise<Error>;
   /** Releases everything; waits for the run under way. */

@@ -1,4 +1,15 @@
-export type { Device, LoadedModel, ModelFiles, Prepared, RunResult } from './device.ts';
+export type {
+  Device,
+  LoadedModel,
+  LoadedPrefix,
+  LoadedSuffix,
+  Member,
+  MixedResult,
+  ModelFiles,
+  Prepared,
+  RunResult,
+} from './device.ts';
+export { declaredCut } from './emulated/curve.ts';
 export { openEmulatedDevice, type EmulatedOptions, type EmulatedSettings } from './emulated/device.ts';
 export { decode, encodeJpeg, imaging, thumbnail, type Pixels } from './imaging.ts';
 export { modelFilesFromDisk, modelFilesFromStore, packModel } from './model-files.ts';

@@ -34,4 +34,11 @@ export function checkManifest(document: ModelDocument): void {
     refuse('postprocess.kind', 'text-boxes are found in pictures, but the input is tensors');
   if (emulation && !(emulation.alphaMs + emulation.betaMs > 0))
     refuse('emulation', 'takes no time', 'alphaMs + betaMs must be above 0');
+  for (const field of ['alphaMs', 'betaMs', 'persistentMB'] as const) {
+    const part = emulation?.prefix?.[field] ?? 0;
+    const whole = emulation?.[field] ?? 0;
+    if (part > whole) refuse(`emulation.prefix.${field}`, `${part} is more than the ${whole} of the whole model`);
+  }
+  if (emulation?.prefix && !(emulation.prefix.alphaMs + emulation.prefix.betaMs > 0))
+    refuse('emulation.prefix', 'takes no time', 'alphaMs + betaMs must be above 0');
 }

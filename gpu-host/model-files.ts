@@ -12,6 +12,7 @@ import {
   type StoredModel,
 } from '../contracts/index.ts';
 import type { ModelFiles } from './device.ts';
+import { declaredCut } from './emulated/curve.ts';
 import { checkManifest } from './manifest.ts';
 
 const NPM = 'npm:';
@@ -92,7 +93,9 @@ export async function packModel(
   const bytes = contents.get(files[document.file]!)!.byteLength;
   if (bytes === 0) throw new ConfigError(`${document.file} is empty`, { field: 'file' });
   const digest = sha256(Buffer.from(canonical({ document, files })));
-  return { stored: { v: 1, id: `${document.name}@${digest.slice(0, 12)}`, document, files, bytes }, contents };
+  const declared = declaredCut(document);
+  const cuts = declared ? { cuts: [declared] } : {};
+  return { stored: { v: 1, id: `${document.name}@${digest.slice(0, 12)}`, document, files, bytes, ...cuts }, contents };
 }
 
 /** The files of a model that was packed and is still in memory. */

@@ -1,4 +1,4 @@
-import { ModelError, type Clock, type Profile } from '../contracts/index.ts';
+import { isSuffix, ModelError, type Clock, type Profile } from '../contracts/index.ts';
 import type { Device, LoadedModel, Prepared, RunResult } from './device.ts';
 
 export interface ProfileProgress {
@@ -93,7 +93,7 @@ export async function measureProfile(device: Device, model: LoadedModel, options
   };
 }
 
-/** Medians of what one input costs before and after its run. */
+/** Medians of what one input costs before and after its run. A suffix's is prepared before its prefix, which counts it. */
 async function measureAround(model: LoadedModel, clock: Clock): Promise<{ preMs: number; postMs: number }> {
   const pre: number[] = [];
   const post: number[] = [];
@@ -101,9 +101,9 @@ async function measureAround(model: LoadedModel, clock: Clock): Promise<{ preMs:
     const startMs = clock.nowMs();
     const input = await model.blank();
     const readyMs = clock.nowMs();
-    const { runMs } = await model.run([input]);
-    pre.push(readyMs - startMs);
-    post.push(Math.max(0, clock.nowMs() - readyMs - runMs));
+    const { runMs, prefixMs = 0 } = await model.run([input]);
+    pre.push(isSuffix(model.id) ? 0 : readyMs - startMs);
+    post.push(Math.max(0, clock.nowMs() - readyMs - prefixMs - runMs));
   }
   const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;
   return { preMs: median(pre), postMs: median(post) };

@@ -1,5 +1,5 @@
 import type { Clock, Payload } from '../contracts/index.ts';
-import type { Device, LoadedModel, Prepared, RunResult } from './device.ts';
+import type { Device, LoadedModel, LoadedPrefix, Prepared, RunResult } from './device.ts';
 import { Lane } from './lane.ts';
 import { ownPayload, payloadBytes } from './payload.ts';
 
@@ -12,33 +12,75 @@ type Kept = Prepared & ({ readonly payload: Payload } | { readonly ready: Prepar
  */
 export function withoutOverlap(device: Device, clock: Clock): Device {
   const lane = new Lane();
-  return { ...device, load: async (model, options) => preparingLate(await device.load(model, options), lane, clock) };
+  return {
+    ...device,
+    load: async (model, options) => preparingLate(await device.load(model, options), lane, clock),
+    loadPrefix: async (model, options) => prefixPreparingLate(await device.loadPrefix(model, options), lane, clock),
+  };
 }
 
-const preparingLate = (model: LoadedModel, lane: Lane, clock: Clock): LoadedModel => ({
+const preparingLate = <M extends LoadedModel>(model: M, lane: Lane, clock: Clock): M => ({
   ...model,
   prepare: async (payload): Promise<Kept> => ({ bytes: payloadBytes(payload), payload: ownPayload(payload).payload }),
   blank: async (): Promise<Kept> => {
     const ready = await model.blank();
     return { bytes: ready.bytes, ready };
   },
-  run: inputs => lane.add(() => prepareAndRun(model, inputs as readonly Kept[], clock)),
+  run: inputs =>
+    lane.add(async () => {
+      const startedMs = clock.nowMs();
+      const late = await prepareNow(model, inputs);
+      const prepareMs = clock.nowMs() - startedMs;
+      const ran = late.prepared.length === 0 ? NOTHING : await model.run(late.prepared);
+      return { ...ran, runMs: prepareMs + ran.runMs, outputs: late.outputsOf(ran) };
+    }),
 });
 
+function prefixPreparingLate(prefix: LoadedPrefix, lane: Lane, clock: Clock): LoadedPrefix {
+  const suffixes = new Map<string, LoadedModel>();
+  return {
+    ...preparingLate(prefix, lane, clock),
+    loadSuffix: async (model, options) => {
+      const suffix = await prefix.loadSuffix(model, options);
+      suffixes.set(suffix.id, suffix);
+      return preparingLate(suffix, lane, clock);
+    },
+    runMixed: members =>
+      lane.add(async () => {
+        const startedMs = clock.nowMs();
+        const late = await Promise.all(
+          members.map(async ({ suffix, inputs }) => ({ suffix, ...(await prepareNow(suffixes.get(suffix)!, inputs)) })),
+        );
+        const prepareMs = clock.nowMs() - startedMs;
+        const able = late.filter(({ prepared }) => prepared.length > 0);
+        const ran =
+          able.length === 0
+            ? { runMs: 0, members: [] }
+            : await prefix.runMixed(able.map(({ suffix, prepared }) => ({ suffix, inputs: prepared })));
+        const results = late.map(member => {
+          const result = ran.members[able.indexOf(member)] ?? NOTHING;
+          return result instanceof Error ? result : { ...result, outputs: member.outputsOf(result) };
+        });
+        return { runMs: prepareMs + ran.runMs, members: results };
+      }),
+  };
+}
+
+const NOTHING: RunResult = { runMs: 0, outputs: [] };
+
 /** An input that can't be prepared fails alone; the others run. */
-async function prepareAndRun(model: LoadedModel, inputs: readonly Kept[], clock: Clock): Promise<RunResult> {
-  const startedMs = clock.nowMs();
+async function prepareNow(model: LoadedModel, inputs: readonly Prepared[]) {
   const settled = await Promise.allSettled(
-    inputs.map(async input => ('ready' in input ? input.ready : model.prepare(input.payload))),
+    (inputs as readonly Kept[]).map(async input => ('ready' in input ? input.ready : model.prepare(input.payload))),
   );
-  const prepareMs = clock.nowMs() - startedMs;
-  const prepared = settled.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
-  const ran = prepared.length === 0 ? { runMs: 0, outputs: [] } : await model.run(prepared);
-  let next = 0;
-  const outputs = settled.map(result =>
-    result.status === 'fulfilled' ? ran.outputs[next++]! : asError(result.reason),
-  );
-  return { runMs: prepareMs + ran.runMs, outputs };
+  return {
+    prepared: settled.flatMap(result => (result.status === 'fulfilled' ? [result.value] : [])),
+    /** For all the inputs, from the result of those that ran. */
+    outputsOf: ({ outputs }: RunResult): RunResult['outputs'] => {
+      let next = 0;
+      return settled.map(result => (result.status === 'fulfilled' ? outputs[next++]! : asError(result.reason)));
+    },
+  };
 }
 
 const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));

@@ -1,4 +1,4 @@
-import type { Answer, Payloads, Progress } from '../../contracts/index.ts';
+import { modelOf, type Answer, type Payloads, type Progress } from '../../contracts/index.ts';
 import type { AnswersHead, Reply } from './answers.ts';
 import type { Batch, Item } from './batch.ts';
 import type { Held } from './held.ts';
@@ -46,19 +46,19 @@ export class Desk {
       const { router, id, model, settledMs } = item;
       const transferMs = settledMs - batch.outlinedMs;
       const waitMs = Math.max(0, (run?.startedMs ?? nowMs) - settledMs);
-      return { router, id, model, answer: answerOf(item), transferMs, waitMs };
+      return { router, id, model: modelOf(model), answer: answerOf(item), transferMs, waitMs };
     });
     for (const item of items) this.#close(batch, item);
     const sinceRunMs = run ? Math.max(0, nowMs - run.startedMs - run.runMs) : 0;
     this.#send({ batch: batch.id, size: run?.size ?? 0, runMs: run?.runMs ?? 0, sinceRunMs }, replies);
   }
 
-  /** Refuses payloads that no batch waits for. `modelOf` leaves out those that were answered before. */
-  refuse({ batch, router, ids }: Payloads, modelOf: (id: number) => string | undefined): void {
+  /** Refuses payloads that no batch waits for. `partOf` leaves out those that were answered before. */
+  refuse({ batch, router, ids }: Payloads, partOf: (id: number) => string | undefined): void {
     const replies = ids.flatMap((id): Reply[] => {
-      const model = modelOf(id);
+      const model = partOf(id);
       const answer: Answer = { is: 'refused', reason: 'overloaded' };
-      return model === undefined ? [] : [{ router, id, model, answer, transferMs: 0, waitMs: 0 }];
+      return model === undefined ? [] : [{ router, id, model: modelOf(model), answer, transferMs: 0, waitMs: 0 }];
     });
     if (replies.length > 0) this.#send({ batch, size: 0, runMs: 0, sinceRunMs: 0 }, replies);
   }

@@ -56,7 +56,8 @@ export class Host {
       log,
       clock,
       filesOf: stored => filesOf(ctx, stored),
-      usesOf: model => this.serving.batchesOf(model) + (this.#profiling.measures(model) ? 1 : 0),
+      usesOf: part =>
+        this.serving.batchesOf(part) + this.residents.suffixesOf(part) + (this.#profiling.measures(part) ? 1 : 0),
       changed: this.#changed,
     });
     this.#profiling = new Profiling({

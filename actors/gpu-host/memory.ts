@@ -1,4 +1,4 @@
-import type { Profile, StoredModel } from '../../contracts/index.ts';
+import { cutOf, isPrefix, type Profile, type StoredModel } from '../../contracts/index.ts';
 
 const MB = 1e6;
 
@@ -43,10 +43,11 @@ export function shortage(claims: Iterable<Claim>, capacityBytes: number): string
 }
 
 /**
- * What a model will take, before it was loaded: from its profile on this kind of device, else from its document, else from
- * the size of its file (P alone). Corrected by the device once it is loaded.
+ * What a model, or a part of one, will take, before it was loaded: from its profile on this kind of device, else from the
+ * document, else from the size of the file (P alone). Corrected by the device once it is loaded.
  */
 export function estimate(
+  part: string,
   stored: StoredModel,
   profile: Profile | undefined,
   options: { readonly batchMax: number; readonly emulated: boolean },
@@ -58,12 +59,23 @@ export function estimate(
   }
   if (options.emulated && emulation) {
     return {
-      persistentBytes: Math.round(emulation.persistentMB * MB),
+      persistentBytes: Math.round(emulation.persistentMB * shareOf(part, stored) * MB),
       ephemeralBytes: Math.round(emulation.ephemeralMBPerItem * options.batchMax * MB),
     };
   }
   const perRunMB = ephemeralMB ? ephemeralMB.fixed + ephemeralMB.perItem * options.batchMax : 0;
-  return { persistentBytes: stored.bytes, ephemeralBytes: Math.round(perRunMB * MB) };
+  return {
+    persistentBytes: Math.round(stored.bytes * shareOf(part, stored)),
+    ephemeralBytes: Math.round(perRunMB * MB),
+  };
+}
+
+/** How much of a model a part is, by its parameters; all of it where that isn't known. */
+function shareOf(part: string, { cuts = [] }: StoredModel): number {
+  const cut = cuts.find(cut => cut.cut === cutOf(part));
+  const bytes = cut ? cut.prefixBytes + cut.suffixBytes : 0;
+  if (!cut || bytes === 0) return 1;
+  return (isPrefix(part) ? cut.prefixBytes : cut.suffixBytes) / bytes;
 }
 
 /** E at `batch`: of the smallest measured batch that is not below it; beyond the last one in proportion to the batch. */

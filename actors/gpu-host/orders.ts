@@ -1,6 +1,11 @@
 import {
+  cutOf,
   describeError,
+  isPrefix,
+  isSuffix,
+  modelOf,
   NotFoundError,
+  prefixId,
   type Order,
   type OrderReply,
   type Profile,
@@ -9,10 +14,9 @@ import {
 import type { Device } from '../../gpu-host/index.ts';
 import { readModel, readProfile, type Storage } from './catalog.ts';
 import { admit, NO_FENCE, type Fence } from './fence.ts';
-import { estimate, shortage, type Claim } from './memory.ts';
+import { estimate, shortage } from './memory.ts';
 import type { Profiling } from './profiling.ts';
-import type { Planned } from './resident-chart.ts';
-import type { Residents } from './residents.ts';
+import type { Residents, Wanted } from './residents.ts';
 
 type Reason = Extract<OrderReply, { accepted: false }>['reason'];
 type Prepare = Extract<Order, { verb: 'prepare' }>;
@@ -37,12 +41,6 @@ const refused = (reason: Reason, detail: string): OrderReply => ({
   reason,
   detail: detail.slice(0, 1024),
 });
-
-interface Wanted {
-  readonly planned: Planned;
-  readonly stored: StoredModel;
-  readonly estimated: Omit<Claim, 'lane'>;
-}
 
 /** The allocator's orders, one after the other: fenced, checked, begun. Their completion shows in the beats. */
 export class Orders {
@@ -96,46 +94,64 @@ export class Orders {
     const wanted: Wanted[] = [];
     for (const planned of models) {
       const { batchMax } = planned;
-      const { stored, profile } = await this.#lookUp(planned.model);
+      const { stored, profile } = await this.#lookUp(planned.model, planned.of);
       const { batchMax: most } = stored.document;
       const tooLarge = [batchMax, ...planned.batches].find(batch => batch > most);
       if (tooLarge !== undefined) {
         return refused('failed', `${planned.model} takes batches of at most ${most}, ${tooLarge} was planned`);
       }
-      const estimated = estimate(stored, profile, { batchMax, emulated: device.report.emulated });
+      const estimated = estimate(planned.model, stored, profile, { batchMax, emulated: device.report.emulated });
       wanted.push({ planned, stored, estimated });
     }
-    const added = wanted.filter(({ stored }) => !residents.storedOf(stored.id)).length;
+    const ids = new Set(models.map(({ model }) => model));
+    const loose = models.find(({ model }) => isSuffix(model) && !this.#hasPrefix(model, ids));
+    if (loose) return refused('failed', `${loose.model} needs its prefix, which is neither here nor ordered`);
+    const added = wanted.filter(({ planned }) => !residents.storedOf(planned.model)).length;
     if (residents.size + added > residentsMax) {
       return refused('memory', `${residents.size} models are here, ${residentsMax} may be (residentsMax)`);
     }
     const short = shortage(residents.claims(wanted), device.report.memoryBytes);
     if (short) return refused('memory', short);
     if (this.#ports.leaving()) return refused('leaving', 'this host is on its way out');
-    for (const { planned, stored, estimated } of wanted) residents.prepare(planned, stored, estimated);
+    for (const one of wanted) residents.prepare(one);
     return ACCEPTED;
+  }
+
+  #hasPrefix(suffix: string, ordered: ReadonlySet<string>): boolean {
+    const prefix = prefixId(cutOf(suffix)!);
+    return ordered.has(prefix) || this.#ports.residents.isStaying(prefix);
   }
 
   async #measure(order: Measure): Promise<OrderReply> {
     const { device, residents, profiling } = this.#ports;
-    const { stored, profile } = await this.#lookUp(order.model);
+    const part = order.model;
+    const { stored, profile } = await this.#lookUp(part, order.of);
     const batchMax = Math.min(order.batchMax, stored.document.batchMax);
-    const estimated = estimate(stored, profile, { batchMax, emulated: device.report.emulated });
-    if (!residents.usable(order.model)) {
-      const planned: Planned = { model: order.model, lane: 0, batches: [], batchMax };
-      const short = shortage(residents.claims([{ planned, estimated }]), device.report.memoryBytes);
-      if (short) return refused('memory', short);
-    }
-    if (profiling.order({ stored, batchMax, estimated })) return ACCEPTED;
+    // A suffix is measured behind its prefix, which is loaded for that where it isn't here.
+    const needed = isSuffix(part) ? [prefixId(cutOf(part)!), part] : [part];
+    const wanted = needed.map((model): Wanted => {
+      const known = model === part ? profile : undefined;
+      const estimated = estimate(model, stored, known, { batchMax, emulated: device.report.emulated });
+      return { planned: { model, lane: 0, batches: [], batchMax }, stored, estimated };
+    });
+    const missing = wanted.filter(({ planned }) => !residents.usable(planned.model));
+    const short = missing.length > 0 ? shortage(residents.claims(missing), device.report.memoryBytes) : undefined;
+    if (short) return refused('memory', short);
+    if (profiling.order({ part, batchMax, wanted })) return ACCEPTED;
     return refused('busy', 'too many models wait to be measured; order it again later');
   }
 
-  /** A model that is here needs not be the one applied now: it stays while it is asked for. */
-  async #lookUp(model: string): Promise<{ stored: StoredModel; profile: Profile | undefined }> {
+  /**
+   * The model of a part (of a prefix: one to take it from) and the part's profile. One that is here needs not be the one applied
+   * now: it stays while it is asked for.
+   */
+  async #lookUp(part: string, of: string | undefined): Promise<{ stored: StoredModel; profile: Profile | undefined }> {
     const { storage, residents, device } = this.#ports;
-    const here = residents.storedOf(model);
-    if (here && residents.usable(model)) return { stored: here, profile: undefined };
+    const here = residents.storedOf(part);
+    if (here && residents.usable(part)) return { stored: here, profile: undefined };
+    const model = isPrefix(part) ? of : modelOf(part);
+    if (model === undefined) throw new NotFoundError(`a model for ${part}`, 'the order must name one to take it from');
     const stored = here ?? (await readModel(storage, model));
-    return { stored, profile: await readProfile(storage, model, device.report.kind) };
+    return { stored, profile: await readProfile(storage, part, device.report.kind) };
   }
 }

@@ -1,9 +1,8 @@
 import { encodeJson } from '../../bus/index.ts';
-import { BUCKETS, describeError, type Clock, type Log, type StoredModel } from '../../contracts/index.ts';
+import { BUCKETS, describeError, type Clock, type Log } from '../../contracts/index.ts';
 import { measureProfile, type Device } from '../../gpu-host/index.ts';
 import { profileKey, type Storage } from './catalog.ts';
-import type { Claim } from './memory.ts';
-import type { Residents } from './residents.ts';
+import type { Residents, Wanted } from './residents.ts';
 
 export interface ProfilingPorts {
   readonly device: Device;
@@ -19,31 +18,32 @@ export interface ProfilingPorts {
 }
 
 export interface ProfilingJob {
-  readonly stored: StoredModel;
+  /** Id of the model or part. */
+  readonly part: string;
   readonly batchMax: number;
-  readonly estimated: Omit<Claim, 'lane'>;
+  /** What has to be here for that; the part itself comes last. */
+  readonly wanted: readonly Wanted[];
 }
 
 /** Measurements, one after the other; batches run between their runs. What was measured goes to the bucket `profiles`. */
 export class Profiling {
   readonly #ports: ProfilingPorts;
   readonly #waiting: ProfilingJob[] = [];
-  #current: string | undefined;
+  #current: ProfilingJob | undefined;
   #stopped = false;
 
   constructor(ports: ProfilingPorts) {
     this.#ports = ports;
   }
 
-  /** Whether this model is being measured. */
-  measures(model: string): boolean {
-    return this.#current === model;
+  /** Whether this part is being measured, or needed for that. */
+  measures(part: string): boolean {
+    return this.#current?.wanted.some(({ planned }) => planned.model === part) ?? false;
   }
 
   /** False when too many wait. The same model is measured once, however often it is asked for meanwhile. */
   order(job: ProfilingJob): boolean {
-    const { id } = job.stored;
-    if (this.#current === id || this.#waiting.some(({ stored }) => stored.id === id)) return true;
+    if ([this.#current, ...this.#waiting].some(other => other?.part === job.part)) return true;
     if (this.#waiting.length >= this.#ports.queueMax) return false;
     this.#waiting.push(job);
     if (this.#current === undefined) this.#next();
@@ -58,13 +58,13 @@ export class Profiling {
 
   #next(): void {
     const job = this.#stopped ? undefined : this.#waiting.shift();
-    this.#current = job?.stored.id;
-    if (job) this.#ports.spawn(`measuring ${job.stored.id}`, () => this.#run(job));
+    this.#current = job;
+    if (job) this.#ports.spawn(`measuring ${job.part}`, () => this.#run(job));
   }
 
   async #run(job: ProfilingJob): Promise<void> {
     const { log, residents } = this.#ports;
-    const model = job.stored.id;
+    const model = job.part;
     let failure: unknown;
     try {
       await this.#measure(job);
@@ -73,15 +73,17 @@ export class Profiling {
       if (!this.#stopped) log.error('a model could not be measured', { model, error: describeError(error) });
     }
     this.#current = undefined;
-    residents.letGo(model, failure);
+    for (const { planned } of job.wanted.toReversed())
+      residents.letGo(planned.model, planned.model === model ? failure : undefined);
     this.#ports.changed();
     this.#next();
   }
 
-  async #measure({ stored, batchMax, estimated }: ProfilingJob): Promise<void> {
+  async #measure({ part, batchMax, wanted }: ProfilingJob): Promise<void> {
     const { device, clock, log, residents, storage, seconds } = this.#ports;
-    const { loaded, loadMs } = await residents.borrow(stored, { batchMax, estimated });
-    log.info('measuring', { model: stored.id, batchMax });
+    const borrowed = await Promise.all(wanted.map(one => residents.borrow(one)));
+    const { loaded, loadMs } = borrowed.at(-1)!;
+    log.info('measuring', { model: part, batchMax });
     const profile = await measureProfile(device, loaded, {
       batchMax,
       clock,
@@ -90,10 +92,10 @@ export class Profiling {
       onProgress: ({ batch, step, steps, meanMs, repeats }) => {
         // Measuring is of no use to a host that leaves.
         if (this.#stopped) throw new Error('the host is leaving');
-        log.info('measured', { model: stored.id, batch, meanMs, repeats, step: `${step} of ${steps}` });
+        log.info('measured', { model: part, batch, meanMs, repeats, step: `${step} of ${steps}` });
       },
     });
     const bucket = await storage.keyValue(BUCKETS.profiles);
-    await bucket.put(profileKey(stored.id, device.report.kind), encodeJson(profile));
+    await bucket.put(profileKey(part, device.report.kind), encodeJson(profile));
   }
 }

@@ -2,9 +2,11 @@ import { assign, fromPromise, setup } from 'xstate';
 import { describeError } from '../../contracts/index.ts';
 import type { LoadedModel, ModelFiles } from '../../gpu-host/index.ts';
 
-/** What a plan wants of a model on this host. */
+/** What a plan wants of a model, or of a part of one, on this host. */
 export interface Planned {
   readonly model: string;
+  /** Of a prefix: the model to take it from. */
+  readonly of?: string;
   readonly lane: number;
   /** Sizes to warm up. */
   readonly batches: readonly number[];

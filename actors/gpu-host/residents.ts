@@ -1,8 +1,12 @@
 import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
 import {
+  cutOf,
   describeError,
+  isPrefix,
+  isSuffix,
   ModelError,
   NotFoundError,
+  prefixId,
   RefusedError,
   type Clock,
   type Log,
@@ -10,7 +14,7 @@ import {
   type ResidencyState,
   type StoredModel,
 } from '../../contracts/index.ts';
-import type { Device, LoadedModel, ModelFiles } from '../../gpu-host/index.ts';
+import type { Device, LoadedModel, LoadedPrefix, LoadedSuffix, ModelFiles } from '../../gpu-host/index.ts';
 import { shortage, type Claim } from './memory.ts';
 import { residentChart, type Planned } from './resident-chart.ts';
 
@@ -25,11 +29,24 @@ export interface ResidentsPorts {
   changed(): void;
 }
 
-interface Entry {
+/** A part that is wanted, and the model that it is (or is taken from). */
+export interface Wanted {
+  readonly planned: Planned;
   readonly stored: StoredModel;
-  readonly chart: ActorRefFrom<typeof residentChart>;
   /** Until the device knows better. */
   readonly estimated: Omit<Claim, 'lane'>;
+}
+
+/** What batches may run on now. */
+export interface Usable {
+  readonly loaded: LoadedModel;
+  readonly batchMax: number;
+  /** Of a suffix: what it runs behind. */
+  readonly prefix?: { readonly loaded: LoadedPrefix; readonly batchMax: number };
+}
+
+interface Entry extends Omit<Wanted, 'planned'> {
+  readonly chart: ActorRefFrom<typeof residentChart>;
   /** False while it is here for a measurement only. */
   planned: boolean;
   /** From bytes to ready, as the latest load took. */
@@ -39,7 +56,7 @@ interface Entry {
 /** Only a new order brings back what is in one of these states. */
 const GOING: ReadonlySet<ResidencyState> = new Set(['releasing', 'failed']);
 
-/** The models on the device: one chart each, and the memory that they take together. */
+/** The models, prefixes and suffixes on the device: one chart each, and the memory that they take together. */
 export class Residents {
   readonly #ports: ResidentsPorts;
   readonly #entries = new Map<string, Entry>();
@@ -52,20 +69,40 @@ export class Residents {
     return this.#entries.size;
   }
 
-  /** The stored form of a model that is here, whatever its state. */
-  storedOf(model: string): StoredModel | undefined {
-    return this.#entries.get(model)?.stored;
+  /** The stored form of the model of a part that is here, whatever its state. */
+  storedOf(part: string): StoredModel | undefined {
+    return this.#entries.get(part)?.stored;
   }
 
-  /** The model, if batches may run on it: resident, or draining. */
-  usable(model: string): { loaded: LoadedModel; batchMax: number } | undefined {
-    const snapshot = this.#entries.get(model)?.chart.getSnapshot();
+  /** Here, or coming, and not about to go. */
+  isStaying(part: string): boolean {
+    const snapshot = this.#entries.get(part)?.chart.getSnapshot();
+    return snapshot !== undefined && snapshot.context.wanted && !GOING.has(stateOf(snapshot.value));
+  }
+
+  /** The part, if batches may run on it: it is resident, or draining, and a suffix's prefix as well. */
+  usable(part: string): Usable | undefined {
+    const snapshot = this.#entries.get(part)?.chart.getSnapshot();
     if (!snapshot || !(snapshot.matches('resident') || snapshot.matches('draining'))) return undefined;
-    return { loaded: snapshot.context.loaded!, batchMax: snapshot.context.planned.batchMax };
+    const { loaded, planned } = snapshot.context;
+    const own = { loaded: loaded!, batchMax: planned.batchMax };
+    if (!isSuffix(part)) return own;
+    const prefix = this.usable(prefixOf(part));
+    return prefix && { ...own, prefix: { ...prefix, loaded: prefix.loaded as LoadedPrefix } };
   }
 
-  /** What each model takes, were `planned` here as well. */
-  claims(planned: readonly { planned: Planned; estimated: Omit<Claim, 'lane'> }[] = []): Claim[] {
+  /** Suffixes that a prefix must stay for. */
+  suffixesOf(prefix: string): number {
+    let count = 0;
+    for (const [part, { chart }] of this.#entries) {
+      const { value } = chart.getSnapshot();
+      if (isSuffix(part) && prefixOf(part) === prefix && value !== 'failed' && value !== 'gone') count++;
+    }
+    return count;
+  }
+
+  /** What each part takes, were `planned` here as well. */
+  claims(planned: readonly Omit<Wanted, 'stored'>[] = []): Claim[] {
     const claims = new Map<string, Claim>();
     for (const [model, { chart, estimated }] of this.#entries) {
       const { value, context } = chart.getSnapshot();
@@ -80,8 +117,9 @@ export class Residents {
     return [...claims.values()];
   }
 
-  /** Begins to load a model, or plans anew with one that is here. */
-  prepare(planned: Planned, stored: StoredModel, estimated: Omit<Claim, 'lane'>): void {
+  /** Begins to load a part, or plans anew with one that is here. */
+  prepare(wanted: Wanted): void {
+    const { planned } = wanted;
     const entry = this.#entries.get(planned.model);
     if (entry) {
       entry.planned = true;
@@ -89,20 +127,21 @@ export class Residents {
       this.#ports.changed();
       return;
     }
-    this.#open(planned, stored, estimated, true);
+    this.#open(wanted, true);
   }
 
-  /** The model for a measurement, loaded if need be; see {@link letGo}. @throws RefusedError when it can't be loaded */
-  async borrow(
-    stored: StoredModel,
-    options: { readonly batchMax: number; readonly estimated: Omit<Claim, 'lane'> },
-  ): Promise<{ loaded: LoadedModel; loadMs: number }> {
-    const model = stored.id;
-    const planned: Planned = { model, lane: 0, batches: [], batchMax: options.batchMax };
-    const present = this.#entries.get(model);
-    if (!present) this.#open(planned, stored, options.estimated, false);
+  /** A part for a measurement, loaded if need be; see {@link letGo}. @throws RefusedError when it can't be loaded */
+  borrow(wanted: Wanted): Promise<{ loaded: LoadedModel; loadMs: number }> {
+    const { planned } = wanted;
+    const present = this.#entries.get(planned.model);
+    if (!present) this.#open(wanted, false);
     else if (GOING.has(stateOf(present.chart.getSnapshot().value))) present.chart.send({ type: 'prepare', planned });
-    const entry = this.#entries.get(model)!;
+    return this.#whenUsable(planned.model);
+  }
+
+  #whenUsable(model: string): Promise<{ loaded: LoadedModel; loadMs: number }> {
+    const entry = this.#entries.get(model);
+    if (!entry) return Promise.reject(new RefusedError(`${model} is not here`));
     const { chart } = entry;
     return new Promise((resolve, reject) => {
       const look = (): boolean => {
@@ -159,6 +198,7 @@ export class Residents {
         persistentBytes,
         ephemeralBytes,
         queued: this.#ports.usesOf(model),
+        ...(isSuffix(model) && context.loaded ? { wholeBytes: (context.loaded as LoadedSuffix).wholeBytes } : {}),
         ...(context.detail === undefined ? {} : { detail: context.detail }),
       };
     });
@@ -168,9 +208,9 @@ export class Residents {
     for (const { chart } of this.#entries.values()) chart.stop();
   }
 
-  #open(planned: Planned, stored: StoredModel, estimated: Omit<Claim, 'lane'>, isPlanned: boolean): void {
+  #open({ planned, stored, estimated }: Wanted, isPlanned: boolean): void {
     const { model } = planned;
-    const chart = createActor(this.#provided(stored), { input: planned });
+    const chart = createActor(this.#provided(model, stored), { input: planned });
     this.#entries.set(model, { stored, chart, estimated, planned: isPlanned, loadMs: 0 });
     let told = '';
     chart.subscribe(({ value, context }) => {
@@ -181,25 +221,26 @@ export class Residents {
       told = telling;
       if (state === 'failed') this.#ports.log.error('a model can not be served', { model, detail: context.detail });
       else this.#ports.log.info('residency', { model, state, batches: context.warmed.join() });
+      if (isSuffix(model) && (state === 'failed' || state === 'gone')) this.idle(prefixOf(model));
       this.#ports.changed();
     });
     chart.start();
     this.#ports.changed();
   }
 
-  #provided(stored: StoredModel): typeof residentChart {
-    const { device, clock, log } = this.#ports;
-    const model = stored.id;
+  #provided(model: string, stored: StoredModel): typeof residentChart {
+    const { clock, log } = this.#ports;
     return residentChart.provide({
       guards: { unused: () => this.#ports.usesOf(model) === 0 },
       actors: {
         fetch: fromPromise(async () => {
           const files = await this.#ports.filesOf(stored);
-          return device.report.emulated ? files : fetched(files, Object.keys(stored.files));
+          return this.#ports.device.report.emulated ? files : fetched(files, Object.keys(stored.files));
         }),
         load: fromPromise(async ({ input }) => {
+          const behind = isSuffix(model) ? await this.#whenUsable(prefixOf(model)) : undefined;
           const startedMs = clock.nowMs();
-          const loaded = await device.load(input.files, { batchMax: stored.document.batchMax });
+          const loaded = await this.#load(model, input.files, behind?.loaded as LoadedPrefix | undefined);
           const entry = this.#entries.get(model);
           if (entry) entry.loadMs = clock.nowMs() - startedMs;
           const short = this.#shortageWith(model, loaded);
@@ -224,6 +265,14 @@ export class Residents {
     });
   }
 
+  #load(part: string, files: ModelFiles, prefix: LoadedPrefix | undefined): Promise<LoadedModel> {
+    const { device } = this.#ports;
+    const { batchMax } = files.document;
+    if (prefix) return prefix.loadSuffix(files, { batchMax });
+    if (isPrefix(part)) return device.loadPrefix(files, { cut: cutOf(part)!, batchMax });
+    return device.load(files, { batchMax });
+  }
+
   /** The memory condition again, now that the device knows what this model takes. */
   #shortageWith(model: string, loaded: LoadedModel): string | undefined {
     const claims = [...this.#entries].flatMap(([id, { chart, estimated }]) => {
@@ -234,6 +283,8 @@ export class Residents {
     return shortage(claims, this.#ports.device.report.memoryBytes);
   }
 }
+
+const prefixOf = (suffix: string): string => prefixId(cutOf(suffix)!);
 
 const claimOf = (planned: Planned, loaded: LoadedModel | undefined, estimated: Omit<Claim, 'lane'>): Claim => ({
   persistentBytes: loaded?.persistentBytes ?? estimated.persistentBytes,

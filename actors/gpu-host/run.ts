@@ -1,28 +1,77 @@
-import { DeviceError, describeError, InputError, ModelError, type Answer } from '../../contracts/index.ts';
-import type { LoadedModel, RunResult } from '../../gpu-host/index.ts';
+import {
+  cutOf,
+  DeviceError,
+  describeError,
+  InputError,
+  ModelError,
+  type Answer,
+  type Output,
+} from '../../contracts/index.ts';
+import type { LoadedPrefix, Member, RunResult } from '../../gpu-host/index.ts';
 import type { Item } from './batch.ts';
+import type { Usable } from './residents.ts';
 
-/** Inputs of one model that run together. */
+/** Inputs that run together. */
 export interface Part {
-  readonly loaded: LoadedModel;
   readonly items: readonly Item[];
+  /** Outputs in the order of the items. */
+  run(): Promise<RunResult>;
 }
 
-/** What the device runs for a batch: each model by itself, no more at once than memory was planned for. */
-export function partsOf(
-  items: readonly Item[],
-  usable: (model: string) => { loaded: LoadedModel; batchMax: number } | undefined,
-): Part[] {
-  return [...new Set(items.map(item => item.model))].flatMap(model => {
-    const found = usable(model);
-    if (!found) throw new Error(`${model} went while a batch for it was queued`);
-    const ofModel = items.filter(item => item.model === model);
-    const parts: Part[] = [];
-    for (let i = 0; i < ofModel.length; i += found.batchMax) {
-      parts.push({ loaded: found.loaded, items: ofModel.slice(i, i + found.batchMax) });
-    }
-    return parts;
+/**
+ * What the device runs for a batch: each model by itself, suffixes of one prefix together, no more at once than memory was
+ * planned for.
+ */
+export function partsOf(items: readonly Item[], usable: (model: string) => Usable | undefined): Part[] {
+  const modelsOf = new Map([...new Set(items.map(item => item.model))].map(model => [model, usable(model)]));
+  for (const [model, found] of modelsOf) if (!found) throw new Error(`${model} went while a batch for it was queued`);
+  return [...groupedBy(items, item => cutOf(item.model) ?? item.model).values()].flatMap(unit => {
+    const { loaded, prefix } = modelsOf.get(unit[0]!.model)!;
+    const chunks = chunksOf(unit, model => modelsOf.get(model)!.batchMax, prefix?.batchMax ?? Infinity);
+    return chunks.map((items): Part => {
+      if (prefix) return { items, run: () => runMixed(prefix.loaded, items) };
+      return { items, run: () => loaded.run(items.map(item => item.prepared!)) };
+    });
   });
+}
+
+function groupedBy(items: readonly Item[], keyOf: (item: Item) => string): Map<string, Item[]> {
+  const groups = new Map<string, Item[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
+}
+
+/** As many together, in their order, as each model and all of them may be. */
+function chunksOf(items: readonly Item[], maxOf: (model: string) => number, max: number): Item[][] {
+  const chunks: Item[][] = [];
+  let counts = new Map<string, number>();
+  for (const item of items) {
+    const count = counts.get(item.model) ?? 0;
+    if (chunks.length === 0 || chunks.at(-1)!.length >= max || count >= maxOf(item.model)) {
+      chunks.push([]);
+      counts = new Map();
+    }
+    chunks.at(-1)!.push(item);
+    counts.set(item.model, (counts.get(item.model) ?? 0) + 1);
+  }
+  return chunks;
+}
+
+/** The prefix once, each suffix on its slice; a suffix that fails fails its own items. */
+async function runMixed(prefix: LoadedPrefix, items: readonly Item[]): Promise<RunResult> {
+  const members = groupedBy(items, item => item.model);
+  const inputs = [...members].map(([suffix, its]): Member => ({ suffix, inputs: its.map(item => item.prepared!) }));
+  const { runMs, members: ran } = await prefix.runMixed(inputs);
+  const outputs = new Map<Item, Output | Error>();
+  for (const [m, its] of [...members.values()].entries()) {
+    const result = ran[m]!;
+    its.forEach((item, i) => outputs.set(item, result instanceof Error ? result : result.outputs[i]!));
+  }
+  return { runMs, outputs: items.map(item => outputs.get(item)!) };
 }
 
 export interface RunOutcome {

@@ -1,11 +1,11 @@
-import type { Answer, Cancel, Outline, Payloads } from '../../contracts/index.ts';
-import type { LoadedModel } from '../../gpu-host/index.ts';
+import { cutOf, isPrefix, type Answer, type Cancel, type Outline, type Payloads } from '../../contracts/index.ts';
 import { openBatch, type Batch, type Item } from './batch.ts';
 import { Desk, type DeskCounts, type DeskPorts, type Refusal } from './desk.ts';
 import { Held } from './held.ts';
 import { Intake, type IntakeSettings } from './intake.ts';
 import { PastBatches } from './past.ts';
 import { nextStep } from './queue.ts';
+import type { Usable } from './residents.ts';
 import { failureOf, outcomeOf, partsOf, type Part } from './run.ts';
 
 export interface ServingSettings extends IntakeSettings {
@@ -18,7 +18,7 @@ export interface ServingSettings extends IntakeSettings {
 export interface ServingPorts extends Omit<DeskPorts, 'freeInMs' | 'backlog'> {
   after(delayMs: number, fn: () => void): Cancel;
   /** The model, if batches may run on it now. */
-  usable(model: string): { loaded: LoadedModel; batchMax: number } | undefined;
+  usable(model: string): Usable | undefined;
   /** Why nothing new is accepted, if so. */
   refusal(): Refusal | undefined;
   /** A batch has ended: its models may be idle, and perhaps nothing is left to do. */
@@ -104,9 +104,12 @@ export class Serving {
     return this.#intake.heldBytes;
   }
 
-  batchesOf(model: string): number {
+  /** Batches that need a model, or a part of one; a prefix is needed by those of its suffixes. */
+  batchesOf(part: string): number {
+    const cut = isPrefix(part) ? cutOf(part) : undefined;
     let count = 0;
-    for (const batch of this.#batches.values()) if (batch.models.includes(model)) count++;
+    for (const { models } of this.#batches.values())
+      if (models.some(model => model === part || (cut !== undefined && cutOf(model) === cut))) count++;
     return count;
   }
 
@@ -204,7 +207,7 @@ export class Serving {
     const run: Run = { batch, items, startedMs: undefined };
     const parts = partsOf(items, model => this.#ports.usable(model));
     this.#runs.push(run);
-    const results = parts.map(async part => part.loaded.run(part.items.map(item => item.prepared!)));
+    const results = parts.map(async part => part.run());
     if (this.#runs[0] === run) this.#begin(run);
     void Promise.allSettled(results).then(settled => this.#end(run, parts, settled));
   }

@@ -1,4 +1,5 @@
-import { ModelError, normal, type ModelDocument, type Profile, type Random } from '../../contracts/index.ts';
+import { createHash } from 'node:crypto';
+import { ModelError, normal, type Cut, type ModelDocument, type Profile, type Random } from '../../contracts/index.ts';
 
 /** What an emulated device needs to know about a model. */
 export interface Curve {
@@ -30,6 +31,42 @@ export function curveOfDocument(id: string, document: ModelDocument): Curve {
     persistentBytes: Math.round(persistentMB * MB),
     ephemeralBytes: batch => Math.round(ephemeralMBPerItem * MB * batch),
   };
+}
+
+/** The cut behind the prefix that a manifest declares for emulated devices: models that declare the same one share it. */
+export function declaredCut({ emulation, batchMax }: ModelDocument): Cut | undefined {
+  if (!emulation?.prefix) return undefined;
+  const { name, alphaMs, betaMs, persistentMB } = emulation.prefix;
+  const told = ['emulated prefix', name, alphaMs, betaMs, persistentMB].join(' ');
+  const runMs = (part: { alphaMs: number; betaMs: number }): number => part.alphaMs * batchMax + part.betaMs;
+  return {
+    cut: createHash('sha256').update(told).digest('hex').slice(0, 12),
+    emulated: true,
+    prefixBytes: Math.round(persistentMB * MB),
+    suffixBytes: Math.round((emulation.persistentMB - persistentMB) * MB),
+    computeShare: Math.min(1, runMs(emulation.prefix) / runMs(emulation)),
+  };
+}
+
+/** Of the parts on either side of the declared cut, which together are the model. Either may need all of its working memory. */
+export function curvesOfParts(id: string, document: ModelDocument): { prefix: Curve; suffix: Curve } | undefined {
+  const part = document.emulation?.prefix;
+  if (!part) return undefined;
+  const whole = curveOfDocument(id, document);
+  const prefixBytes = Math.round(part.persistentMB * MB);
+  const prefix = {
+    ...whole,
+    meanMs: (batch: number) => part.alphaMs * batch + part.betaMs,
+    persistentBytes: prefixBytes,
+    loadMs: whole.persistentBytes > 0 ? (whole.loadMs * prefixBytes) / whole.persistentBytes : whole.loadMs,
+  };
+  const suffix = {
+    ...whole,
+    meanMs: (batch: number) => Math.max(0, whole.meanMs(batch) - prefix.meanMs(batch)),
+    persistentBytes: Math.max(0, whole.persistentBytes - prefixBytes),
+    loadMs: Math.max(0, whole.loadMs - prefix.loadMs),
+  };
+  return { prefix, suffix };
 }
 
 /** Replays a measured profile: linear between its points, beyond the last one with the slope of the last two. */

@@ -1,19 +1,20 @@
 import {
   DeviceError,
   ModelError,
+  prefixId,
   seededRandom,
   sleep,
+  suffixId,
   type Clock,
   type DeviceSettings,
-  type Payload,
   type Profile,
   type Random,
 } from '../../contracts/index.ts';
-import type { Device, LoadedModel, ModelFiles, Prepared, RunResult } from '../device.ts';
+import type { Device, LoadedModel, ModelFiles } from '../device.ts';
 import { Lane } from '../lane.ts';
-import { checkPayload, payloadBytes } from '../payload.ts';
-import { curveOfDocument, curveOfProfile, runTimeMs, type Curve } from './curve.ts';
-import { pretend, type Size } from './pretend.ts';
+import { curveOfDocument, curveOfProfile, curvesOfParts, declaredCut, type Curve } from './curve.ts';
+import { emulatedPart, type EmulatedParts } from './part.ts';
+import { emulatedPrefix } from './prefix.ts';
 
 export type EmulatedSettings = Extract<DeviceSettings, { kind: 'emulated' }>;
 
@@ -21,22 +22,9 @@ export interface EmulatedOptions {
   readonly clock: Clock;
   /** Jitter and pretended answers; `settings.seed` takes precedence. */
   readonly random: Random;
-  /** Measured profiles to replay, by model id; the others follow `emulation` of their manifests. */
+  /** Measured profiles to replay, by id of the model or part; the others follow `emulation` of their manifests. */
   readonly profiles?: ReadonlyMap<string, Profile>;
 }
-
-interface EmulatedInput extends Prepared {
-  readonly model: string;
-  readonly size: Size;
-}
-
-/** A picture of unknown size (a file that nobody decoded) is taken to be so large. */
-const SIZE_DEFAULT: Size = { width: 640, height: 360 };
-
-const sizeOf = (payload: Payload): Size =>
-  payload.encoding !== 'tensors' && payload.width && payload.height
-    ? { width: payload.width, height: payload.height }
-    : SIZE_DEFAULT;
 
 /**
  * A device that takes a curve's time on the clock and computes nothing. Runs queue up and memory is accounted for as on a
@@ -50,6 +38,22 @@ export function openEmulatedDevice(settings: EmulatedSettings, options: Emulated
 
   const checkOpen = (): void => {
     if (closed) throw new DeviceError('the device is closed');
+  };
+  const parts: EmulatedParts = { clock, random, lane, checkOpen };
+  const given = (part: string): Curve | undefined => {
+    const profile = options.profiles?.get(part);
+    return profile && curveOfProfile(profile);
+  };
+  const wholeOf = ({ id, document }: ModelFiles): Curve => given(id) ?? curveOfDocument(id, document);
+  const partsAt = (cut: string, { id, document }: ModelFiles): { prefix: Curve; suffix: Curve } => {
+    const declared = declaredCut(document)?.cut === cut ? curvesOfParts(id, document) : undefined;
+    const prefix = given(prefixId(cut)) ?? declared?.prefix;
+    const suffix = given(suffixId(id, cut)) ?? declared?.suffix;
+    if (prefix && suffix) return { prefix, suffix };
+    throw new ModelError(
+      id,
+      `an emulated device knows no cut ${cut} of it: \`emulation.prefix\` of the manifest declares one`,
+    );
   };
 
   return {
@@ -65,11 +69,20 @@ export function openEmulatedDevice(settings: EmulatedSettings, options: Emulated
     lost: new Promise<Error>(() => {}),
     load: async (model, { batchMax }) => {
       checkOpen();
-      const given = options.profiles?.get(model.id);
-      const curve = given ? curveOfProfile(given) : curveOfDocument(model.id, model.document);
+      const curve = wholeOf(model);
       if (curve.loadMs > 0) await sleep(clock, curve.loadMs);
       checkOpen();
-      return emulatedModel(model, { batchMax, curve, clock, random, lane, checkOpen });
+      return emulatedModel(model, { curve, batchMax }, parts);
+    },
+    loadPrefix: async (model, { cut, batchMax }) => {
+      checkOpen();
+      const { prefix: curve } = partsAt(cut, model);
+      if (curve.loadMs > 0) await sleep(clock, curve.loadMs);
+      checkOpen();
+      const suffixOf = (member: ModelFiles) => {
+        return { curve: partsAt(cut, member).suffix, wholeBytes: wholeOf(member).persistentBytes };
+      };
+      return emulatedPrefix(model, { cut, curve, batchMax, suffixOf }, parts);
     },
     close: async () => {
       closed = true;
@@ -78,56 +91,19 @@ export function openEmulatedDevice(settings: EmulatedSettings, options: Emulated
   };
 }
 
-interface ModelParts {
-  readonly batchMax: number;
-  readonly curve: Curve;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly lane: Lane;
-  readonly checkOpen: () => void;
-}
-
-function emulatedModel({ id, document }: ModelFiles, parts: ModelParts): LoadedModel {
-  const { batchMax, curve, clock, random, lane } = parts;
-  let released = false;
-  const checkUsable = (): void => {
-    parts.checkOpen();
-    if (released) throw new ModelError(id, 'was released');
-  };
-  const makeInput = (size: Size, bytes: number): EmulatedInput => ({ model: id, size, bytes });
-
+function emulatedModel(
+  model: ModelFiles,
+  facts: { curve: Curve; batchMax: number },
+  parts: EmulatedParts,
+): LoadedModel {
+  const part = emulatedPart(model, facts, parts);
   return {
-    id,
-    persistentBytes: curve.persistentBytes,
-    ephemeralBytes: batch => curve.ephemeralBytes(batch),
-    prepare: async payload => {
-      checkUsable();
-      checkPayload(document, payload);
-      return makeInput(sizeOf(payload), payloadBytes(payload));
-    },
-    blank: async () => {
-      checkUsable();
-      return makeInput(SIZE_DEFAULT, 0);
-    },
+    ...part,
     run: async inputs => {
-      checkUsable();
-      if (inputs.length < 1 || inputs.length > batchMax)
-        throw new ModelError(id, `a batch of ${inputs.length} is outside 1..${batchMax}`);
-      for (const input of inputs as readonly EmulatedInput[])
-        if (input.model !== id) throw new ModelError(id, `an input was prepared for ${input.model}`);
-      return lane.add(async (): Promise<RunResult> => {
-        const runMs = runTimeMs(curve, inputs.length, random);
-        await sleep(clock, runMs);
-        return {
-          runMs,
-          outputs: (inputs as readonly EmulatedInput[]).map(({ size }) => pretend(document, size, random)),
-        };
+      part.check(inputs);
+      return parts.lane.add(async () => {
+        return { runMs: await part.spend(inputs.length), outputs: part.answers(inputs) };
       });
-    },
-    release: async () => {
-      if (released) return;
-      released = true;
-      await lane.idle();
     },
   };
 }

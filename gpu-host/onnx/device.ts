@@ -125,6 +125,7 @@ function onnxDevice(report: DeviceReport, parts: DeviceParts): Device {
       loaded.add(made);
       return { ...made, release };
     },
+    loadPrefix: () => Promise.reject(new DeviceError('this device does not cut models yet')),
     close: () => (closed ??= close()),
   };
 }

@@ -108,13 +108,13 @@ test('memory: estimated from the profile, else from the manifest, else from the 
     postMs: 0,
   };
   const of = (batchMax: number, emulated: boolean, measured?: Profile) =>
-    estimate(DET, measured, { batchMax, emulated });
+    estimate(DET.id, DET, measured, { batchMax, emulated });
   t.deepEqual(of(2, false, profile), { persistentBytes: 7000, ephemeralBytes: 250 }, 'the next measured batch');
   t.deepEqual(of(8, false, profile), { persistentBytes: 7000, ephemeralBytes: 500 }, 'beyond: in proportion');
   t.deepEqual(of(4, true), { persistentBytes: 100e6, ephemeralBytes: 40e6 });
   t.deepEqual(of(4, false), { persistentBytes: 1000, ephemeralBytes: 0 }, 'emulation says nothing of a real device');
   const given = { ...DET, document: { ...DET.document, ephemeralMB: { fixed: 5, perItem: 2 } } };
-  t.is(estimate(given, undefined, { batchMax: 4, emulated: false }).ephemeralBytes, 13e6);
+  t.is(estimate(given.id, given, undefined, { batchMax: 4, emulated: false }).ephemeralBytes, 13e6);
 });
 
 test('fence: epochs only grow, and one epoch has one leader', t => {

@@ -1,0 +1,89 @@
+import { ModelError, sleep, type Clock, type Output, type Payload, type Random } from '../../contracts/index.ts';
+import type { LoadedModel, ModelFiles, Prepared } from '../device.ts';
+import type { Lane } from '../lane.ts';
+import { checkPayload, payloadBytes } from '../payload.ts';
+import { runTimeMs, type Curve } from './curve.ts';
+import { pretend, type Size } from './pretend.ts';
+
+/** What a part needs of its device. */
+export interface EmulatedParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly lane: Lane;
+  /** @throws DeviceError once the device is closed */
+  readonly checkOpen: () => void;
+}
+
+interface EmulatedInput extends Prepared {
+  readonly part: string;
+  readonly size: Size;
+}
+
+/** A picture of unknown size (a file that nobody decoded) is taken to be so large. */
+const SIZE_DEFAULT: Size = { width: 640, height: 360 };
+
+const sizeOf = (payload: Payload): Size =>
+  payload.encoding !== 'tensors' && payload.width && payload.height
+    ? { width: payload.width, height: payload.height }
+    : SIZE_DEFAULT;
+
+/** A whole model, a prefix or a suffix, as far as they are alike: inputs, memory, an end. */
+export interface EmulatedPart extends Omit<LoadedModel, 'run'> {
+  /** @throws ModelError when they are not for this part, or too many */
+  check(inputs: readonly Prepared[]): void;
+  checkBatch(size: number): void;
+  /** Takes the time of a run; resolves with it. */
+  spend(batch: number): Promise<number>;
+  answers(inputs: readonly Prepared[]): Output[];
+}
+
+export function emulatedPart(
+  { id, document }: ModelFiles,
+  facts: { readonly curve: Curve; readonly batchMax: number },
+  parts: EmulatedParts,
+): EmulatedPart {
+  const { curve, batchMax } = facts;
+  const { clock, random, lane } = parts;
+  let released = false;
+  const checkUsable = (): void => {
+    parts.checkOpen();
+    if (released) throw new ModelError(id, 'was released');
+  };
+  const makeInput = (size: Size, bytes: number): EmulatedInput => ({ part: id, size, bytes });
+  const checkBatch = (size: number): void => {
+    checkUsable();
+    if (size < 1 || size > batchMax) throw new ModelError(id, `a batch of ${size} is outside 1..${batchMax}`);
+  };
+
+  return {
+    id,
+    persistentBytes: curve.persistentBytes,
+    ephemeralBytes: batch => curve.ephemeralBytes(batch),
+    prepare: async payload => {
+      checkUsable();
+      checkPayload(document, payload);
+      return makeInput(sizeOf(payload), payloadBytes(payload));
+    },
+    blank: async () => {
+      checkUsable();
+      return makeInput(SIZE_DEFAULT, 0);
+    },
+    check: inputs => {
+      checkBatch(inputs.length);
+      for (const input of inputs as readonly EmulatedInput[])
+        if (input.part !== id) throw new ModelError(id, `an input was prepared for ${input.part}`);
+    },
+    checkBatch,
+    spend: async batch => {
+      const runMs = runTimeMs(curve, batch, random);
+      await sleep(clock, runMs);
+      return runMs;
+    },
+    answers: inputs => (inputs as readonly EmulatedInput[]).map(({ size }) => pretend(document, size, random)),
+    release: async () => {
+      if (released) return;
+      released = true;
+      await lane.idle();
+    },
+  };
+}
