@@ -1,5 +1,5 @@
 import { canServe, compareText } from '../packing.ts';
-import type { DeviceClass } from './supply.ts';
+import { hasFirm, type DeviceClass } from './supply.ts';
 import { leastEachMs, tableOf } from './table.ts';
 import { workOn, type Unit, type Work } from './unit.ts';
 import type { Workload } from './workload.ts';
@@ -40,9 +40,9 @@ export function choicesOf(unit: Unit, classes: readonly DeviceClass[], workload:
  * `scarce`: all of them, unless one of those has such devices without end.
  */
 export function suitable(unit: Unit, choices: readonly Choice[], scarce = false): readonly Choice[] {
-  const grade = ({ from: { offers } }: Choice): number =>
-    (offers.some(offer => !offer.revocable) ? unit.replicasMin + 1 : 0) +
-    Math.min(unit.replicasMin, new Set(offers.map(offer => offer.zone)).size);
+  const grade = ({ from }: Choice): number =>
+    (hasFirm(from) ? unit.replicasMin + 1 : 0) +
+    Math.min(unit.replicasMin, new Set(from.offers.map(offer => offer.zone)).size);
   const most = Math.max(...choices.map(grade));
   const best = choices.filter(choice => grade(choice) === most);
   const endless = best.some(({ from }) => from.offers.some(offer => !offer.revocable && offer.count === Infinity));
@@ -113,6 +113,28 @@ function filled(choices: readonly (readonly Choice[])[], fill: number): Assignme
   }
   for (const [from, works] of given) given.set(from, joined(works));
   return given;
+}
+
+/**
+ * Units that are cheapest on a class all of whose devices can be revoked, and want no copies: what one firm device can
+ * do on the cheapest class that has such, the rest where it is cheapest. Undefined: there is no such unit.
+ */
+export function anchored(choices: readonly (readonly Choice[])[]): Assignment | undefined {
+  const given = new Map<DeviceClass, Work[]>();
+  const give = (from: DeviceClass, work: Work): void => void given.set(from, [...(given.get(from) ?? []), work]);
+  let cuts = 0;
+  for (const each of choices) {
+    const firm = each.find(choice => hasFirm(choice.from));
+    const [cheap] = each;
+    const { work } = firm ?? cheap!;
+    if (!firm || hasFirm(cheap!.from) || firm.busy <= 1 || work.unit.replicasMin > 1) give((firm ?? cheap!).from, work);
+    else {
+      cuts++;
+      give(firm.from, { ...work, rateHz: work.rateHz / firm.busy });
+      give(cheap!.from, { ...cheap!.work, rateHz: work.rateHz * (1 - 1 / firm.busy) });
+    }
+  }
+  return cuts > 0 ? given : undefined;
 }
 
 /** Parts of one unit that ended on one class are one work. */

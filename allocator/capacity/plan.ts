@@ -1,12 +1,13 @@
 import { compareText } from '../packing.ts';
 import { admit, inOrder, itemsOf } from './admit.ts';
 import { lowerBound } from './bound.ts';
-import { assignments, choicesOf, suitable, type Choice } from './kinds.ts';
+import { anchored, assignments, choicesOf, suitable, type Assignment, type Choice } from './kinds.ts';
 import type { Packer } from './pack.ts';
 import { place, type Placement } from './place.ts';
 import { refusal } from './refuse.ts';
+import { nearestObjectives } from './short.ts';
 import { settle } from './settle.ts';
-import { classesOf, leastPriceOf, type DeviceClass } from './supply.ts';
+import { classesOf, hasFirm, leastPriceOf, type DeviceClass } from './supply.ts';
 import { sane, unitOf, unitsOf, type Unit } from './unit.ts';
 import type { CapacityHost, CapacityPlan, RefusedSession, SessionDemand, Workload } from './workload.ts';
 
@@ -40,8 +41,10 @@ export class Demand {
   }
 
   choicesOf(unit: Unit): Choice[] {
-    let known = this.choices.get(unit.name);
-    if (!known) this.choices.set(unit.name, (known = choicesOf(unit, this.classes, this.workload)));
+    // The same sessions are tried with other objectives too.
+    const key = `${unit.name} ${unit.sloMs}`;
+    let known = this.choices.get(key);
+    if (!known) this.choices.set(key, (known = choicesOf(unit, this.classes, this.workload)));
     return known;
   }
 
@@ -95,19 +98,23 @@ export function cheapest(
   if (units.some(unit => demand.choicesOf(unit).length === 0)) return undefined;
   const best = units.map(unit => suitable(unit, demand.choicesOf(unit)));
   const scarce = units.map(unit => suitable(unit, demand.choicesOf(unit), true));
-  let found = cheapestOf(best, packers);
+  const apart = anchored(units.map(unit => demand.choicesOf(unit)));
+  let found = cheapestOf(best, apart ? [apart] : [], packers);
   const more = scarce.some((each, i) => each.length > best[i]!.length);
-  if (more && (!found || found.exposed > 0)) found = better(found, cheapestOf(scarce, packers));
+  if (more && (!found || found.exposed > 0)) found = better(found, cheapestOf(scarce, [], packers));
   return found && settle(found, previous);
 }
 
-function cheapestOf(choices: readonly (readonly Choice[])[], packers: readonly Packer[]): Placement | undefined {
-  const hasFirm = (from: DeviceClass): boolean => from.offers.some(offer => !offer.revocable);
+function cheapestOf(
+  choices: readonly (readonly Choice[])[],
+  more: readonly Assignment[],
+  packers: readonly Packer[],
+): Placement | undefined {
   const bare = choices.filter(each => !each.some(choice => hasFirm(choice.from)));
   const exposedLeast = bare.reduce((sum, each) => sum + each[0]!.work.unit.members.length, 0);
   let best: Placement | undefined;
   for (const packer of packers) {
-    for (const given of assignments(choices)) {
+    for (const given of [...assignments(choices), ...more]) {
       const leastPrice = (): number =>
         [...given].reduce((sum, [from, works]) => sum + leastPriceOf(from, packer.least(works, from)), 0);
       if (best && best.exposed <= exposedLeast && leastPrice() >= best.pricePerHour - 1e-9) continue;
@@ -124,38 +131,42 @@ function better(a: Placement | undefined, b: Placement | undefined): Placement |
   return b.pricePerHour < a.pricePerHour - 1e-9 ? b : a;
 }
 
+/** Who is served where, and who isn't. */
+export interface Made {
+  readonly hosts: CapacityHost[];
+  readonly refused: readonly RefusedSession[];
+  /** Sentences for people. */
+  readonly notes?: readonly string[];
+}
+
 /** Serves whom it can, most urgent first; says who is refused, and why. */
-export function serve(
-  demand: Demand,
-  build: (sessions: readonly SessionDemand[]) => CapacityHost[] | undefined,
-): { hosts: CapacityHost[]; refused: RefusedSession[] } {
+export function serve(demand: Demand, build: (sessions: readonly SessionDemand[]) => CapacityHost[] | undefined): Made {
   const all = build(demand.sessions);
   if (all) return { hosts: all, refused: [...demand.refused] };
   const order = inOrder(itemsOf(demand.sessions, session => demand.costOf(session)));
   const { plan, served } = admit(order, build);
-  const names = new Set(served.flatMap(item => item.sessions.map(session => session.name)));
+  const among = new Set(served);
+  const without = order.filter(item => !among.has(item));
+  const taken = served.flatMap(item => item.sessions);
+  const { sloMs, sought } = nearestObjectives(demand, taken, without, sessions => build(sessions) !== undefined);
   const least = served.reduce((low, item) => Math.min(low, item.priority), Infinity);
-  const refused = order.flatMap(item =>
-    item.sessions
-      .filter(session => !names.has(session.name))
-      .map((session): RefusedSession => {
-        const who =
-          item.priority < least
-            ? `those of priority ${least} and more need them`
-            : `those before it in the fair order need them (tenant ${item.tenant}, priority ${item.priority})`;
-        return { session: session.name, reason: `the devices do not suffice: ${who}`, nearestSloMs: undefined };
-      }),
-  );
-  return { hosts: plan ?? [], refused: [...demand.refused, ...refused] };
+  const refused = without.flatMap(item => {
+    const who =
+      item.priority < least
+        ? `those of priority ${least} and more need them`
+        : `those before it in the fair order need them (tenant ${item.tenant}, priority ${item.priority})`;
+    const reason = `the devices do not suffice: ${who}`;
+    return item.sessions.map(({ name }): RefusedSession => ({ session: name, reason, nearestSloMs: sloMs.get(name) }));
+  });
+  const notes =
+    sought === without.length
+      ? []
+      : [`nearest objectives were sought for ${sought} of the ${without.length} that are refused for want of devices`];
+  return { hosts: plan ?? [], refused: [...demand.refused, ...refused], notes };
 }
 
 /** The plan with its cost, its bound and its notes. */
-export function finished(
-  policy: string,
-  demand: Demand,
-  made: { hosts: CapacityHost[]; refused: readonly RefusedSession[] },
-  notes: readonly string[],
-): CapacityPlan {
+export function finished(policy: string, demand: Demand, made: Made, notes: readonly string[]): CapacityPlan {
   const { hosts } = made;
   const served = new Set(demand.sessions.map(session => session.name));
   for (const { session } of made.refused) served.delete(session);
@@ -166,7 +177,7 @@ export function finished(
     bound: lowerBound(demand.workload, served),
     hosts,
     refused: made.refused.toSorted((a, b) => compareText(a.session, b.session)),
-    notes: [...curveNotes(demand), ...degraded(demand, hosts), ...notes],
+    notes: [...curveNotes(demand), ...degraded(demand, hosts), ...(made.notes ?? []), ...notes],
   };
 }
 

@@ -45,6 +45,9 @@ export function classesOf(devices: readonly DeviceOffer[]): DeviceClass[] {
   return classes.sort((a, b) => a.pricePerHour - b.pricePerHour || compareText(a.key, b.key));
 }
 
+/** Whether it has devices that can't be revoked. */
+export const hasFirm = (from: DeviceClass): boolean => from.offers.some(offer => !offer.revocable);
+
 /** What so many devices of a class cost at least; a part of one costs that part. */
 export function leastPriceOf(from: DeviceClass, devices: number): number {
   let left = devices;

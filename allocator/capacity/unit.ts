@@ -10,6 +10,8 @@ export interface Unit {
   readonly name: string;
   readonly members: readonly SessionDemand[];
   readonly group: PrefixGroup | undefined;
+  /** The tightest objective. */
+  readonly sloMs: number;
   readonly rateHz: number;
   /** Standard deviation of the rate over its mean. */
   readonly variation: number;
@@ -91,6 +93,7 @@ export function unitOf(members: readonly SessionDemand[], group: PrefixGroup | u
     name: members.map(m => m.name).join('+'),
     members,
     group,
+    sloMs: Math.min(...members.map(m => m.sloMs)),
     rateHz,
     variation: Math.sqrt(variance) / rateHz,
     replicasMin: Math.max(1, ...members.map(m => Math.ceil(m.replicasMin))),
@@ -105,6 +108,6 @@ export const curveOn = (unit: Unit, kind: string, curves: Curves): Curve | undef
 export function workOn(unit: Unit, kind: string, curves: Curves): Work | undefined {
   const curve = curveOn(unit, kind, curves);
   if (!curve) return undefined;
-  const deviceMs = Math.min(...unit.members.map(m => m.sloMs)) - curve.aroundMs;
+  const deviceMs = unit.sloMs - curve.aroundMs;
   return { name: unit.name, rateHz: unit.rateHz, deviceMs, curve, unit };
 }

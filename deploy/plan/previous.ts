@@ -40,7 +40,15 @@ const PlanFile = Type.Object({
       ),
     }),
   ),
-  refused: Type.Optional(Type.Array(Type.Object({ session: Type.String(), reason: Type.String() }))),
+  refused: Type.Optional(
+    Type.Array(
+      Type.Object({
+        session: Type.String(),
+        reason: Type.String(),
+        nearestSloMs: Type.Optional(Type.Union([number, Type.Null()])),
+      }),
+    ),
+  ),
 });
 const schema = validator(PlanFile);
 const REMEDY = 'give a file that was written by: ganglion plan WORKLOAD --json > PLAN.json';
@@ -75,7 +83,11 @@ export async function readPrevious(file: string): Promise<CapacityPlan> {
       revocable: revocable ?? false,
       memoryBytes: Math.round((deviceMemoryMB ?? memoryMB) * 1e6),
     })),
-    refused: (value.refused ?? []).map(one => ({ session: one.session, reason: one.reason, nearestSloMs: undefined })),
+    refused: (value.refused ?? []).map(one => ({
+      session: one.session,
+      reason: one.reason,
+      nearestSloMs: one.nearestSloMs ?? undefined,
+    })),
     notes: [],
   };
 }

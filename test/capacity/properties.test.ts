@@ -120,16 +120,3 @@ test('capacity: a plan made from another one is as good as one from scratch (pro
   );
   t.pass();
 });
-
-test('capacity: a higher rate never needs fewer devices (property, one session)', t => {
-  // Several can: packing what is left over is not monotone, and pooled takes it where it is the better.
-  const arbitrary = anyWorkload({ devices: [device()], sessions: { max: 1 } });
-  fc.assert(
-    fc.property(arbitrary, fc.double({ min: 1, max: 2, noNaN: true }), (workload, factor) => {
-      const [less, more] = [pooled(workload), pooled(atRates(workload, factor))];
-      if (more.gpus < less.gpus) throw new Error(`${less.gpus} before, ${more.gpus} at ${factor} times the rates`);
-    }),
-    RUNS,
-  );
-  t.pass();
-});

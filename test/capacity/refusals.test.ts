@@ -1,6 +1,15 @@
 import test from 'ava';
-import { checkPlan, nexus, policies, pooled } from '../../allocator/index.ts';
-import { affine, device, MB, session, workload } from './world.ts';
+import fc from 'fast-check';
+import {
+  checkPlan,
+  nexus,
+  policies,
+  pooled,
+  type CapacityPlan,
+  type SessionDemand,
+  type Workload,
+} from '../../allocator/index.ts';
+import { affine, anyWorkload, device, MB, session, workload } from './world.ts';
 
 test('capacity: an objective below ℓ(1) is refused with the nearest that could be held', t => {
   const given = workload([session('a', { sloMs: 5 })], [affine('a', 1, 9)]);
@@ -75,4 +84,130 @@ test('capacity: a query is refused whole when a stage of it is', t => {
   const plan = pooled(workload(sessions, [affine('a', 1, 5), affine('b', 1, 5)]));
   t.is(plan.gpus, 0);
   t.regex(plan.refused[0]!.reason, /query q can't be served without q\.b/);
+});
+
+test('capacity: who is refused for want of devices is told the nearest objective that what is left could hold', t => {
+  const given = workload(
+    [session('first', { sloMs: 100, rateHz: 60, priority: 1 }), session('second', { sloMs: 30, rateHz: 60 })],
+    [affine('first', 1, 9), affine('second', 1, 9)],
+    { devices: [device({ count: 1 })] },
+  );
+  for (const policy of policies.values()) {
+    const [refused] = policy(given).refused;
+    t.is(refused?.session, 'second');
+    const at = (sloMs: number): number => {
+      const sessions = [given.sessions[0]!, { ...given.sessions[1]!, sloMs }];
+      return policy({ ...given, sessions }).refused.length;
+    };
+    const nearest = refused!.nearestSloMs!;
+    t.true(nearest > 30 && nearest < 120, `${nearest}`);
+    t.deepEqual([at(nearest), at(nearest / 1.03)], [0, 1]);
+  }
+});
+
+test('capacity: no objective is named where none would do, as when no memory is left', t => {
+  const facts = { persistentBytes: 8000 * MB };
+  const given = workload(
+    [session('a', { priority: 1 }), session('b')],
+    [affine('a', 1, 5, facts), affine('b', 1, 5, facts)],
+    { devices: [device({ count: 1 })] },
+  );
+  t.like(pooled(given).refused[0], { session: 'b', nearestSloMs: undefined });
+});
+
+const crowded = fc
+  .array(
+    fc.record({
+      sloMs: fc.double({ min: 15, max: 100, noNaN: true }),
+      rateHz: fc.double({ min: 5, max: 120, noNaN: true }),
+      alphaMs: fc.double({ min: 0.5, max: 3, noNaN: true }),
+      betaMs: fc.double({ min: 1, max: 10, noNaN: true }),
+    }),
+    { minLength: 3, maxLength: 6 },
+  )
+  .map(all =>
+    workload(
+      all.map(({ sloMs, rateHz }, i) => session(`s${i}`, { sloMs, rateHz })),
+      all.map(({ alphaMs, betaMs }, i) => affine(`s${i}`, alphaMs, betaMs)),
+      { devices: [device({ count: 1 })] },
+    ),
+  );
+
+test('capacity: each nearest objective holds besides those who are served (property)', t => {
+  let figures = 0;
+  fc.assert(
+    fc.property(crowded, given => {
+      const { hosts, refused } = pooled(given);
+      const served = new Set(hosts.flatMap(host => host.sessions.map(s => s.name)));
+      for (const { session: name, reason, nearestSloMs } of refused) {
+        if (nearestSloMs === undefined || !reason.includes('do not suffice')) continue;
+        figures++;
+        const sessions = given.sessions
+          .filter(s => served.has(s.name) || s.name === name)
+          .map(s => (s.name === name ? { ...s, sloMs: nearestSloMs } : s));
+        const plan = pooled({ ...given, sessions });
+        if (plan.refused.length > 0) throw new Error(`${name} at ${nearestSloMs}: ${plan.refused[0]!.reason}`);
+      }
+    }),
+    { numRuns: 100 },
+  );
+  t.true(figures > 20, `${figures} figures`);
+});
+
+test('capacity: of very many refusals the first get a figure, and a note says how many', t => {
+  const sessions = Array.from({ length: 1500 }, (_, i) => session(`s${i}`, { model: 'm', rateHz: 10 }));
+  const plan = pooled(workload(sessions, [affine('m', 1, 9)], { devices: [device({ count: 4 })] }));
+  const without = plan.refused.length;
+  t.true(without > 500);
+  t.regex(plan.notes.join(), new RegExp(`nearest objectives were sought for \\d+ of the ${without} `));
+});
+
+const servedHz = (plan: CapacityPlan, given: Workload, tenant: string): number =>
+  plan.hosts
+    .flatMap(host => host.sessions)
+    .filter(s => given.sessions.find(one => one.name === s.name)!.tenant === tenant)
+    .reduce((sum, s) => sum + s.rateHz, 0);
+
+test('capacity: tenants share what is short evenly, whoever has more sessions, larger ones or earlier names (property)', t => {
+  const tenants = fc.tuple(fc.integer({ min: 4, max: 12 }), fc.integer({ min: 4, max: 12 }), fc.constantFrom(1, 2, 3));
+  fc.assert(
+    fc.property(tenants, ([left, right, size]) => {
+      const of = (tenant: string, count: number, rateHz: number): SessionDemand[] =>
+        Array.from({ length: count }, (_, i) => session(`${tenant}${i}`, { model: 'm', tenant, rateHz, sloMs: 60 }));
+      // Each asks for more than half of what there is.
+      const sessions = [...of('a', left, 200 * size), ...of('b', right, 200)];
+      const given = workload(sessions, [affine('m', 2, 8)], { devices: [device({ count: 3 })] });
+      const plan = pooled(given);
+      const [a, b] = [servedHz(plan, given, 'a'), servedHz(plan, given, 'b')];
+      const asked = (tenant: string): number =>
+        sessions.filter(s => s.tenant === tenant).reduce((sum, s) => sum + s.rateHz, 0);
+      // Who gets less either got all it asked for, or would get more than the other with one session more.
+      const isFair = (less: number, more: number, tenant: string): boolean =>
+        less >= asked(tenant) - 1e-6 || more - less <= 200 * size + 1e-6;
+      if (!isFair(a, b, 'a') || !isFair(b, a, 'b')) throw new Error(`a ${a}, b ${b} requests a second`);
+    }),
+    { numRuns: 40 },
+  );
+  t.pass();
+});
+
+test('capacity: a session of higher priority is never refused while lower ones of its sort are served (property)', t => {
+  const priorities = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 8, maxLength: 16 });
+  fc.assert(
+    fc.property(priorities, fc.integer({ min: 1, max: 4 }), (levels, count) => {
+      const sessions = levels.map((priority, i) =>
+        session(`s${i}`, { model: 'm', tenant: `t${i % 3}`, rateHz: 200, sloMs: 60, priority }),
+      );
+      const given = workload(sessions, [affine('m', 2, 8)], { devices: [device({ count })] });
+      for (const policy of policies.values()) {
+        const refused = new Set(policy(given).refused.map(r => r.session));
+        const of = (wanted: boolean): number[] =>
+          sessions.filter(s => refused.has(s.name) === wanted).map(s => s.priority);
+        const [best, worst] = [Math.max(-1, ...of(true)), Math.min(4, ...of(false))];
+        if (best > worst) throw new Error(`priority ${best} is refused, ${worst} is served`);
+      }
+    }),
+    { numRuns: 40 },
+  );
+  t.pass();
 });
