@@ -1,0 +1,109 @@
+import { calledFunctions, canonicalPrefix, crossingInfo, crossingName, inputName } from './canonical.ts';
+import { GraphError } from './error.ts';
+import type { Hash } from './hash.ts';
+import type { OnnxModel } from './model.ts';
+import { changed, identityNode } from './protos.ts';
+import { withReads } from './rename.ts';
+import { infer } from './shapes/infer.ts';
+import { isRandom, stepsBehind, stepsOf } from './steps.ts';
+import { isExternal, rawTensor } from './tensor.ts';
+import { hashesOf } from './view.ts';
+import { nodeLabel, nodesOf, readsOf } from './walk.ts';
+
+/** The two parts of a model. Their weights are views on the model's bytes. */
+export interface Parts {
+  /** Inputs `in0`, `in1`, … by position, outputs named after hashes. The same bytes from every model that has this cut. */
+  readonly prefix: OnnxModel;
+  /** Inputs: those outputs of the prefix that this model uses, under the same names. Outputs: the model's. */
+  readonly suffix: OnnxModel;
+  /** Which input of the prefix takes which of the model's, by name. */
+  readonly inputs: ReadonlyMap<string, string>;
+}
+
+/** What parts a model: a {@link Cut}, one shared with others, or any tensors that together cut it. */
+export interface CutPlace {
+  readonly tensors: readonly { readonly hash: Hash }[];
+}
+
+/**
+ * Parts a model in two valid ones. Tensors beyond those that cross are allowed: the prefix gives them, this model's suffix leaves them.
+ * @throws GraphError a tensor isn't in the model, or another one crosses too
+ */
+export function splitAt(model: OnnxModel, cut: CutPlace): Parts {
+  const tensors = cut.tensors.map(({ hash }) => hash);
+  checkCut(model, tensors);
+  const prefix = canonicalPrefix(model, tensors);
+  const { inputs } = stepsOf(model);
+  const fed = new Set(prefix.graph!.input.map(({ name }) => name));
+  return {
+    prefix: { name: `${model.name}, prefix`, proto: prefix, external: new Map() },
+    suffix: { name: `${model.name}, suffix`, proto: suffixOf(model, new Set(tensors)), external: new Map() },
+    inputs: new Map(
+      [...inputs.values()]
+        .map(({ position, info }) => [inputName(position), info.name] as const)
+        .filter(([name]) => fed.has(name)),
+    ),
+  };
+}
+
+function checkCut(model: OnnxModel, tensors: readonly Hash[]): void {
+  const refuse = (where: string, detail: string): never => {
+    throw new GraphError(model.name, where, detail);
+  };
+  if (tensors.length === 0) refuse('cut', 'no tensor crosses it');
+  const { all, producer, inputs, outputs, names } = stepsOf(model);
+  const crossing = new Set(tensors);
+  const inside = new Set(stepsBehind(model, tensors).filter(i => all[i]!.dynamic));
+  for (const i of inside)
+    if (isRandom(all[i]!.node)) refuse(nodeLabel(all[i]!.node), 'is random: two members would not get the same');
+  const live = new Set(stepsBehind(model, outputs));
+  const isBefore = (hash: Hash): boolean => inputs.has(hash) || inside.has(producer.get(hash) ?? -1);
+  const check = (hash: Hash): void => {
+    if (isBefore(hash) && !crossing.has(hash)) refuse(`tensor "${names.get(hash)}"`, 'crosses the cut too');
+  };
+  outputs.forEach(check);
+  for (const i of live) if (!inside.has(i)) all[i]!.reads.forEach(check);
+}
+
+/** What is left of a model when `crossing` is fed. Names stay, but for the tensors at the cut. */
+function suffixOf(model: OnnxModel, crossing: ReadonlySet<Hash>): OnnxModel['proto'] {
+  const { proto, external } = model;
+  const graph = proto.graph!;
+  const { values } = hashesOf(model);
+  const renamed = new Map<string, string>();
+  for (const [name, hash] of values) if (crossing.has(hash)) renamed.set(name, crossingName(hash));
+  const producer = new Map(graph.node.flatMap(({ output }, i) => output.map(name => [name, i] as const)));
+  producer.delete('');
+  const names = new Set(graph.output.map(({ name }) => name));
+  const kept = new Set<number>();
+  for (const name of names) {
+    const from = renamed.has(name) ? undefined : producer.get(name);
+    if (from === undefined || kept.has(from)) continue;
+    kept.add(from);
+    for (const read of readsOf(graph.node[from]!)) names.add(read);
+  }
+  const nodes = graph.node.filter((_, i) => kept.has(i)).map(node => withReads(node, renamed));
+  for (const { name } of graph.output) if (renamed.has(name)) nodes.push(identityNode(renamed.get(name)!, name));
+  const used = new Set([...names].flatMap(name => (renamed.has(name) ? values.get(name)! : [])));
+  const facts = infer(model);
+  const nameOf = stepsOf(model).names;
+  const domains = new Set([...nodesOf(nodes)].map(({ domain }) => domain));
+  return changed(proto, {
+    irVersion: proto.irVersion < IR_VERSION_MIN ? IR_VERSION_MIN : proto.irVersion,
+    functions: calledFunctions(proto, nodes),
+    trainingInfo: [],
+    opsetImport: proto.opsetImport.filter(({ domain }) => domains.has(domain) || domain === '' || domain === 'ai.onnx'),
+    graph: changed(graph, {
+      node: nodes,
+      initializer: graph.initializer
+        .filter(({ name }) => names.has(name))
+        .map(tensor => (isExternal(tensor) ? rawTensor(tensor, tensor.name, external) : tensor)),
+      input: [...used].toSorted().map(hash => crossingInfo(hash, facts.get(nameOf.get(hash)!))),
+      valueInfo: graph.valueInfo.filter(({ name }) => names.has(name) && !renamed.has(name)),
+      quantizationAnnotation: [],
+    }),
+  });
+}
+
+/** From here on initialisers need not be inputs. */
+const IR_VERSION_MIN = 4n;
