@@ -2,6 +2,6 @@
 export { lowerBound } from './bound.ts';
 export { checkPlan } from './check.ts';
 export { movesOf, type Migration, type Move } from './moves.ts';
-export { nexus, policies, pooled, pooledWith } from './policies.ts';
+export { nexus, nexusWith, policies, pooled, pooledWith } from './policies.ts';
 export { HEADROOM, NO_HEADROOM, type Headroom } from './stagger.ts';
 export * from './workload.ts';

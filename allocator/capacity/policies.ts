@@ -1,24 +1,36 @@
 import { cheapest, Demand, finished, serve } from './plan.ts';
-import { replanned } from './replan.ts';
+import { nexusEpoch, type EpochOptions } from './nexus-epoch.ts';
+import { replanned, shortOf } from './replan.ts';
 import { roomy } from './roomy.ts';
 import { shared } from './shared.ts';
 import { squishy } from './squishy.ts';
-import { HEADROOM, NO_HEADROOM, type Headroom } from './stagger.ts';
+import { HEADROOM, type Headroom } from './stagger.ts';
 import type { CapacityPlan, CapacityPolicy } from './workload.ts';
 
-/** Nexus's squishy bin packing, one device at a time (SOSP'19). */
-export const nexus: CapacityPolicy = (workload, previous) => {
-  const demand = new Demand(workload);
-  const scratch = (): CapacityPlan =>
-    finished(
-      'nexus',
-      demand,
-      serve(demand, sessions => cheapest(demand, sessions, [squishy], previous)),
-      [],
-    );
-  if (previous?.policy !== 'nexus') return scratch();
-  return replanned(demand, previous, { packer: squishy, headroom: NO_HEADROOM }, scratch);
-};
+/**
+ * Nexus: squishy bin packing, one device at a time (SOSP'19), and with the plan of before its steps from epoch to epoch,
+ * which never pack anew.
+ */
+export const nexusWith =
+  (options: Pick<EpochOptions, 'consolidate'>): CapacityPolicy =>
+  (workload, previous) => {
+    const demand = new Demand(workload);
+    const scratch = (): CapacityPlan =>
+      finished(
+        'nexus',
+        demand,
+        serve(demand, sessions => cheapest(demand, sessions, [squishy], previous)),
+        [],
+      );
+    if (previous?.policy !== 'nexus') return scratch();
+    const waiting = shortOf(demand, previous);
+    const next = nexusEpoch(demand, previous, { ...options, waiting });
+    // Who is to have what becomes free is for a plan from scratch to say.
+    if (!next || (next.moved && waiting.size > 0)) return scratch();
+    return finished('nexus', demand, { hosts: next.hosts, refused: [...demand.refused, ...waiting.values()] }, []);
+  };
+
+export const nexus: CapacityPolicy = nexusWith({ consolidate: false });
 
 /**
  * Pools with staggered late binding, with this much headroom. From scratch never dearer than {@link nexus}; with the

@@ -45,7 +45,7 @@ const ratioOf = ({ costPerHour, bound }: CapacityPlan): number =>
   bound.costPerHour > 0 ? costPerHour / bound.costPerHour : 1;
 
 /** Sessions that could be served, and were refused for want of devices. */
-function shortOf(demand: Demand, previous: CapacityPlan): Map<string, RefusedSession> {
+export function shortOf(demand: Demand, previous: CapacityPlan): Map<string, RefusedSession> {
   const known = new Map(previous.refused.map(refusal => [refusal.session, refusal]));
   const short = new Map<string, RefusedSession>();
   if (known.size === 0) return short;
