@@ -9,7 +9,17 @@ import {
   type EpochSettings,
   type Phase,
 } from '../../allocator/index.ts';
-import type { BatcherBeat, Cancel, Clock, HostBeat, Log, OrderReply, Plan, RouterBeat } from '../../contracts/index.ts';
+import {
+  describeError,
+  type BatcherBeat,
+  type Cancel,
+  type Clock,
+  type HostBeat,
+  type Log,
+  type OrderReply,
+  type Plan,
+  type RouterBeat,
+} from '../../contracts/index.ts';
 import { Bars } from './bars.ts';
 import type { Catalog } from './catalog.ts';
 import { chartClock } from './chart-clock.ts';
@@ -39,6 +49,8 @@ export interface DirectorPorts {
 
 /** Documents come in handfuls: one plan for all that come within so long. */
 const APPLY_MS = 200;
+/** What could not be written is tried again after so long. */
+const FORGET_MS = 1000;
 
 /** Carries the epoch chart's effects out and tells it what happened. Stands by until it is told to lead. */
 export class Director {
@@ -391,10 +403,21 @@ export class Director {
 
   /** A host that was to be drained is gone: the wish is fulfilled. */
   #hasLeft(host: string): void {
-    const { catalog, shelf } = this.#ports;
-    if (!this.leads || !catalog.draining.has(host)) return;
-    this.#ports.spawn(`forgetting the wish about ${host}`, () => shelf.fulfilled(host));
-    catalog.draining.delete(host);
+    const { draining } = this.#ports.catalog;
+    if (this.leads && draining.delete(host)) this.#forgetWish(host);
+  }
+
+  /** Tried until storage is back: what stays stored would take the host out again when it returns. */
+  #forgetWish(host: string): void {
+    const { catalog, shelf, log } = this.#ports;
+    this.#ports.spawn(`forgetting the wish about ${host}`, async () => {
+      try {
+        await shelf.fulfilled(host);
+      } catch (error) {
+        log.warn('a fulfilled wish could not be forgotten, trying again', { host, error: describeError(error) });
+        this.#ports.after(FORGET_MS, () => this.leads && !catalog.draining.has(host) && this.#forgetWish(host));
+      }
+    });
   }
 
   /** Whether every host holds what the plan gives it. */
