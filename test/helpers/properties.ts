@@ -1,6 +1,7 @@
 /**
  * Loaded before every test file (ava.config.mjs). Property tests run with one seed, so that a green run stays green; set
- * PROPERTY_SEED to another number, or to `random`, to search further (`npm run test:long` does).
+ * PROPERTY_SEED to another number, or to `random`, to search further (`npm run test:long` does). SIMULATION_SEEDS is how many
+ * seeds the simulator tries, SIMULATION_FROM the first of them.
  */
 import fc from 'fast-check';
 
@@ -10,4 +11,16 @@ if (wanted !== 'random') {
   if (!Number.isSafeInteger(seed))
     throw new RangeError(`PROPERTY_SEED must be a whole number or "random", got "${wanted}"`);
   fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });
+}
+
+/** Which seeds test/simulation/adversary runs. */
+export const simulationSeeds = {
+  from: wholeNumber('SIMULATION_FROM', 1),
+  count: wholeNumber('SIMULATION_SEEDS', 100),
+};
+
+function wholeNumber(name: string, otherwise: number): number {
+  const value = Number(process.env[name] ?? otherwise);
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${name} must be a whole number`);
+  return value;
 }

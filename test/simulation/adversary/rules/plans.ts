@@ -1,0 +1,76 @@
+import type { BatcherBeat, HostBeat, Plan } from '../../../../contracts/index.ts';
+import type { Process } from '../process.ts';
+import type { Report, Rule } from '../watch.ts';
+
+/** What one allocator process has heard. */
+interface Ears {
+  readonly hosts: Map<string, HostBeat>;
+  readonly batchers: Map<string, { beat: BatcherBeat; atMs: number }>;
+  /** `<host> <model>` → the sizes that were ever said to be warm by the host's present life. */
+  readonly ready: Map<string, Set<number>>;
+}
+
+/** Plans come into force one at a time, and only when their hosts have said that they are ready. */
+export class PlanRules implements Rule {
+  /** By epoch. */
+  readonly published = new Map<number, Plan>();
+  migrations = 0;
+  readonly #report: Report;
+  readonly #ears = new Map<string, Ears>();
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  /** Highest epoch that was ever in force. */
+  get current(): Plan | undefined {
+    return this.published.get(Math.max(0, ...this.published.keys()));
+  }
+
+  earsOf({ id, incarnation }: Process): Ears {
+    const key = `${id} ${incarnation}`;
+    let ears = this.#ears.get(key);
+    if (!ears) this.#ears.set(key, (ears = { hosts: new Map(), batchers: new Map(), ready: new Map() }));
+    return ears;
+  }
+
+  delivered(process: Process, [family, role, who = '']: readonly string[], message: () => any): void {
+    if (family !== 'beats' || process.program.role !== 'allocator') return;
+    const ears = this.earsOf(process);
+    if (role === 'batcher') ears.batchers.set(who, { beat: message() as BatcherBeat, atMs: this.#report.nowMs() });
+    if (role !== 'host') return;
+    const beat = message() as HostBeat;
+    ears.hosts.set(who, beat);
+    for (const { model, state, batches } of beat.residents) {
+      if (state !== 'resident') continue;
+      const key = `${who} ${model}`;
+      ears.ready.set(key, new Set([...(ears.ready.get(key) ?? []), ...batches]));
+    }
+  }
+
+  sent(process: Process, [family]: readonly string[], message: () => any): void {
+    if (family !== 'plans') return;
+    const plan = message() as Plan;
+    const known = this.published.get(plan.epoch);
+    if (known) {
+      if (known.nonce !== plan.nonce)
+        this.#report.broken('one-plan', `epoch ${plan.epoch} is in force by ${known.nonce} and by ${plan.nonce}`);
+      return;
+    }
+    if (this.current && moves(this.current, plan) > 0) this.migrations++;
+    this.published.set(plan.epoch, plan);
+    const { ready } = this.earsOf(process);
+    for (const { host, models } of plan.hosts)
+      for (const { model, batches } of models) {
+        const warm = ready.get(`${host} ${model}`);
+        if (!batches.every(batch => warm?.has(batch)))
+          this.#report.broken('early-commit', `epoch ${plan.epoch} is in force before ${host} was ready with ${model}`);
+      }
+  }
+}
+
+/** Models that a host holds in `after` and not in `before`. */
+function moves(before: Plan, after: Plan): number {
+  const held = new Set(before.hosts.flatMap(({ host, models }) => models.map(({ model }) => `${host} ${model}`)));
+  return after.hosts.flatMap(({ host, models }) => models.filter(({ model }) => !held.has(`${host} ${model}`))).length;
+}

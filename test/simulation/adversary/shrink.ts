@@ -1,0 +1,58 @@
+import { run, type Outcome, type RunOptions } from './run.ts';
+import { actorsOf, FIRST_FAULT_MS, type Fault, type Scenario } from './scenario.ts';
+
+const RUNS_MAX = 120;
+
+/**
+ * A smaller scenario that breaks the same rule: fewer faults, fewer actors, a shorter time. Greedy (after Zeller's delta debugging):
+ * what can be left out is left out, until nothing can.
+ */
+export async function shrink(failed: Outcome, options: RunOptions = {}): Promise<Outcome> {
+  const rule = failed.violations[0]?.rule;
+  let smallest = failed;
+  let runs = 0;
+  const attempt = async (scenario: Scenario): Promise<boolean> => {
+    if (runs++ >= RUNS_MAX) return false;
+    const outcome = await run(scenario, options);
+    if (outcome.violations[0]?.rule !== rule) return false;
+    smallest = outcome;
+    return true;
+  };
+  for (let size = Math.ceil(failed.scenario.faults.length / 2); size >= 1; size = Math.floor(size / 2)) {
+    for (let from = 0; from < smallest.scenario.faults.length; ) {
+      const { faults } = smallest.scenario;
+      const without = [...faults.slice(0, from), ...faults.slice(from + size)];
+      if (!(await attempt({ ...smallest.scenario, faults: without }))) from += size;
+    }
+  }
+  for (const simpler of SIMPLER) {
+    for (;;) {
+      const scenario = simpler(smallest.scenario);
+      if (!scenario || !(await attempt(scenario))) break;
+    }
+  }
+  return smallest;
+}
+
+/** Each makes a scenario a little simpler, or finds nothing more to do. */
+const SIMPLER: readonly ((scenario: Scenario) => Scenario | undefined)[] = [
+  s => fewer(s, 'hosts'),
+  s => fewer(s, 'routers'),
+  s => fewer(s, 'batchers'),
+  s => fewer(s, 'allocators'),
+  s => (s.streams > 1 ? { ...s, streams: s.streams - 1 } : undefined),
+  s => (s.skew > 0 ? { ...s, skew: 0 } : undefined),
+  s => {
+    const healAtMs = Math.max(FIRST_FAULT_MS, ...s.faults.map(({ atMs, forMs }) => atMs + forMs)) + 100;
+    return healAtMs < s.healAtMs ? { ...s, healAtMs } : undefined;
+  },
+];
+
+function fewer(scenario: Scenario, what: 'hosts' | 'routers' | 'batchers' | 'allocators'): Scenario | undefined {
+  if (scenario[what] <= 1) return undefined;
+  const smaller = { ...scenario, [what]: scenario[what] - 1 };
+  const there = new Set(['*', ...actorsOf(smaller)]);
+  const about = (fault: Fault): string[] =>
+    'who' in fault ? [fault.who] : 'from' in fault ? [fault.from, fault.to] : [];
+  return { ...smaller, faults: scenario.faults.filter(fault => about(fault).every(who => there.has(who))) };
+}
