@@ -1,3 +1,4 @@
+import { grouped } from './groups.ts';
 import { cheapest, Demand, finished, serve } from './plan.ts';
 import { nexusEpoch, type EpochOptions } from './nexus-epoch.ts';
 import { replanned, shortOf } from './replan.ts';
@@ -41,11 +42,12 @@ export const pooledWith =
   (workload, previous) => {
     const demand = new Demand(workload);
     const packer = shared(headroom);
+    const best = grouped([packer, roomy]);
     const scratch = (): CapacityPlan =>
       finished(
         'pooled',
         demand,
-        serve(demand, sessions => cheapest(demand, sessions, [packer, roomy], previous)),
+        serve(demand, sessions => cheapest(demand, sessions, [best, roomy], previous)),
         [],
       );
     if (previous?.policy !== 'pooled') return scratch();

@@ -1,72 +1,80 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { merged, nexus, pack, pooled, type Node, type Workload } from '../../allocator/index.ts';
-import { affine, device, MB, session, workload } from './world.ts';
+import { nexus, pooled, type DeviceOffer, type Workload } from '../../allocator/index.ts';
+import { curve, linear } from '../allocator/profiles.ts';
+import { configurations, optimumApart, optimumOfGroups } from './optimum.ts';
+import { device, MB, session, workload } from './world.ts';
 
-/**
- * The fewest devices for sessions that each fit on one and are not cut: branch and bound over all ways to share devices
- * (a session joins a device that is in use, or the next new one). No solver of integer programs is among the dependencies;
- * for so few sessions this is exact.
- */
-function optimum(nodes: readonly Node[], memoryBytes: number): number {
-  let best = nodes.length;
-  const place = (next: number, used: readonly Node[]): void => {
-    if (used.length >= best) return;
-    const node = nodes[next];
-    if (!node) {
-      best = used.length;
-      return;
+const ONE_KIND = [device()];
+const TWO_KINDS = [device(), device({ kind: 'fast', pricePerHour: 1.8 })];
+
+/** Up to six sessions on devices without end, some of them more than a device large. */
+const small = (devices: readonly DeviceOffer[]): fc.Arbitrary<Workload> =>
+  fc
+    .array(
+      fc.record({
+        alphaMs: fc.double({ min: 0.3, max: 4, noNaN: true }),
+        betaMs: fc.double({ min: 0.5, max: 12, noNaN: true }),
+        slack: fc.double({ min: 2.2, max: 8, noNaN: true }),
+        load: fc.oneof(fc.double({ min: 0.02, max: 0.6, noNaN: true }), fc.double({ min: 0.6, max: 3, noNaN: true })),
+        persistentBytes: fc.integer({ min: 100, max: 4000 }),
+      }),
+      { minLength: 2, maxLength: 6 },
+    )
+    .map(all => {
+      const curves = all.flatMap((m, i) =>
+        [1, 0.5].map((speed, kind) =>
+          curve(`s${i}`, linear(m.alphaMs * speed, m.betaMs * speed, 12), {
+            device: kind === 0 ? 'k' : 'fast',
+            persistentBytes: m.persistentBytes * MB,
+            ephemeralBytesPerItem: 10 * MB,
+          }),
+        ),
+      );
+      const sessions = all.map((m, i) =>
+        session(`s${i}`, { sloMs: m.slack * (m.alphaMs + m.betaMs), rateHz: (m.load * 1000) / (m.alphaMs + m.betaMs) }),
+      );
+      return workload(sessions, curves, { devices });
+    });
+
+const mean = (all: readonly number[]): number => all.reduce((sum, one) => sum + one, 0) / all.length;
+const shown = (all: readonly number[]): string =>
+  `mean ${mean(all).toFixed(3)}, worst ${Math.max(...all).toFixed(3)}, at most 1 in ${all.filter(r => r < 1 + 1e-6).length} of ${all.length}`;
+
+for (const [name, devices] of [
+  ['one kind', ONE_KIND],
+  ['two kinds of different price', TWO_KINDS],
+] as const) {
+  test(`capacity: bound ≤ proven optimum of independent devices ≤ nexus, and pooled ≤ nexus (${name}, HiGHS)`, t => {
+    const ratios = { nexus: [] as number[], pooled: [] as number[], bound: [] as number[] };
+    for (const given of fc.sample(small(devices), { numRuns: 60, seed: 3 })) {
+      const all = configurations(given);
+      const best = optimumApart(given, all);
+      const [ours, theirs] = [pooled(given), nexus(given)];
+      const story = JSON.stringify(given.sessions);
+      t.true(theirs.costPerHour >= best - 1e-6, `nexus ${theirs.costPerHour} below the optimum ${best}: ${story}`);
+      const bound = theirs.bound.independentCostPerHour;
+      t.true(bound <= best * (1 + 1e-5), `bound ${bound} above the optimum ${best}: ${story}`);
+      t.true(ours.costPerHour <= theirs.costPerHour + 1e-9, `pooled ${ours.costPerHour}: ${story}`);
+      ratios.nexus.push(theirs.costPerHour / best);
+      ratios.pooled.push(ours.costPerHour / best);
+      ratios.bound.push(bound / best);
     }
-    for (const [i, at] of used.entries()) {
-      const both = merged(at, node, memoryBytes);
-      if (both) place(next + 1, used.with(i, both));
-    }
-    place(next + 1, [...used, node]);
-  };
-  place(0, []);
-  return best;
+    t.log(`nexus / optimum: ${shown(ratios.nexus)}`);
+    t.log(`pooled / optimum of independent devices: ${shown(ratios.pooled)}`);
+    t.log(`bound / optimum: mean ${mean(ratios.bound).toFixed(3)}`);
+    t.true(mean(ratios.nexus) < 1.1 && mean(ratios.pooled) < 1);
+  });
 }
 
-const small = fc
-  .array(
-    fc.record({
-      alphaMs: fc.double({ min: 0.2, max: 4, noNaN: true }),
-      betaMs: fc.double({ min: 0.5, max: 12, noNaN: true }),
-      slack: fc.double({ min: 2.5, max: 20, noNaN: true }),
-      load: fc.double({ min: 0.02, max: 0.6, noNaN: true }),
-      persistentBytes: fc.integer({ min: 100, max: 4000 }),
-    }),
-    { minLength: 1, maxLength: 6 },
-  )
-  .map((all): Workload => {
-    const curves = all.map((m, i) => affine(`s${i}`, m.alphaMs, m.betaMs, { persistentBytes: m.persistentBytes * MB }));
-    const sessions = all.map((m, i) =>
-      session(`s${i}`, { sloMs: m.slack * (m.alphaMs + m.betaMs), rateHz: (m.load * 1000) / (m.alphaMs + m.betaMs) }),
-    );
-    return workload(sessions, curves);
-  });
-
-test('capacity: up to six sessions, against the optimum of independent devices (differential)', t => {
-  const { memoryBytes } = device();
-  let nexusOver = 0;
-  let total = 0;
-  fc.assert(
-    fc.property(small, given => {
-      const nodes = given.sessions.flatMap(s => {
-        const curve = given.curves.get(s.model, 'k');
-        return pack([{ name: s.name, rateHz: s.rateHz, deviceMs: s.sloMs, curve }], memoryBytes);
-      });
-      fc.pre(nodes.length === given.sessions.length && nodes.every(node => node.kind === 'residual'));
-      const best = optimum(nodes, memoryBytes);
-      const [a, b] = [pooled(given), nexus(given)];
-      if (b.gpus < best) throw new Error(`nexus ${b.gpus} is below the optimum of ${best}`);
-      if (a.gpus > b.gpus) throw new Error(`pooled ${a.gpus}, nexus ${b.gpus}`);
-      if (b.bound.independentGpus > best + 1e-6) throw new Error(`bound ${b.bound.independentGpus}, optimum ${best}`);
-      total += best;
-      nexusOver += b.gpus - best;
-    }),
-    { numRuns: 200, seed: 7 },
-  );
-  t.log(`optimum ${total} devices, squishy packing ${nexusOver} more`);
-  t.true(nexusOver <= 0.05 * total);
+test('capacity: pooled against the best way to part the sessions into groups (HiGHS)', t => {
+  const ratios: number[] = [];
+  for (const given of fc.sample(small(ONE_KIND), { numRuns: 30, seed: 4 })) {
+    const { costPerHour } = pooled(given);
+    const best = optimumOfGroups(given, pooled);
+    t.true(best <= costPerHour + 1e-6);
+    ratios.push(costPerHour / best);
+  }
+  t.log(`pooled / best groups: ${shown(ratios)}`);
+  t.true(mean(ratios) < 1 + 1e-6);
 });
