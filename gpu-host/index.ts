@@ -11,6 +11,7 @@ export type {
 } from './device.ts';
 export { declaredCut } from './emulated/curve.ts';
 export { openEmulatedDevice, type EmulatedOptions, type EmulatedSettings } from './emulated/device.ts';
+export { alphabetOf } from './post/ctc.ts';
 export { decode, encodeJpeg, imaging, thumbnail, type Pixels } from './imaging.ts';
 export { modelFilesFromDisk, modelFilesFromStore, packModel } from './model-files.ts';
 export type { ModuleTensor, Postprocess, Preprocess } from './modules.ts';

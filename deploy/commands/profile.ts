@@ -15,17 +15,10 @@ import {
   type Bus,
   type DeviceSettings,
 } from '../../contracts/index.ts';
-import {
-  measureProfile,
-  modelFilesFromDisk,
-  modelFilesFromStore,
-  openDevice,
-  type Device,
-  type ModelFiles,
-} from '../../gpu-host/index.ts';
+import { measureProfile, modelFilesFromStore, openDevice, type Device, type ModelFiles } from '../../gpu-host/index.ts';
 import { profilesBucket, readConfig } from '../apply/index.ts';
 import { natsUrl, openBus } from '../connection.ts';
-import { didYouMean, DocumentsError, readDocuments } from '../documents/index.ts';
+import { didYouMean } from '../documents/index.ts';
 import { prettyLog } from '../log.ts';
 import { formatBytes, formatMs, formatRate, progressLine, table, type Io } from '../terminal/index.ts';
 import {
@@ -38,6 +31,7 @@ import {
   type ExitCode,
 } from './program.ts';
 import { deviceSettings } from './device-option.ts';
+import { modelsOfFile } from './model-file.ts';
 
 interface ProfileFlags extends ClusterFlags {
   readonly device: DeviceSettings;
@@ -101,15 +95,7 @@ async function clusterInReach(io: Io, flags: ProfileFlags): Promise<Bus | undefi
 const looksLikeFile = (model: string): boolean => /\.ya?ml$|[\\/]/.test(model);
 
 async function modelsNamed(model: string, bus: Bus | undefined, flags: ProfileFlags): Promise<ModelFiles[]> {
-  if (looksLikeFile(model)) {
-    const { documents, problems } = await readDocuments([model]);
-    if (problems.some(problem => problem.severity === 'error')) throw new DocumentsError(problems);
-    const models = documents.flatMap(({ document, baseDir }) =>
-      document.kind === 'Model' ? [{ document, baseDir }] : [],
-    );
-    if (models.length === 0) throw new ConfigError('holds no document of kind Model', { file: model });
-    return Promise.all(models.map(one => modelFilesFromDisk(one.document, one.baseDir)));
-  }
+  if (looksLikeFile(model)) return modelsOfFile(model);
   if (!isToken(model)) throw new ConfigError(`"${model}" is neither a YAML file nor the name of a model`);
   if (!bus)
     throw new ConfigError(`model "${model}" is looked for in a cluster, and none is in reach`, {
