@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
-import { ConfigError, ModelError, type ModelDocument } from '../../contracts/index.ts';
+import { ConfigError, type ModelDocument } from '../../contracts/index.ts';
 import type { ModelFiles } from '../../gpu-host/index.ts';
 import { evaluate, stratifiedSplit, type Evaluation } from './evaluate.ts';
 import { featureGraph, featuresOf, type FeatureOptions } from './features.ts';
 import { defaultFeatures, OPSET_MIN, withHead } from './head.ts';
 import type { Matrix } from './linear-algebra.ts';
-import { closeModel, openModel, opsetOf } from './onnx-file.ts';
+import { closeModel, openModel } from './onnx-file.ts';
 import type { LabelledFiles } from './pictures.ts';
 import { argmax, fitHead, scoresOf } from './fit-head.ts';
 import type { NewModel } from './write.ts';
@@ -37,7 +37,7 @@ const SMALLER_SIDE_MAX = 2048;
 
 /**
  * A classifier on a backbone's features, fitted on labelled pictures; it shares all before the features with the backbone.
- * @throws ConfigError for pictures, labels or a tensor that won't do; ModelError for a backbone that won't
+ * @throws ConfigError for pictures, labels, a tensor or a backbone that won't do
  */
 export async function fitClassifier(
   files: ModelFiles,
@@ -56,11 +56,10 @@ export async function fitClassifier(
       throw new ConfigError(`label "${label}" has ${pictures} picture: one is fitted on and one held out`, {
         remedy: 'add pictures to its folder',
       });
-  const model = openModel(id, await files.read(document.file));
-  if (opsetOf(model) < OPSET_MIN)
-    throw new ModelError(
-      id,
-      `has opset ${opsetOf(model)}; export it with ${OPSET_MIN} or newer to put a head behind it`,
+  const model = await openModel(files);
+  if (model.opset < OPSET_MIN)
+    throw new ConfigError(
+      `model ${id}: has opset ${model.opset}; export it with ${OPSET_MIN} or newer to put a head behind it`,
     );
   const tensor = options.features ?? defaultFeatures(model.graph);
   const cutting = await featureGraph(files, model, tensor, options.device);

@@ -9,7 +9,7 @@ import {
 import type { Device, ModelFiles } from '../../gpu-host/index.ts';
 import { cutAt, pooled, type Cutting } from './head.ts';
 import type { Matrix } from './linear-algebra.ts';
-import { closeModel, opsetOf, type OpenModel } from './onnx-file.ts';
+import { closeModel, type OpenModel } from './onnx-file.ts';
 import { readPicture } from './pictures.ts';
 
 /** 256 MB of float64. */
@@ -36,7 +36,7 @@ export async function featureGraph(
   const loaded = await device.load(asFeatures(files, model, cutting), { batchMax: 1 });
   try {
     const { outputs } = await loaded.run([await loaded.blank()]);
-    return pooled(cutting, 1 + tensorOf(outputs[0], tensor).dims.length, opsetOf(model));
+    return pooled(cutting, 1 + tensorOf(outputs[0], tensor).dims.length, model.opset);
   } finally {
     await loaded.release();
   }

@@ -21,7 +21,7 @@ export interface GraphIndex {
   /** Those count whose subgraphs read it, too. */
   readonly readers: ReadonlyMap<string, readonly NodeProto[]>;
   /** Of initialisers, and of `Constant` nodes that hold a tensor. */
-  constant(name: string | undefined): TensorProto | undefined;
+  readonly constant: (name: string | undefined) => TensorProto | undefined;
 }
 
 export function indexGraph(graph: GraphProto): GraphIndex {

@@ -1,24 +1,34 @@
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { ModelProtoSchema, type ModelProto, type GraphProto } from 'onnx-buf';
-import { describeError, ModelError } from '../../contracts/index.ts';
+import type { GraphProto } from 'onnx-buf';
+import { ConfigError } from '../../contracts/index.ts';
+import { GraphError, readModel, writeModel, type OnnxModel } from '../../gpu-host/graph/index.ts';
+import type { ModelFiles } from '../../gpu-host/index.ts';
 import { changed } from './graph-edit.ts';
 
-/** A model that holds a graph. */
-export type OpenModel = ModelProto & { graph: GraphProto };
-/** @throws ModelError when it is no ONNX file */
-export function openModel(id: string, bytes: Uint8Array): OpenModel {
-  try {
-    const model = fromBinary(ModelProtoSchema, bytes);
-    if (model.graph) return model as OpenModel;
-  } catch (error) {
-    throw new ModelError(id, `is no ONNX file: ${describeError(error)}`, { cause: error });
-  }
-  throw new ModelError(id, 'holds no graph');
+/** A model whose graph is to be edited. */
+export interface OpenModel {
+  readonly model: OnnxModel;
+  readonly graph: GraphProto;
+  /** Version of ONNX's own operators. */
+  readonly opset: number;
+  /** Of the file. */
+  readonly bytes: number;
 }
-/** The file of a model with another graph. */
-export const closeModel = (model: OpenModel, graph: GraphProto): Uint8Array =>
-  toBinary(ModelProtoSchema, changed<ModelProto>(model, { graph }));
 
-/** Of the operators of ONNX itself. */
-export const opsetOf = ({ opsetImport }: ModelProto): number =>
-  Number(opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0);
+/** @throws ConfigError when its file is no ONNX, or a damaged one */
+export async function openModel(files: ModelFiles): Promise<OpenModel> {
+  const { id, document } = files;
+  const bytes = await files.read(document.file);
+  try {
+    const model = readModel(bytes, { name: id });
+    const { graph, opsetImport } = model.proto;
+    const opset = Number(opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0);
+    return { model, graph: graph!, opset, bytes: bytes.byteLength };
+  } catch (error) {
+    if (error instanceof GraphError) throw new ConfigError(error.message, { file: document.file }, { cause: error });
+    throw error;
+  }
+}
+
+/** The file of a model with another graph. */
+export const closeModel = ({ model: { name, proto, external } }: OpenModel, graph: GraphProto): Uint8Array =>
+  writeModel({ name, proto: changed(proto, { graph }), external });

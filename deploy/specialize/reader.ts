@@ -21,7 +21,7 @@ export interface RestrictedReader extends NewModel {
  * of those that stay are what they were; all before the last layer is the same, so that both share it in a prefix group.
  * @param wanted characters, in any order
  * @param name of the new model
- * @throws ConfigError: the model is no CTC reader, a character it doesn't know; ModelError: its last layer can't be cut
+ * @throws ConfigError: the model is no CTC reader, a character it doesn't know, a last layer that can't be cut
  */
 export async function restrictReader(
   files: ModelFiles,
@@ -36,8 +36,7 @@ export async function restrictReader(
   const { blank = 0, space = true } = postprocess;
   const table = { characters: alphabetOf(await textOf(files, postprocess.keys), { blank, space }), blank };
   const rest = restrict(table, wanted, space);
-  const before = await files.read(document.file);
-  const model = openModel(id, before);
+  const model = await openModel(files);
   const output =
     postprocess.output ??
     onlyOutput(
@@ -65,7 +64,7 @@ export async function restrictReader(
     classesBefore: table.characters.length,
     classes: rest.kept.length,
     bytes: bytes.byteLength,
-    bytesBefore: before.byteLength,
+    bytesBefore: model.bytes,
     characters: rest.characters,
   };
 }

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { TensorProtoSchema, type GraphProto, type NodeProto, type TensorProto, type ValueInfoProto } from 'onnx-buf';
-import { ModelError } from '../../contracts/index.ts';
+import { ConfigError } from '../../contracts/index.ts';
 import { changed, indexGraph, integerOf, nameOfNode, valueInfo, withConstant } from './graph-edit.ts';
 
 /** A constant to cut: input `input` of the node that makes `output`; `axis` counts the classes. */
@@ -17,7 +17,7 @@ interface Cut {
  * @param output tensor whose last dimension counts the classes
  * @param classes how many there are
  * @param kept which stay, ascending
- * @throws ModelError when the classes don't come out of a MatMul or Gemm with constant weights, with nothing behind that mixes them
+ * @throws ConfigError when the classes don't come out of a MatMul or Gemm with constant weights, with nothing behind that mixes them
  */
 export function restrictGraph(
   graph: GraphProto,
@@ -30,7 +30,9 @@ export function restrictGraph(
     const node = cut.node.find(one => one.output.includes(output))!;
     const count = Number(tensor.dims[axis]);
     if (count !== classes)
-      throw new ModelError(model, `${nameOfNode(node)} gives ${count} classes; keys, blank and space make ${classes}`);
+      throw new ConfigError(
+        `model ${model}: ${nameOfNode(node)} gives ${count} classes; keys, blank and space make ${classes}`,
+      );
     cut = withConstant(cut, { node, input, tensor: takeSlices(model, tensor, axis, kept) });
   }
   return changed(cut, {
@@ -57,9 +59,9 @@ function lastLayer(
   const path: string[] = [];
   for (let name = output; ; ) {
     const node = producers.get(name);
-    if (!node) throw new ModelError(model, `its classes can't be cut: no node makes "${name}"`);
+    if (!node) throw new ConfigError(`model ${model}: its classes can't be cut: no node makes "${name}"`);
     const refuse = (detail: string, which = node): never => {
-      throw new ModelError(model, `its classes can't be cut: ${nameOfNode(which)} ${detail}`);
+      throw new ConfigError(`model ${model}: its classes can't be cut: ${nameOfNode(which)} ${detail}`);
     };
     const cutConstant = (input: number, axis?: number): void => {
       const tensor = constant(node.input[input])!;
@@ -116,7 +118,7 @@ function runsOverLastAxis(graph: GraphProto, node: NodeProto): boolean {
   return rank !== undefined && (axis ?? 1) === rank - 1;
 }
 
-/** Copies some slices of a tensor along an axis, byte for byte. @throws ModelError for tensors that aren't stored plainly */
+/** Copies some slices of a tensor along an axis, byte for byte. @throws ConfigError for tensors that aren't stored plainly */
 function takeSlices(model: string, tensor: TensorProto, axis: number, kept: readonly number[]): TensorProto {
   const { name, dataType, rawData, floatData } = tensor;
   const raw = rawData.length > 0 ? rawData : new Uint8Array(Float32Array.from(floatData).buffer);
@@ -124,7 +126,7 @@ function takeSlices(model: string, tensor: TensorProto, axis: number, kept: read
   const outer = sizes.slice(0, axis).reduce((a, b) => a * b, 1);
   const run = raw.length / (outer * sizes[axis]!);
   if (run === 0 || !Number.isInteger(run))
-    throw new ModelError(model, `the weights "${name}" are neither raw data nor float32`);
+    throw new ConfigError(`model ${model}: the weights "${name}" are neither raw data nor float32`);
   const out = new Uint8Array(outer * kept.length * run);
   let at = 0;
   for (let o = 0; o < outer; o++)

@@ -2,6 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { seededRandom } from '../../contracts/index.ts';
+import { openModel } from '../../deploy/specialize/onnx-file.ts';
+import { hashesOf } from '../../gpu-host/graph/index.ts';
 import type { Device } from '../../gpu-host/index.ts';
 import { command, temporaryFolder } from '../deploy/command-line.ts';
 import { openCpu } from '../gpu-host/model-setup.ts';
@@ -55,6 +57,10 @@ test('classifier: shapes are told apart on the features of a text direction mode
   const model = await modelAt(told.written[0]!);
   t.is(model.document.name, 'shapes');
   t.deepEqual(model.document.preprocess, (await modelAt(BACKBONE)).document.preprocess);
+  const [trunk, made] = [await openModel(await modelAt(BACKBONE)), await openModel(model)].map(
+    ({ model }) => hashesOf(model).values,
+  );
+  t.is(made!.get(told.features.tensor), trunk!.get(told.features.tensor), 'the trunk is the same');
   // Pictures that neither the head nor the measurement has seen.
   const random = seededRandom(99);
   const fresh = Array.from({ length: 30 }, (_, i) => SHAPE_NAMES[i % SHAPE_NAMES.length]!);

@@ -58,9 +58,7 @@ test('ridge: what the closed form says of an example left out is what a fit with
           const rowsOf = (indices: readonly number[]) => ({
             rows: indices.length,
             columns: features,
-            values: Float64Array.from(
-              indices.flatMap(i => [...all.values.subarray(i * features, (i + 1) * features)]),
-            ),
+            values: Float64Array.from(indices.flatMap(i => [...all.values.subarray(i * features, (i + 1) * features)])),
           });
           const without = ridgeProblem(
             rowsOf(rest),
