@@ -137,7 +137,7 @@ export class Batcher {
       const { seat, size, bytes } = booking;
       const ran = progress.size;
       if (ran > 0 && ran <= size && progress.phase === 'finished') {
-        seat.lessons.fit.observe(seat.curve.meanMs[ran]!, progress.runMs);
+        seat.lessons.fit.observe(seat.meanOfSome(booking.meanMs, ran, size), progress.runMs);
       }
       if (progress.phase === 'started') seat.lessons.lead.observe(size, bytes, progress.fillMs);
       if (progress.phase === 'refused') this.#tally.of(booking.pool).refused += size;
@@ -186,21 +186,23 @@ export class Batcher {
     return { epoch, nonce, policy: this.#parts.config.policy, pools };
   }
 
-  #grant(pool: string, { group, seat, items, startAtMs, latestAtMs }: Batch<Invocation>): void {
+  #grant(pool: string, { seat, items, startAtMs, latestAtMs }: Batch<Invocation>): void {
     const id = `${this.#parts.id}-${this.#run}-${++this.#batches}`;
-    const expectedMs = seat.expectedMs(items.length);
+    const meanMs = seat.meanMs(items);
+    const expectedMs = seat.lessons.fit.expectedMs(meanMs);
     const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
     const size = items.length;
     const startByMs = startAtMs + START_GRACE_MS;
-    seat.host.grant({ batch: id, pool, seat, size, bytes, expectedMs, startAtMs, startByMs });
+    seat.host.grant({ batch: id, pool, seat, size, bytes, meanMs, expectedMs, startAtMs, startByMs });
     for (const item of items) this.#books.strike(item);
     const returnMs = Math.max(...items.map(({ place }) => place.returnMs));
-    const answerByMs = startAtMs + seat.latencyMs(size) + returnMs;
-    const { models } = group;
-    this.#mail.grant({ id, pool, host: seat.host.name, models, items, startAtMs, latestAtMs, expectedMs, answerByMs });
+    const answerByMs = startAtMs + Math.max(expectedMs, seat.latencyMs(size)) + returnMs;
+    const parts = items.map(({ session }) => seat.partOf(session.member ?? 0));
+    this.#mail.grant({ id, pool, host: seat.host.name, parts, items, startAtMs, latestAtMs, expectedMs, answerByMs });
     const counts = this.#tally.of(pool);
     counts.granted += size;
     counts.batches++;
+    if (parts.some(part => part !== parts[0])) counts.mixed++;
   }
 
   #drop(pool: string, items: readonly Invocation[]): void {
@@ -254,7 +256,11 @@ export class Batcher {
       log: this.#parts.log,
       lessons: this.#lessons,
       host: name => this.#host(name),
-      rateHz: (pool, model) => before.pools.get(pool)?.groups.find(group => group.models.includes(model))?.rateHz,
+      rateHz: (pool, model) =>
+        before.pools
+          .get(pool)
+          ?.groups.find(group => group.models.includes(model))
+          ?.rateHzOf(model),
       policy: this.#parts.policy,
       effects: pool => ({
         grant: batch => this.#grant(pool, batch),

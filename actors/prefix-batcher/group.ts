@@ -1,10 +1,13 @@
+import { Lots } from './lots.ts';
 import {
   batchTarget,
-  DeadlineQueue,
   isUsable,
+  UsualCurves,
+  type DeadlineQueue,
   type Demand,
   type GroupView,
   type HostView,
+  type LotView,
   type Waiting,
 } from './policy/index.ts';
 import type { Seat } from './seat.ts';
@@ -18,6 +21,8 @@ export interface Item extends Waiting {
 export interface Session {
   readonly name: string;
   readonly prefersLatency: boolean;
+  /** Index of its model in its group; default 0. */
+  readonly member?: number;
 }
 
 const GAIN = 0.05;
@@ -25,34 +30,62 @@ const GAIN = 0.05;
 const SAMPLE_MAX = 8;
 /** Rates are means over about this time. */
 const RATE_MEMORY_MS = 600;
+/** The usual composition of a batch is reckoned anew when a member's share has moved by this. */
+const SHARE_MOVED = 0.02;
 
-/** The invocations that can run together, and how they usually come. */
+/** The invocations that can run together, of one model or of the members of a prefix group, and how they usually come. */
 export class Group<T extends Item> implements GroupView {
   readonly models: readonly string[];
-  readonly queue = new DeadlineQueue<T>();
   batchTarget = 1;
   batchSustain = 1;
+  readonly #lots: Lots<T>;
   #seats: ReadonlyMap<HostView, Seat> = new Map();
-  #seatList: readonly Seat[] = [];
   #latencyWaiting = 0;
-  #arrivals = 0;
-  #rateHz: number;
+  /** By member. */
+  readonly #arrivals: Float64Array;
+  readonly #ratesHz: Float64Array;
+  #shares: readonly number[];
+  #usual = new UsualCurves();
   #budgetMs: number;
   #bytesPerItem = 0;
 
-  constructor(facts: { models: readonly string[]; rateHz: number; budgetMs: number }) {
+  /** `shares`: how much of the rate is each member's; default: equal. */
+  constructor(facts: {
+    models: readonly string[];
+    rateHz: number;
+    budgetMs: number;
+    shares?: readonly number[];
+  }) {
     this.models = facts.models;
-    this.#rateHz = facts.rateHz;
+    this.#shares = facts.shares ?? facts.models.map(() => 1 / facts.models.length);
+    this.#arrivals = new Float64Array(facts.models.length);
+    this.#ratesHz = Float64Array.from(this.#shares, share => share * facts.rateHz);
     this.#budgetMs = facts.budgetMs;
+    this.#lots = new Lots(facts.models.length);
+  }
+
+  /** All that wait. */
+  get queue(): DeadlineQueue<T> {
+    return this.#lots.queue;
+  }
+
+  get lots(): readonly LotView[] {
+    return this.#lots.lots;
   }
 
   get seats(): readonly Seat[] {
-    return this.#seatList;
+    return this.#lots.seats;
   }
 
   set seats(seats: readonly Seat[]) {
-    this.#seatList = seats;
     this.#seats = new Map(seats.map(seat => [seat.host, seat]));
+    for (const seat of seats) {
+      seat.changed = () => {
+        this.#lots.stale();
+        seat.remix(this.#shares, this.#usual);
+      };
+    }
+    this.#lots.seats = seats;
   }
 
   seatOn(host: HostView): Seat | undefined {
@@ -72,41 +105,47 @@ export class Group<T extends Item> implements GroupView {
   }
 
   get rateHz(): number {
-    return this.#rateHz;
+    return this.#ratesHz.reduce((sum, rateHz) => sum + rateHz, 0);
+  }
+
+  /** How much of the rate is each member's. */
+  get shares(): readonly number[] {
+    return this.#shares;
+  }
+
+  rateHzOf(model: string): number {
+    return this.#ratesHz[this.models.indexOf(model)] ?? 0;
   }
 
   add(item: T): void {
-    this.queue.add(item);
+    this.#lots.add(item);
     if (item.session.prefersLatency) this.#latencyWaiting++;
   }
 
   /** One that arrives, as against one that another group had queued: rate, budget and size follow from these. */
   note(item: T, nowMs: number): void {
-    this.#arrivals++;
+    this.#arrivals[item.session.member ?? 0]!++;
     this.#budgetMs += GAIN * (item.deadlineMs - nowMs - this.#budgetMs);
     this.#bytesPerItem += (this.#bytesPerItem === 0 ? 1 : GAIN) * (item.bytes - this.#bytesPerItem);
   }
 
   /** False when it didn't wait here. */
   remove(item: T): boolean {
-    if (!this.queue.remove(item)) return false;
+    if (!this.#lots.remove(item)) return false;
     if (item.session.prefersLatency) this.#latencyWaiting--;
     return true;
   }
 
-  take(from: number, count: number): T[] {
-    const items = this.queue.take(from, count);
+  /** Takes [from, from + count) of one of the group's queues. */
+  take(queue: DeadlineQueue<T>, from: number, count: number): T[] {
+    const items = this.#lots.take(queue, from, count);
     for (const item of items) if (item.session.prefersLatency) this.#latencyWaiting--;
     return items;
   }
 
   /** Brings rate and target up to date, `elapsedMs` (0: at first) after the latest call. Without a usable host there is no demand. */
   measure(nowMs: number, elapsedMs: number): Demand | undefined {
-    if (elapsedMs > 0) {
-      const seenHz = (this.#arrivals * 1000) / elapsedMs;
-      this.#rateHz += (1 - Math.exp(-elapsedMs / RATE_MEMORY_MS)) * (seenHz - this.#rateHz);
-      this.#arrivals = 0;
-    }
+    if (elapsedMs > 0) this.#measureRates(elapsedMs);
     const usable = this.seats.filter(seat => seat.resident && isUsable(seat.host, nowMs));
     if (usable.length === 0) return undefined;
     const stride = Math.ceil(usable.length / SAMPLE_MAX);
@@ -115,8 +154,24 @@ export class Group<T extends Item> implements GroupView {
     const latencyMs = (batch: number): number =>
       seats.reduce((sum, seat) => sum + seat.latencyMs(batch), 0) / seats.length;
     const leadMs = seats.reduce((sum, seat) => sum + seat.leadMs(1), 0) / seats.length;
-    const demand = { rateHz: this.#rateHz, budgetMs: this.#budgetMs - leadMs, batchMax, latencyMs };
+    const demand = { rateHz: this.rateHz, budgetMs: this.#budgetMs - leadMs, batchMax, latencyMs };
     this.batchTarget = batchTarget(demand);
     return demand;
+  }
+
+  #measureRates(elapsedMs: number): void {
+    const gain = 1 - Math.exp(-elapsedMs / RATE_MEMORY_MS);
+    this.#ratesHz.forEach((rateHz, i) => {
+      const seenHz = (this.#arrivals[i]! * 1000) / elapsedMs;
+      this.#ratesHz[i] = rateHz + gain * (seenHz - rateHz);
+    });
+    this.#arrivals.fill(0);
+    const totalHz = this.rateHz;
+    if (this.models.length === 1 || !(totalHz > 0)) return;
+    const shares = Array.from(this.#ratesHz, rateHz => rateHz / totalHz);
+    if (shares.every((share, i) => Math.abs(share - this.#shares[i]!) < SHARE_MOVED)) return;
+    this.#shares = shares;
+    this.#usual = new UsualCurves();
+    for (const seat of this.seats) seat.remix(shares, this.#usual);
   }
 }

@@ -14,6 +14,8 @@ export interface Booking {
   readonly seat: Seat;
   readonly size: number;
   readonly bytes: number;
+  /** By the profile. */
+  readonly meanMs: number;
   readonly expectedMs: number;
   /** When it should start; `startBy` is when its host counts as stuck. */
   startAtMs: number;

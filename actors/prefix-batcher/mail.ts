@@ -8,7 +8,8 @@ export interface GrantedBatch {
   readonly id: string;
   readonly pool: string;
   readonly host: string;
-  readonly models: readonly string[];
+  /** What the host runs for each item: a model, or a suffix. */
+  readonly parts: readonly string[];
   readonly items: readonly Invocation[];
   readonly startAtMs: number;
   readonly latestAtMs: number;
@@ -105,20 +106,22 @@ export class Mail {
   }
 
   #outline(batch: GrantedBatch, epoch: number, nowMs: number): Outline {
-    const { id, pool, models, items, startAtMs, latestAtMs, expectedMs } = batch;
+    const { id, pool, parts, items, startAtMs, latestAtMs, expectedMs } = batch;
     const routers = [...new Set(items.map(({ book }) => book.router))];
     const indexOf = new Map(routers.map((router, i) => [router, i]));
+    const models = [...new Set(parts)];
+    const modelIndex = new Map(models.map((model, i) => [model, i]));
     return {
       v: 1,
       batcher: this.#batcher,
       pool,
       epoch,
       batch: id,
-      models: [...models],
+      models,
       routers,
       ids: items.map(item => item.id),
       router: items.map(({ book }) => indexOf.get(book.router)!),
-      model: items.map(() => 0),
+      model: parts.map(part => modelIndex.get(part)!),
       budgetMs: items.map(({ answerByMs }) => Math.max(0, answerByMs - nowMs)),
       startInMs: Math.max(0, startAtMs - nowMs),
       latestInMs: Math.max(0, latestAtMs - nowMs),

@@ -1,11 +1,20 @@
-import type { Log, Plan, PlannedSession, Profile } from '../../contracts/index.ts';
+import {
+  cutOf,
+  modelOf,
+  suffixId,
+  type Log,
+  type Plan,
+  type PlannedHost,
+  type PlannedSession,
+  type Profile,
+} from '../../contracts/index.ts';
 import type { BatcherConfig } from './config.ts';
 import { Group } from './group.ts';
 import type { Host } from './host.ts';
 import type { Invocation, Place } from './invocation.ts';
-import { curveOf, Fit, Lead, type Policy } from './policy/index.ts';
+import { curveOf, Fit, Lead, usualCurve, type Curve, type Policy } from './policy/index.ts';
 import { Pool, type PoolEffects } from './pool.ts';
-import { Seat, type Lessons } from './seat.ts';
+import { Seat, type Lessons, type Mixture } from './seat.ts';
 
 /** What outlives plans. */
 export interface Lasting {
@@ -40,21 +49,21 @@ export function placementOf(plan: Plan, batcher: string, lasting: Lasting): Plac
       continue;
     }
     const members = planned.sessions.flatMap(name => sessions.get(name) ?? []);
-    const byModel = groupedBy(members, session => session.model);
-    const groups = new Map([...byModel].map(([model, of]) => [model, groupOf(plan, planned, model, of, lasting)]));
+    const groups = groupsOf(plan, planned, members, lasting);
     const pool = new Pool<Invocation>({
       name: planned.pool,
-      groups: [...groups.values()],
+      groups: [...new Set(groups.values())],
       hosts: planned.hosts.map(name => lasting.host(name)),
       policy: lasting.policy(),
       effects: lasting.effects(planned.pool),
     });
     pools.set(planned.pool, pool);
     for (const { name, model, prefer } of members) {
-      const postMs = Math.max(0, ...plan.profiles.filter(p => p.model === model).map(p => p.postMs));
+      const postMs = Math.max(0, ...plan.profiles.filter(p => modelOf(p.model) === model).map(p => p.postMs));
       const returnMs = lasting.config.returnMs + postMs;
-      const session = { name, prefersLatency: prefer === 'latency' };
-      places.set(name, { pool, group: groups.get(model)!, session, returnMs });
+      const group = groups.get(model)!;
+      const session = { name, prefersLatency: prefer === 'latency', member: group.models.indexOf(model) };
+      places.set(name, { pool, group, session, returnMs });
     }
   }
   assignSeats(pools);
@@ -63,39 +72,105 @@ export function placementOf(plan: Plan, batcher: string, lasting: Lasting): Plac
 
 type PlannedPool = Plan['pools'][number];
 
-/** Today a group is one model; a prefix group will be several with one queue. */
-function groupOf(
+/** By model: the group of its own, or the one that it shares behind a prefix. */
+function groupsOf(
   plan: Plan,
   pool: PlannedPool,
-  model: string,
   sessions: readonly PlannedSession[],
   lasting: Lasting,
-): Group<Invocation> {
-  const group = new Group<Invocation>({
-    models: [model],
-    rateHz: lasting.rateHz(pool.pool, model) ?? sessions.reduce((sum, { rateHz }) => sum + rateHz, 0),
-    budgetMs: Math.min(...sessions.map(({ objectiveMs }) => objectiveMs)),
+): Map<string, Group<Invocation>> {
+  const groups = new Map<string, Group<Invocation>>();
+  const byModel = groupedBy(sessions, session => session.model);
+  const open = (models: readonly string[], seatsOf: (group: Group<Invocation>) => Seat[]): void => {
+    const its = models.flatMap(model => byModel.get(model)!);
+    const ratesHz = models.map(model => lasting.rateHz(pool.pool, model) ?? sumOf(byModel.get(model)!));
+    const rateHz = ratesHz.reduce((sum, of) => sum + of, 0);
+    const group = new Group<Invocation>({
+      models,
+      rateHz,
+      budgetMs: Math.min(...its.map(({ objectiveMs }) => objectiveMs)),
+      ...(rateHz > 0 ? { shares: ratesHz.map(of => of / rateHz) } : {}),
+    });
+    group.seats = seatsOf(group);
+    for (const model of models) groups.set(model, group);
+  };
+  for (const { prefix, members } of pool.groups) {
+    const models = members.filter(model => byModel.has(model) && !groups.has(model));
+    if (models.length > 0) open(models, group => mixedSeats(plan, pool, prefix, group, lasting));
+  }
+  for (const model of byModel.keys())
+    if (!groups.has(model)) open([model], group => seatsOf(plan, pool, model, group, lasting));
+  return groups;
+}
+
+const sumOf = (sessions: readonly PlannedSession[]): number => sessions.reduce((sum, { rateHz }) => sum + rateHz, 0);
+
+function seatsOf(plan: Plan, pool: PlannedPool, model: string, group: Group<Invocation>, lasting: Lasting): Seat[] {
+  return plannedHosts(plan, pool).flatMap(host => {
+    const held = heldOn(plan, host, model, lasting);
+    return held ? [seatOn(host, model, { ...held, lasting, group })] : [];
   });
-  const usual = { bytesPerItem: () => group.bytesPerItem, budgetMs: () => group.budgetMs };
-  group.seats = pool.hosts.flatMap(name => {
-    const planned = plan.hosts.find(({ host }) => host === name);
-    const batchMax = planned?.models.find(held => held.model === model)?.batchMax;
-    if (!planned || batchMax === undefined) return [];
-    const profile = plan.profiles.find(p => p.model === model && p.device === planned.kind);
-    if (!profile) {
-      lasting.log.warn('a host is not used for a model: the plan has no profile', {
-        host: name,
-        model,
-        pool: pool.pool,
-      });
-      return [];
+}
+
+/** On the hosts that get the prefix and at least one of the suffixes. */
+function mixedSeats(plan: Plan, pool: PlannedPool, prefix: string, group: Group<Invocation>, lasting: Lasting): Seat[] {
+  const mixtures = new Map<string, { mixture: Mixture; curve: Curve }>();
+  const cut = cutOf(prefix)!;
+  return plannedHosts(plan, pool).flatMap(host => {
+    const trunk = heldOn(plan, host, prefix, lasting);
+    if (!trunk) return [];
+    const held = group.models.map(model => heldOn(plan, host, suffixId(model, cut), lasting));
+    if (held.every(one => one === undefined)) return [];
+    // Batches of any composition must do: the smallest bound counts.
+    const batchMax = Math.min(trunk.batchMax, ...held.flatMap(one => one?.batchMax ?? []));
+    const alike = [host.kind, batchMax, ...held.map(one => (one ? 1 : 0))].join(' ');
+    let known = mixtures.get(alike);
+    if (!known) {
+      const mix = {
+        prefix: curveOf(trunk.profile, batchMax),
+        suffixes: held.map(one => one && curveOf(one.profile, batchMax)),
+      };
+      const suffixes = held.map((one, i) => one && suffixId(group.models[i]!, cut));
+      known = { mixture: { mix, prefix, suffixes }, curve: usualCurve(mix, group.shares) };
+      mixtures.set(alike, known);
     }
-    const { marginMsMin } = lasting.config;
-    const lessons = lessonsOf(name, model, profile, lasting);
-    const curve = curveOf(profile, batchMax);
-    return [new Seat({ host: lasting.host(name), model, curve, lessons, marginMsMin, ...usual })];
+    return [seatOn(host, prefix, { ...known, profile: trunk.profile, lasting, group })];
   });
-  return group;
+}
+
+const plannedHosts = (plan: Plan, pool: PlannedPool): PlannedHost[] =>
+  pool.hosts.flatMap(name => plan.hosts.find(({ host }) => host === name) ?? []);
+
+/** How a host is to hold a model or part. */
+function heldOn(plan: Plan, { host, kind, models }: PlannedHost, part: string, { log }: Lasting) {
+  const batchMax = models.find(held => held.model === part)?.batchMax;
+  if (batchMax === undefined) return undefined;
+  const profile = plan.profiles.find(p => p.model === part && p.device === kind);
+  if (profile) return { batchMax, profile, curve: curveOf(profile, batchMax) };
+  log.warn('a host is not used for a model: the plan has no profile', { host, model: part });
+  return undefined;
+}
+
+interface SeatParts {
+  readonly curve: Curve;
+  readonly profile: Profile;
+  readonly mixture?: Mixture;
+  readonly group: Group<Invocation>;
+  readonly lasting: Lasting;
+}
+
+function seatOn({ host: name }: PlannedHost, model: string, parts: SeatParts): Seat {
+  const { curve, profile, mixture, group, lasting } = parts;
+  return new Seat({
+    host: lasting.host(name),
+    model,
+    curve,
+    ...(mixture ? { mixture } : {}),
+    lessons: lessonsOf(name, model, profile, lasting),
+    marginMsMin: lasting.config.marginMsMin,
+    bytesPerItem: () => group.bytesPerItem,
+    budgetMs: () => group.budgetMs,
+  });
 }
 
 function lessonsOf(host: string, model: string, profile: Profile, { config, lessons }: Lasting): Lessons {

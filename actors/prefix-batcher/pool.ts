@@ -1,6 +1,14 @@
 import type { Group, Item } from './group.ts';
 import type { Host } from './host.ts';
-import { batchesSustaining, isUsable, type Grant, type Policy, type PoolView } from './policy/index.ts';
+import {
+  batchesSustaining,
+  isUsable,
+  type DeadlineQueue,
+  type Grant,
+  type Policy,
+  type PoolView,
+  type QueueView,
+} from './policy/index.ts';
 import type { Seat } from './seat.ts';
 
 /** How often rates and batch sizes that follow from them are brought up to date. */
@@ -76,7 +84,7 @@ export class Pool<T extends Item> implements PoolView {
 
   /** Empties all queues. */
   removeAll(): T[] {
-    return this.groups.flatMap(group => this.#take(group, 0, group.queue.length));
+    return this.groups.flatMap(group => this.#take(group, group.queue, 0, group.queue.length));
   }
 
   /** Carries out what the policy decides, until it decides nothing more. `changed`: the only group that changed since. */
@@ -86,7 +94,7 @@ export class Pool<T extends Item> implements PoolView {
     let only = changed;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const { drops, grants, wakeAtMs } = this.#policy.decide(this, only);
-      for (const { group, count } of drops) this.#effects.drop(this.#take(group as Group<T>, 0, count));
+      for (const { group, queue, count } of drops) this.#effects.drop(this.#take(group as Group<T>, queue, 0, count));
       for (const grant of grants) this.#grant(grant);
       if (drops.length === 0 && grants.length === 0) {
         this.#wakeAtMs = only ? Math.min(this.#wakeAtMs, wakeAtMs) : wakeAtMs;
@@ -101,11 +109,11 @@ export class Pool<T extends Item> implements PoolView {
     const { from, count, startAtMs, latestAtMs } = grant;
     const [group, seat] = [grant.group as Group<T>, grant.seat as Seat];
     if (seat.host.granted) throw new Error(`${seat.host.name} was granted a batch two ahead`);
-    this.#effects.grant({ group, seat, items: this.#take(group, from, count), startAtMs, latestAtMs });
+    this.#effects.grant({ group, seat, items: this.#take(group, seat.queue, from, count), startAtMs, latestAtMs });
   }
 
-  #take(group: Group<T>, from: number, count: number): T[] {
-    const items = group.take(from, count);
+  #take(group: Group<T>, queue: QueueView, from: number, count: number): T[] {
+    const items = group.take(queue as DeadlineQueue<T>, from, count);
     this.queued -= items.length;
     return items;
   }

@@ -1,6 +1,8 @@
 export interface PoolCounts {
   granted: number;
   batches: number;
+  /** Of more than one model. */
+  mixed: number;
   dropped: number;
   refused: number;
 }
@@ -12,7 +14,7 @@ export class Tally {
   of(pool: string): PoolCounts {
     let counts = this.#counts.get(pool);
     if (!counts) {
-      counts = { granted: 0, batches: 0, dropped: 0, refused: 0 };
+      counts = { granted: 0, batches: 0, mixed: 0, dropped: 0, refused: 0 };
       this.#counts.set(pool, counts);
     }
     return counts;

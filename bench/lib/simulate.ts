@@ -284,6 +284,7 @@ export class Simulation {
       seat,
       size: items.length,
       bytes: 0,
+      meanMs: seat.meanMs(items),
       expectedMs: seat.expectedMs(items.length),
       startAtMs,
       startByMs: startAtMs + BEAT_MS,

@@ -1,8 +1,15 @@
 import { Group, type Item } from '../../actors/prefix-batcher/group.ts';
 import { Host } from '../../actors/prefix-batcher/host.ts';
 import { Pool, type Batch } from '../../actors/prefix-batcher/pool.ts';
-import { curveOf, Fit, hybrid, Lead, type PolicyFactory } from '../../actors/prefix-batcher/policy/index.ts';
-import { Seat } from '../../actors/prefix-batcher/seat.ts';
+import {
+  curveOf,
+  Fit,
+  hybrid,
+  Lead,
+  usualCurve,
+  type PolicyFactory,
+} from '../../actors/prefix-batcher/policy/index.ts';
+import { Seat, type SeatSettings } from '../../actors/prefix-batcher/seat.ts';
 import { emulatedBeat } from '../../bench/lib/simulate.ts';
 import type { HostBeat, Progress } from '../../contracts/index.ts';
 
@@ -16,7 +23,17 @@ export interface StandModel {
   readonly prefer?: 'latency' | 'consolidation';
   /** Names of the hosts that hold it. Default: all. */
   readonly on?: readonly string[];
+  /** A member of the prefix group: its curve is that of its suffix, its batchMax the prefix's. */
+  readonly behind?: boolean;
 }
+
+/** What the members of the prefix group share. */
+export interface StandTrunk {
+  readonly alphaMs: number;
+  readonly betaMs: number;
+  readonly batchMax: number;
+}
+const TRUNK = 'prefix/000000000000';
 
 export interface StandItem extends Item {
   readonly id: number;
@@ -25,6 +42,8 @@ export interface StandItem extends Item {
 export interface StandGrant {
   readonly host: string;
   readonly model: string;
+  /** Of each id. */
+  readonly models: readonly string[];
   readonly ids: readonly number[];
   readonly startAtMs: number;
   readonly latestAtMs: number;
@@ -40,6 +59,9 @@ export class Stand {
   readonly grants: StandGrant[] = [];
   readonly dropped: number[] = [];
   readonly #models: readonly StandModel[];
+  readonly #groupOf = new Map<string, Group<StandItem>>();
+  /** `host model` that the host does not hold now, whatever the plan says. */
+  readonly #away = new Set<string>();
   #ids = 0;
 
   constructor(options: {
@@ -48,10 +70,16 @@ export class Stand {
     policy?: PolicyFactory;
     leadMs?: number;
     marginMs?: number;
+    trunk?: StandTrunk;
+    onDrop?: (items: readonly StandItem[]) => void;
   }) {
     this.#models = options.models;
     this.hosts = options.hosts.map(name => new Host(name));
-    this.groups = options.models.map(model => this.#group(model, options.leadMs ?? 0, options.marginMs ?? 0));
+    const margins = { leadMs: options.leadMs ?? 0, marginMs: options.marginMs ?? 0 };
+    const members = options.models.filter(({ behind }) => behind);
+    if (members.length > 0) this.#mixedGroup(members, options.trunk!, margins);
+    for (const model of options.models) if (!model.behind) this.#group(model, margins);
+    this.groups = [...new Set(this.#groupOf.values())];
     for (const host of this.hosts) this.beat(host.name, 0);
     this.pool = new Pool<StandItem>({
       name: 'pool-0',
@@ -59,7 +87,10 @@ export class Stand {
       hosts: this.hosts,
       policy: (options.policy ?? hybrid)(),
       effects: {
-        drop: items => this.dropped.push(...items.map(({ id }) => id)),
+        drop: items => {
+          options.onDrop?.(items);
+          this.dropped.push(...items.map(({ id }) => id));
+        },
         grant: batch => this.#grant(batch),
       },
     });
@@ -67,18 +98,37 @@ export class Stand {
 
   /** One arrival; answers its id. */
   offer(atMs: number, options: { model?: string; budgetMs?: number; id?: number } = {}): number {
-    const index = this.#models.findIndex(({ name }) => name === (options.model ?? this.#models[0]!.name));
-    const model = this.#models[index]!;
+    const model = this.#models.find(({ name }) => name === (options.model ?? this.#models[0]!.name))!;
+    const { name } = model;
+    const group = this.#groupOf.get(name)!;
     const id = options.id ?? ++this.#ids;
-    const session = { name: model.name, prefersLatency: (model.prefer ?? 'latency') === 'latency' };
+    const prefersLatency = (model.prefer ?? 'latency') === 'latency';
     const deadlineMs = atMs + (options.budgetMs ?? model.budgetMs);
-    this.pool.add(this.groups[index]!, { id, deadlineMs, bytes: 0, session }, atMs);
+    const session = { name, prefersLatency, member: group.models.indexOf(name) };
+    this.pool.add(group, { id, deadlineMs, bytes: 0, session }, atMs);
     return id;
   }
 
+  /** From its next beat on, the host holds a model that the plan gives it, or does not (yet). */
+  hold(host: string, model: string, held: boolean): void {
+    if (held) this.#away.delete(`${host} ${model}`);
+    else this.#away.add(`${host} ${model}`);
+  }
+
+  holds(host: string, model: string): boolean {
+    const { on } = this.#models.find(({ name }) => name === model)!;
+    return (!on || on.includes(host)) && !this.#away.has(`${host} ${model}`);
+  }
+
+  /** As its latest beat told, unless it refused a batch since. */
+  heldAtBeat(host: string, model: string): boolean {
+    const group = this.#groupOf.get(model)!;
+    return group.seatOn(this.#host(host))?.holds(group.models.indexOf(model)) ?? false;
+  }
+
   beat(host: string, atMs: number, change: Partial<HostBeat> = {}): void {
-    const models = this.#models.filter(({ on }) => !on || on.includes(host)).map(({ name }) => name);
-    this.#host(host).beat({ ...beatOf(models), ...change }, atMs);
+    const models = this.#models.map(({ name }) => name).filter(name => this.holds(host, name));
+    this.#host(host).beat({ ...beatOf([TRUNK, ...models]), ...change }, atMs);
   }
 
   /** The host starts, finishes or refuses the batch that it was granted latest. */
@@ -96,7 +146,8 @@ export class Stand {
 
   #grant({ group, seat, items, startAtMs, latestAtMs }: Batch<StandItem>): void {
     const batch = `batch-${this.grants.length + 1}`;
-    const expectedMs = seat.expectedMs(items.length);
+    const meanMs = seat.meanMs(items);
+    const expectedMs = seat.lessons.fit.expectedMs(meanMs);
     const host = seat.host.name;
     const size = items.length;
     seat.host.grant({
@@ -105,32 +156,63 @@ export class Stand {
       seat,
       size,
       bytes: 0,
+      meanMs,
       expectedMs,
       startAtMs,
       startByMs: startAtMs + 1000,
     });
     const ids = items.map(({ id }) => id);
-    this.grants.push({ host, model: group.models[0]!, ids, startAtMs, latestAtMs, expectedMs, batch });
+    const models = items.map(({ session }) => session.name);
+    this.grants.push({ host, model: group.models[0]!, models, ids, startAtMs, latestAtMs, expectedMs, batch });
   }
 
-  #group(model: StandModel, leadMs: number, marginMsMin: number): Group<StandItem> {
+  #group(model: StandModel, margins: Margins): void {
     const { name, budgetMs, rateHz = 1, batchMax, on } = model;
     const group = new Group<StandItem>({ models: [name], rateHz, budgetMs });
-    const curve = curveOf({ points: [1, batchMax].map(batch => pointAt(model, batch)) }, batchMax);
+    const curve = curveOn(model, batchMax);
     group.seats = this.hosts
       .filter(host => !on || on.includes(host.name))
-      .map(host => {
-        const lead = new Lead({ transitMs: 0, fixedMs: leadMs, bytesPerMs: 1e5, perItemMs: 0, maxMs: 50 });
-        const lessons = { fit: new Fit(), lead };
-        const seat = new Seat({ host, model: name, curve, lessons, marginMsMin, bytesPerItem: () => 0 });
-        host.seats = [...host.seats, seat];
-        return seat;
-      });
-    return group;
+      .map(host => this.#seat({ host, model: name, curve }, margins));
+    this.#groupOf.set(name, group);
+  }
+
+  #mixedGroup(members: readonly StandModel[], trunk: StandTrunk, margins: Margins): void {
+    const models = members.map(({ name }) => name);
+    const budgetMs = Math.min(...members.map(member => member.budgetMs));
+    const rateHz = members.reduce((sum, member) => sum + (member.rateHz ?? 1), 0);
+    const shares = members.map(member => (member.rateHz ?? 1) / rateHz);
+    const group = new Group<StandItem>({ models, rateHz, budgetMs, shares });
+    group.seats = this.hosts.flatMap(host => {
+      const here = members.map(({ on }) => !on || on.includes(host.name));
+      if (!here.includes(true)) return [];
+      const { batchMax } = trunk;
+      const suffixCurves = members.map((member, i) => (here[i] ? curveOn(member, batchMax) : undefined));
+      const mix = { prefix: curveOn(trunk, batchMax), suffixes: suffixCurves };
+      const suffixes = models.map((name, i) => (here[i] ? name : undefined));
+      const curve = usualCurve(mix, shares);
+      return this.#seat({ host, model: TRUNK, curve, mixture: { mix, prefix: TRUNK, suffixes } }, margins);
+    });
+    for (const name of models) this.#groupOf.set(name, group);
+  }
+
+  #seat(facts: Pick<SeatSettings, 'host' | 'model' | 'curve' | 'mixture'>, { leadMs, marginMs }: Margins): Seat {
+    const lead = new Lead({ transitMs: 0, fixedMs: leadMs, bytesPerMs: 1e5, perItemMs: 0, maxMs: 50 });
+    const lessons = { fit: new Fit(), lead };
+    const seat = new Seat({ ...facts, lessons, marginMsMin: marginMs, bytesPerItem: () => 0 });
+    facts.host.seats = [...facts.host.seats, seat];
+    return seat;
   }
 }
 
-const pointAt = ({ alphaMs, betaMs }: StandModel, batch: number) => {
+interface Margins {
+  readonly leadMs: number;
+  readonly marginMs: number;
+}
+
+const curveOn = (model: { alphaMs: number; betaMs: number }, batchMax: number) =>
+  curveOf({ points: [1, batchMax].map(batch => pointAt(model, batch)) }, batchMax);
+
+const pointAt = ({ alphaMs, betaMs }: { alphaMs: number; betaMs: number }, batch: number) => {
   const meanMs = alphaMs * batch + betaMs;
   return { batch, meanMs, stdMs: 0, p99Ms: meanMs, ephemeralBytes: 0, repeats: 1 };
 };

@@ -5,7 +5,7 @@ import type { GroupView, SeatView } from './view.ts';
 export interface Candidate {
   readonly group: GroupView;
   readonly seat: SeatView;
-  /** It is [from, from + count) of the queue; those before can't be in time together with it. */
+  /** It is [from, from + count) of the seat's queue; those before can't be in time together with it. */
   readonly from: number;
   readonly count: number;
   /** When it would start if it were granted now. */
@@ -25,16 +25,20 @@ export interface Candidate {
  * @returns undefined when not even one could be in time on this seat
  */
 export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need: number): Candidate | undefined {
-  const { queue } = group;
+  const { queue } = seat;
   const waiting = queue.length;
   const { freeAtMs } = seat.host;
   const sizeMax = Math.min(seat.batchMax, waiting);
   const startAtMs = Math.max(nowMs + seat.leadMs(sizeMax), freeAtMs);
-  const fits = (first: number, size: number): boolean => startAtMs + seat.latencyMs(size) <= queue.deadlineAt(first);
+  const fits = (first: number, size: number): boolean =>
+    startAtMs + seat.latencyOf(first, size) <= queue.deadlineAt(first);
 
   const needed = largestFitting(Math.min(need, sizeMax), size => fits(waiting - size, size));
   if (needed === 0) return undefined;
-  const from = queue.countBefore(startAtMs + seat.latencyMs(needed));
+  const last = waiting - needed;
+  let from = Math.min(last, queue.countBefore(startAtMs + seat.leastMs(needed)));
+  // Batches of one size may differ in what they cost. The last one fits.
+  while (from < last && !fits(from, needed)) from++;
   const room = Math.min(seat.batchMax, waiting - from);
   const count = Math.max(
     needed,
@@ -42,7 +46,8 @@ export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need:
   );
 
   const deadlineMs = queue.deadlineAt(from);
-  const grown = count < seat.batchMax ? deadlineMs - seat.latencyMs(count + 1) - seat.leadMs(count + 1) : -Infinity;
+  const grown =
+    count < seat.batchMax ? deadlineMs - seat.latencyOf(from, count, 1) - seat.leadMs(count + 1) : -Infinity;
   return {
     group,
     seat,
@@ -51,6 +56,6 @@ export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need:
     startAtMs,
     deadlineMs,
     frontrunMs: grown,
-    latestMs: deadlineMs - seat.latencyMs(count),
+    latestMs: deadlineMs - seat.latencyOf(from, count),
   };
 }

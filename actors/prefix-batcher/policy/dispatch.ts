@@ -6,6 +6,7 @@ import {
   type Drop,
   type GroupView,
   type HostView,
+  type LotView,
   type Policy,
   type PoolView,
   type SeatView,
@@ -47,12 +48,15 @@ function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Dec
 
   for (const group of groups) {
     if (group.queue.length === 0) continue;
-    const { hopeless, hopelessAtMs } = lookAhead(group, nowMs);
-    wakeAtMs = Math.min(wakeAtMs, hopelessAtMs);
-    if (hopeless > 0) {
-      drops.push({ group, count: hopeless });
-      continue; // it is asked about again before it is granted anything
+    let dropping = false;
+    for (const lot of group.lots) {
+      if (lot.queue.length === 0) continue;
+      const { hopeless, hopelessAtMs } = lookAhead(lot, nowMs);
+      wakeAtMs = Math.min(wakeAtMs, hopelessAtMs);
+      if (hopeless > 0) drops.push({ group, queue: lot.queue, count: hopeless });
+      dropping ||= hopeless > 0;
     }
+    if (dropping) continue; // it is asked about again before it is granted anything
     const { seat, dueAtMs } = firstToEnd(group, near, nowMs);
     wakeAtMs = Math.min(wakeAtMs, dueAtMs);
     if (!seat) continue;
@@ -86,17 +90,17 @@ function lookAround(view: PoolView): { idle: number; near: readonly HostView[]; 
 }
 
 /**
- * How many of the group no host can run in time, and when the most urgent of the others should be looked at again. One host that
+ * How many of the lot no host can run in time, and when the most urgent of the others should be looked at again. One host that
  * is in time for the most urgent settles it, so that this is quick while all is well.
  */
-function lookAhead(group: GroupView, nowMs: number): { hopeless: number; hopelessAtMs: number } {
-  const { queue } = group;
+function lookAhead(lot: LotView, nowMs: number): { hopeless: number; hopelessAtMs: number } {
+  const { queue } = lot;
   const deadlineMs = queue.deadlineAt(0);
   let [earliestEndMs, shortestMs] = [Infinity, Infinity];
-  for (const seat of group.seats) {
-    if (!seat.resident || !isUsable(seat.host, nowMs)) continue;
+  for (const seat of lot.seats) {
+    if (!isUsable(seat.host, nowMs)) continue;
     const aloneMs = seat.leadMs(1);
-    const runMs = seat.latencyMs(1);
+    const runMs = seat.leastMs(1);
     const endMs = Math.max(nowMs + aloneMs, seat.host.bookedUntilMs) + runMs;
     if (endMs <= deadlineMs) return { hopeless: 0, hopelessAtMs: deadlineMs - aloneMs - runMs + 2 * INSTANT_MS };
     earliestEndMs = Math.min(earliestEndMs, endMs);
@@ -104,7 +108,7 @@ function lookAhead(group: GroupView, nowMs: number): { hopeless: number; hopeles
   }
   if (shortestMs === Infinity) {
     // No host can be used now (it starts, or a model moves): wait for one as long as a quick run could still be in time.
-    shortestMs = group.seats.reduce((least, seat) => Math.min(least, seat.latencyMs(1)), Infinity);
+    shortestMs = lot.planned.reduce((least, seat) => Math.min(least, seat.leastMs(1)), Infinity);
     if (shortestMs === Infinity) shortestMs = 0;
     earliestEndMs = nowMs + shortestMs;
   }
@@ -115,14 +119,13 @@ function lookAhead(group: GroupView, nowMs: number): { hopeless: number; hopeles
 
 /** Where a batch of what waits would end first, among the hosts that can be granted one now; and when the next near one can be. */
 function firstToEnd(group: GroupView, near: readonly HostView[], nowMs: number) {
-  const waiting = group.queue.length;
   let seat: SeatView | undefined;
   let seatEndMs = Infinity;
   let dueAtMs = Infinity;
   for (const host of near) {
     const other = group.seatOn(host);
-    if (!other?.resident) continue;
-    const size = Math.min(waiting, other.batchMax);
+    const size = other?.resident ? Math.min(other.queue.length, other.batchMax) : 0;
+    if (!other || size === 0) continue;
     const leadMs = other.leadMs(size);
     const dueMs = host.freeAtMs - leadMs;
     if (dueMs > nowMs + INSTANT_MS) {
@@ -149,7 +152,13 @@ function candidateOf(
   if (candidate) return candidate;
   for (const host of near) {
     const seat = group.seatOn(host);
-    if (!seat?.resident || seat === first || host.freeAtMs - seat.leadMs(1) > nowMs + INSTANT_MS) continue;
+    if (
+      !seat?.resident ||
+      seat.queue.length === 0 ||
+      seat === first ||
+      host.freeAtMs - seat.leadMs(1) > nowMs + INSTANT_MS
+    )
+      continue;
     const other = bestBatch(group, seat, nowMs, need);
     if (other) return other;
   }

@@ -1,5 +1,3 @@
-import type { Curve } from './curve.ts';
-
 const GAIN = 0.1;
 const RATIO_MIN = 0.25;
 const RATIO_MAX = 4;
@@ -43,15 +41,16 @@ export class Fit {
     this.#runsAtRelax = this.#runs;
   }
 
-  expectedMs(curve: Curve, batch: number): number {
-    return curve.meanMs[batch]! * this.#ratio;
+  /** `meanMs`: of such a batch by the profile. */
+  expectedMs(meanMs: number): number {
+    return meanMs * this.#ratio;
   }
 
-  /** Expected time and margin: what deadlines are kept with. */
-  latencyMs(curve: Curve, batch: number, marginMsMin: number): number {
-    const expectedMs = this.expectedMs(curve, batch);
-    const tailMs = this.#runs < TRUSTED ? curve.tailMs[batch]! * this.#ratio : expectedMs * this.#tailShare;
-    return expectedMs + Math.max(marginMsMin, Math.min(tailMs, MARGIN_SHARE_MAX * expectedMs));
+  /** Expected time and margin: what deadlines are kept with. `meanMs`, `tailMs`: by the profile. */
+  latencyMs(meanMs: number, tailMs: number, marginMsMin: number): number {
+    const expectedMs = this.expectedMs(meanMs);
+    const marginMs = this.#runs < TRUSTED ? tailMs * this.#ratio : expectedMs * this.#tailShare;
+    return expectedMs + Math.max(marginMsMin, Math.min(marginMs, MARGIN_SHARE_MAX * expectedMs));
   }
 
   #secondLargest(): number {

@@ -11,6 +11,10 @@ export class DeadlineQueue<T extends Waiting> implements QueueView {
     return this.#items.length;
   }
 
+  at(index: number): T {
+    return this.#items[index]!;
+  }
+
   deadlineAt(index: number): number {
     return this.#items[index]!.deadlineMs;
   }

@@ -35,19 +35,39 @@ export interface HostView {
 /** A group's place on a host. */
 export interface SeatView {
   readonly host: HostView;
-  /** The host holds the group's models now. */
+  /** The host holds some of the group's models now: those of `queue`. */
   readonly resident: boolean;
+  /** What it can run of what waits. */
+  readonly queue: QueueView;
   readonly batchMax: number;
-  /** ℓ(b): device time of a batch of 1 ≤ b ≤ batchMax, with the margin that deadlines need. Grows with b. */
+  /**
+   * ℓ(b): device time of a batch of 1 ≤ b ≤ batchMax, with the margin that deadlines need. Grows with b. In a prefix group it also
+   * depends on whose invocations they are: this is a batch as it usually is composed.
+   */
   latencyMs(batch: number): number;
+  /** The same of [from, from + count) of `queue`, with `more` usual ones (default 0). */
+  latencyOf(from: number, count: number, more?: number): number;
+  /** No batch of that size takes less, whosever invocations they are. */
+  leastMs(batch: number): number;
   /** From the grant until the payloads of such a batch are ready on the host. */
   leadMs(batch: number): number;
+}
+
+/** Waiting invocations of a group that the same seats can run: all of them, unless members of a prefix group are spread. */
+export interface LotView {
+  readonly queue: QueueView;
+  /** Seats that hold their models now. */
+  readonly seats: readonly SeatView[];
+  /** Seats that the plan gives their models. */
+  readonly planned: readonly SeatView[];
 }
 
 /** Invocations that can run together: those of one model, or of the models of a prefix group. */
 export interface GroupView {
   readonly models: readonly string[];
+  /** All that wait. */
   readonly queue: QueueView;
+  readonly lots: readonly LotView[];
   readonly seats: readonly SeatView[];
   seatOn(host: HostView): SeatView | undefined;
   /** At least one invocation waits whose session prefers latency to idle devices. */
@@ -66,7 +86,7 @@ export interface PoolView {
   readonly hosts: readonly HostView[];
 }
 
-/** Run the waiting invocations [from, from + count) of the group together on the seat's host. */
+/** Run the waiting invocations [from, from + count) of the seat's queue together on the seat's host. */
 export interface Grant {
   readonly group: GroupView;
   readonly seat: SeatView;
@@ -77,9 +97,10 @@ export interface Grant {
   readonly latestAtMs: number;
 }
 
-/** Give up the first `count` waiting invocations: no host can run them in time. */
+/** Give up the first `count` invocations of a lot's queue: no host can run them in time. */
 export interface Drop {
   readonly group: GroupView;
+  readonly queue: QueueView;
   readonly count: number;
 }
 
