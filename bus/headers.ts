@@ -1,5 +1,8 @@
 import type { Headers } from '../contracts/index.ts';
 
+/** Carries the id by which a journal knows repeated messages. */
+export const MESSAGE_ID = 'Nats-Msg-Id';
+
 /** What NATS's wire format can't carry in a header. @throws TypeError */
 export function assertHeaders(headers: Headers): void {
   for (const [name, value] of Object.entries(headers)) {

@@ -141,8 +141,10 @@ export interface Journal {
    * @throws StorageUnavailableError (also when it is full), PayloadTooLargeError
    */
   append(subject: string, data: Uint8Array, options?: { id?: string }): Promise<{ duplicate: boolean }>;
+  /** Makes a reader unless it is there: what is stored from now on waits for it. @throws StorageUnavailableError */
+  addReader(reader: ReaderSettings): Promise<void>;
   /**
-   * Reads what is stored from the time on when this reader was first opened by anybody: each message goes to one of those
+   * Reads what was stored since the reader was added (which this does, if need be): each message goes to one of those
    * who have the reader open, again after `ackWaitMs` without acknowledgement. Goes on by itself after interruptions of any
    * kind. @throws StorageUnavailableError when it can't be opened
    */
@@ -170,6 +172,8 @@ export interface JournalEntry {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly headers: Headers | undefined;
+  /** As given to {@link Journal.append}, or by other clients in the header `Nats-Msg-Id`. */
+  readonly id: string | undefined;
   /** Place in the journal; unique in its incarnation. */
   readonly sequence: number;
   /** 1 at the first delivery. */

@@ -1,6 +1,6 @@
 import type { AllocatorBeat, BatcherBeat, HostBeat, RouterBeat, SamplerBeat } from './messages/beats.ts';
 import type { Answers, Offers, Outline, Payloads, Progress, Verdicts } from './messages/dispatch.ts';
-import type { Frame, InferRequest, Result, StreamNews } from './messages/frame.ts';
+import type { DeadLetter, Frame, InferRequest, Result, StreamNews } from './messages/frame.ts';
 import type { Order, Plan } from './messages/plan.ts';
 
 /** One example of each message: for the reference, and checked against the schemas by a test. */
@@ -15,6 +15,37 @@ export const frame: Frame = {
   picture: { encoding: 'jpeg', data: jpeg },
   ageMs: 12.5,
   meta: { camera: 'north' },
+};
+
+export const deadLetter: DeadLetter = {
+  v: 1,
+  result: {
+    v: 1,
+    request: 'frames-default-7-scoreboard',
+    tenant: 'default',
+    query: 'scoreboard',
+    stream: 'game-1',
+    seq: 1042,
+    outcome: 'failed',
+    latencyMs: 812.5,
+    objectiveMs: 800,
+    stages: {},
+    trouble: {
+      at: 'host',
+      reason: 'input',
+      detail: 'stage detect failed on host gpu-a: not a JPEG',
+      stage: 'detect',
+      retryable: false,
+    },
+    router: 'router-1',
+    epoch: 4,
+    emulated: false,
+    attempt: 1,
+  },
+  subject: 'ganglion.frames.default.game-1',
+  sequence: 7,
+  bytes: 4,
+  data: jpeg,
 };
 
 export const inferRequest: InferRequest = { v: 1, payload: { encoding: 'jpeg', data: jpeg }, budgetMs: 500 };

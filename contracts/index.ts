@@ -3,6 +3,7 @@ export * from './clock.ts';
 export * from './errors.ts';
 export * from './files/documents.ts';
 export * from './imaging.ts';
+export * from './journals.ts';
 export * from './log.ts';
 export * from './messages/beats.ts';
 export * from './messages/control.ts';

@@ -1,7 +1,7 @@
 import { AllocatorBeat, BatcherBeat, HostBeat, RouterBeat, SamplerBeat } from './messages/beats.ts';
 import { DrainReply, DrainRequest, PlanReply, PlanRequest } from './messages/control.ts';
 import { Answers, Offers, Outline, Payloads, Progress, Verdicts, Withdrawals } from './messages/dispatch.ts';
-import { Frame, InferRequest, Result, StreamNews } from './messages/frame.ts';
+import { DeadLetter, Frame, InferRequest, Result, StreamNews } from './messages/frame.ts';
 import { sniffPicture } from './messages/picture.ts';
 import { Order, OrderReply, Plan } from './messages/plan.ts';
 import * as example from './examples.ts';
@@ -47,6 +47,11 @@ export const subjects = {
     example: example.inferRequest,
     replyExample: example.inferResult,
     bare: bareInfer,
+  }),
+  dead: subject('dead.{tenant}.{query}.{stream}', DeadLetter, {
+    public: true,
+    description: 'Frames of durable queries that could not be processed, stored in the journal `<prefix>-dead`.',
+    example: example.deadLetter,
   }),
   streamNews: subject('news.{tenant}.{stream}', StreamNews, {
     public: true,

@@ -1,6 +1,5 @@
-import { decode, decodeJson, encode, encodeJson, looksLikeJson } from '../../bus/index.ts';
+import { encode, encodeJson, looksLikeJson } from '../../bus/index.ts';
 import {
-  checkVersion,
   describeError,
   GanglionError,
   InvalidMessageError,
@@ -14,6 +13,7 @@ import {
   type Subscription,
 } from '../../contracts/index.ts';
 import type { Received } from './definition.ts';
+import { readMessage } from './read-message.ts';
 import { endpointStats, type EndpointStats } from './stats.ts';
 
 const IN_FLIGHT_MAX = 1024;
@@ -105,7 +105,7 @@ export class Endpoint {
         this.stats.overflow++;
         throw new OverloadedError(this.stats.subject);
       }
-      const message = this.#read(packet);
+      const message = readMessage(settings.subject, packet);
       answer = message instanceof GanglionError ? this.#refuse(message, received) : settings.handle(message, received);
     } catch (error) {
       this.#fail(packet, error, json, startedMs);
@@ -122,25 +122,6 @@ export class Endpoint {
       )
       .finally(() => this.#inFlight.delete(work));
     this.#inFlight.add(work);
-  }
-
-  /** The message, or the error that says why it isn't one. */
-  #read(packet: BusMessage): unknown {
-    const { subject } = this.#settings;
-    try {
-      const bare = subject.bare?.(packet.data, packet.headers);
-      if (bare !== undefined) return subject.message.check(bare, packet.subject);
-      const message = looksLikeJson(packet.data) ? decodeJson(packet.data) : decode(packet.data);
-      if (subject.message.accepts(message)) return message;
-      checkVersion(message, subject.version, packet.subject);
-      return subject.message.check(message, packet.subject);
-    } catch (error) {
-      if (error instanceof GanglionError) return error;
-      return new InvalidMessageError(
-        { where: packet.subject, path: '', detail: `is not msgpack: ${describeError(error)}` },
-        { cause: error },
-      );
-    }
   }
 
   #refuse(error: GanglionError, received: Received): unknown {

@@ -9,5 +9,6 @@ export {
   type Received,
   type Timer,
 } from './definition.ts';
+export { readMessage } from './read-message.ts';
 export { startActor, type ActorSurroundings, type Ending, type RunningActor } from './runtime.ts';
 export type { EndpointStats } from './stats.ts';

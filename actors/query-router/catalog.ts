@@ -118,13 +118,15 @@ export class Catalog {
     return `the plan of epoch ${plan.epoch} does not know it as it is now; the next one should`;
   }
 
-  /** Who reads the stream of a frame's subject. A name that is no token has no readers: no result could name it. */
+  /** Who reads the frame of this subject as it comes. A name that is no token has no readers: no result could name it. */
   readersOf(subject: string, params: () => { tenant: string; stream: string }): Readers {
     const cached = this.#readers.get(subject);
     if (cached) return cached;
     const { tenant, stream } = params();
     const sane = isToken(tenant) && isToken(stream);
-    const queries = sane ? [...this.#queries.values()].filter(q => q.tenant === tenant && q.reads(stream)) : [];
+    const queries = sane
+      ? [...this.#queries.values()].filter(q => q.tenant === tenant && !q.durable && q.reads(stream))
+      : [];
     if (this.#readers.size >= STREAMS_CACHED_MAX) this.#readers.clear();
     const readers = { tenant, stream, queries };
     this.#readers.set(subject, readers);

@@ -9,6 +9,12 @@ export const RouterConfig = Type.Object(
       default: 512 * 1024 * 1024,
       description: 'payload bytes held: frames until their request ends, crops until they are answered',
     }),
+    durableHeldMax: Type.Integer({
+      minimum: 1,
+      maximum: 4096,
+      default: 64,
+      description: 'stored frames of one durable query that are under way at once',
+    }),
     stopMs: Type.Number({
       minimum: 0,
       default: 5000,

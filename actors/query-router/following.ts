@@ -7,7 +7,7 @@ const READY_MS_MAX = 5000;
 const PLAN_REQUEST_MS = 1000;
 
 /** Follows the queries as applied. Without storage it tries again each second: what is known stays in service. */
-export async function followQueries(ctx: RouterContext): Promise<void> {
+export async function followQueries(ctx: RouterContext, changed: () => void): Promise<void> {
   const { catalog, meters } = ctx.state;
   const ready = new Promise<void>(resolve => {
     ctx.after(READY_MS_MAX, resolve);
@@ -19,6 +19,7 @@ export async function followQueries(ctx: RouterContext): Promise<void> {
           entry => {
             catalog.learn(entry);
             if (entry.value === undefined) meters.forget(entry.key.slice('queries.'.length));
+            changed();
           },
           { onReady: resolve },
         );

@@ -1,6 +1,7 @@
 import { subjects, type Imaging, type Subscription } from '../../contracts/index.ts';
 import { actor } from '../actor/index.ts';
 import { RouterConfig } from './config.ts';
+import { DurableIntake } from './durable/index.ts';
 import { findPlan, followQueries } from './following.ts';
 import { openIntake } from './intake.ts';
 import { Router } from './router.ts';
@@ -10,7 +11,7 @@ import { Router } from './router.ts';
  * publishes results, reports rates and fan-out (docs/protocol.md).
  */
 export const queryRouter = (ports: { readonly imaging: Imaging }) => {
-  const intakes = new WeakMap<Router, Subscription[]>();
+  const intakes = new WeakMap<Router, { subscriptions: Subscription[]; durable: DurableIntake }>();
   return actor({
     name: 'query-router',
     version: '1.0.0',
@@ -30,16 +31,20 @@ export const queryRouter = (ports: { readonly imaging: Imaging }) => {
         run: ctx => void ctx.publish(subjects.routerBeats, { router: ctx.id }, ctx.state.report()),
       },
       hosts: { everyMs: 250, run: ctx => ctx.state.watchHosts() },
+      durable: { everyMs: 5000, run: ctx => intakes.get(ctx.state)?.durable.keepAlive() },
     },
     start: async ctx => {
       ctx.state.attach(ctx);
-      await followQueries(ctx);
+      const durable = new DurableIntake(ctx);
+      await followQueries(ctx, () => durable.follow());
       await findPlan(ctx);
-      intakes.set(ctx.state, openIntake(ctx));
+      durable.open();
+      intakes.set(ctx.state, { subscriptions: openIntake(ctx), durable });
     },
     reconnected: ctx => ctx.state.reconnected(),
     stop: async ctx => {
-      const drained = Promise.all((intakes.get(ctx.state) ?? []).map(async intake => intake.drain()));
+      const { subscriptions = [], durable } = intakes.get(ctx.state) ?? {};
+      const drained = Promise.all([durable?.close(), ...subscriptions.map(async subscription => subscription.drain())]);
       await ctx.state.idle(ctx.config.stopMs);
       ctx.state.shutdown();
       await drained;

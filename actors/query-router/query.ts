@@ -37,6 +37,10 @@ export interface Query {
   readonly stages: readonly Stage[];
   /** Whether some stage cuts boxes out, which takes a picture and not tensors. */
   readonly cutsPictures: boolean;
+  /** Its frames come from the journal, not from the subjects themselves. */
+  readonly durable: boolean;
+  /** Names of streams; `*` matches any characters. */
+  readonly streams: readonly string[];
   reads(stream: string): boolean;
 }
 
@@ -63,7 +67,8 @@ export function compileQuery(tenant: string, name: string, document: QueryDocume
     }
     left = next;
   }
-  const streams = (document.streams ?? []).map(glob);
+  const { streams = [], delivery } = document;
+  const patterns = streams.map(glob);
   return {
     key: `${tenant}.${name}`,
     tenant,
@@ -71,7 +76,10 @@ export function compileQuery(tenant: string, name: string, document: QueryDocume
     objectiveMs: document.objectiveMs,
     stages,
     cutsPictures: stages.some(stage => stage.cuts.some(cut => !cut.whole)),
-    reads: stream => streams.some(pattern => pattern.test(stream)),
+    // One-off requests have somebody who waits for the answer.
+    durable: delivery === 'durable' && streams.length > 0,
+    streams,
+    reads: stream => patterns.some(pattern => pattern.test(stream)),
   };
 }
 

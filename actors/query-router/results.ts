@@ -1,6 +1,14 @@
-import type { InferRequest, Outcome, Result, StageResult, Trouble } from '../../contracts/index.ts';
+import type {
+  InferRequest,
+  Outcome,
+  PayloadTooLargeError,
+  Result,
+  StageResult,
+  Trouble,
+} from '../../contracts/index.ts';
 import type { Request } from './lives.ts';
 import { criticalPath } from './timing.ts';
+import { resultTooLarge } from './trouble.ts';
 
 /** Where a result comes from. */
 interface Origin {
@@ -45,6 +53,12 @@ export function resultOf(
     emulated: request.emulated,
     ...(meta ? { meta } : {}),
   };
+}
+
+/** What is told where the outputs don't fit into a message. */
+export function withoutOutputs(result: Result, { bytes, maxBytes }: PayloadTooLargeError): Result {
+  const { timing: _timing, ...rest } = result;
+  return { ...rest, outcome: 'failed', stages: {}, trouble: resultTooLarge(bytes, maxBytes) };
 }
 
 /** The outcome of what was not accepted. */

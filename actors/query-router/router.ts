@@ -29,7 +29,7 @@ import { open, unfit, type Asked } from './opening.ts';
 import type { Query, Stage } from './query.ts';
 import * as life from './request.ts';
 import type { AnswerFacts, CutJob, Effects, Invocation, Request } from './lives.ts';
-import { rejection, resultOf } from './results.ts';
+import { rejection, resultOf, withoutOutputs } from './results.ts';
 import * as trouble from './trouble.ts';
 
 export type RouterContext = ActorContext<RouterConfig, Router>;
@@ -374,9 +374,7 @@ export class Router implements Effects {
       publish(result);
     } catch (error) {
       if (!(error instanceof PayloadTooLargeError)) throw error;
-      const { timing: _timing, ...rest } = result;
-      const why = trouble.resultTooLarge(error.bytes, error.maxBytes);
-      publish({ ...rest, outcome: 'failed', stages: {}, trouble: why });
+      publish(withoutOutputs(result, error));
     }
   }
 }

@@ -10,6 +10,7 @@ import { Peers } from './peers.ts';
 import type { Pixels } from './pixels.ts';
 import { readerOf } from './sharing.ts';
 import type { OpenSource } from './sources/index.ts';
+import { StoringPublisher } from './storing.ts';
 import { StreamReader, type StreamPorts } from './stream.ts';
 import { streamOf, wantedOf, type Wanted } from './wanted.ts';
 
@@ -183,6 +184,10 @@ export class StreamSet {
       unixMs: () => clock.unixMs(),
       after: (delayMs: number, fn: () => void) => ctx.after(delayMs, fn),
     };
+    const warn = (detail: string): void => log.warn('a frame waits to be stored', { tenant, stream, detail });
+    const storing = document.durable
+      ? new StoringPublisher(tenant, stream, { bus, prefix, random, timers, warn })
+      : undefined;
     const around = { tenant, stream, prefix, bus, timers, random, log, pixels, ffmpeg: ctx.config.ffmpeg };
     return {
       timers,
@@ -190,8 +195,9 @@ export class StreamSet {
       log,
       pixels,
       open: () => openSource(document, around),
-      isConnected: () => bus.connected,
-      publish: frame => ctx.publish(subjects.frames, { tenant, stream }, frame),
+      canPublish: () => bus.connected || storing !== undefined,
+      publish: (frame, wanted) =>
+        storing?.publish(frame, wanted) ?? ctx.publish(subjects.frames, { tenant, stream }, frame),
       maxPayloadBytes: () => bus.maxPayloadBytes,
       tell: news => this.#tell(wanted, news),
       changed: () => this.#changedSoon(),

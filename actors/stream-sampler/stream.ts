@@ -21,10 +21,10 @@ export interface StreamPorts extends StatusPorts {
   readonly pixels: Pixels;
   /** @throws SourceError, ConfigError */
   open(): Promise<PictureSource>;
-  /** Whether frames can be published now. */
-  isConnected(): boolean;
-  /** False when the frame is lost. @throws PayloadTooLargeError */
-  publish(frame: Frame): boolean;
+  /** Whether there is any use in making a frame now. */
+  canPublish(): boolean;
+  /** False when the frame is lost. `wanted`: whether the stream is still read. @throws PayloadTooLargeError */
+  publish(frame: Frame, wanted: () => boolean): boolean | Promise<boolean>;
   maxPayloadBytes(): number;
 }
 
@@ -170,7 +170,7 @@ export class StreamReader {
   async #publish(shot: Shot, seq: number): Promise<void> {
     const { timers } = this.#ports;
     const { counts } = this.status;
-    if (!this.#ports.isConnected()) {
+    if (!this.#ports.canPublish()) {
       counts.unsent++;
       this.#isAlive();
       return;
@@ -194,7 +194,10 @@ export class StreamReader {
     }
     const ageMs = Math.max(0, timers.nowMs() - shot.takenMs) + (shot.ageMs ?? 0);
     const picture = { encoding: 'jpeg', data: made.jpeg } as const;
-    const isSent = this.#ports.publish({ v: 1, seq, picture, ageMs, ...(shot.meta ? { meta: shot.meta } : {}) });
+    const frame = { v: 1, seq, picture, ageMs, ...(shot.meta ? { meta: shot.meta } : {}) } as const;
+    this.#cancelDead(); // that storage is away says nothing about the source
+    const isSent = await this.#ports.publish(frame, () => !this.#stopped);
+    if (!this.#stopped) this.#watchForSilence();
     if (isSent) {
       counts.published++;
       made.wasSent(timers.nowMs());

@@ -9,12 +9,10 @@ import {
   type JournalSettings,
   type ReaderSettings,
 } from '../../contracts/index.ts';
+import { MESSAGE_ID } from '../headers.ts';
 import { assertBucket } from '../keys.ts';
 import { assertPublishable, subjectCovers, subjectMatches } from '../subject-match.ts';
 import type { Storage, StorageUser } from './storage.ts';
-
-/** Header with the id by which repeated messages are known. */
-export const MESSAGE_ID = 'Nats-Msg-Id';
 
 /** What a publisher sent, as the server stores it. */
 export interface Stored {
@@ -213,6 +211,7 @@ class ReaderState {
       subject: kept.subject,
       data: new Uint8Array(kept.data),
       headers: kept.headers,
+      id: kept.headers?.[MESSAGE_ID],
       sequence: kept.sequence,
       attempt,
       ageMs: clock.nowMs() - kept.storedAtMs,
@@ -275,6 +274,13 @@ export class LocalJournal implements Journal {
       if (outcome === 'full') throw new StorageUnavailableError(`journal ${this.name} is full`);
       return { duplicate: outcome === 'duplicate' };
     });
+  }
+
+  async addReader(settings: ReaderSettings): Promise<void> {
+    assertBucket(settings.name);
+    await this.#storage.run(this.#user, `journal ${this.name}, reader ${settings.name}`, () =>
+      this.#state.reader(settings),
+    );
   }
 
   async read(settings: ReaderSettings, deliver: (entry: JournalEntry) => void): Promise<JournalReader> {

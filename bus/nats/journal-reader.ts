@@ -11,6 +11,7 @@ import {
 import { subjectMatches } from '../subject-match.ts';
 import type { NatsBus } from './client.ts';
 import { fromMsgHdrs } from './headers.ts';
+import { MESSAGE_ID } from '../headers.ts';
 
 /** A pull waits so long for messages; then the next one is sent. */
 const PULL_MS = 5000;
@@ -126,6 +127,7 @@ class NatsEntry implements JournalEntry {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly headers: Headers | undefined;
+  readonly id: string | undefined;
   readonly sequence: number;
   readonly attempt: number;
   readonly ageMs: number;
@@ -138,6 +140,7 @@ class NatsEntry implements JournalEntry {
     this.subject = message.subject;
     this.data = new Uint8Array(message.data);
     this.headers = message.headers && fromMsgHdrs(message.headers);
+    this.id = this.headers?.[MESSAGE_ID];
     this.sequence = message.seq;
     this.attempt = info.deliveryCount;
     this.ageMs = Math.max(0, unixMs - info.timestampNanos / 1e6);

@@ -12,6 +12,7 @@ import {
 } from 'nats';
 import { ConfigError, type Journal, type JournalEntry, type JournalReader } from '../../contracts/index.ts';
 import type { JournalSettings, ReaderSettings } from '../../contracts/index.ts';
+import { MESSAGE_ID } from '../headers.ts';
 import { assertBucket } from '../keys.ts';
 import { assertPublishable, assertSubscribable, subjectCovers } from '../subject-match.ts';
 import type { NatsBus } from './client.ts';
@@ -60,7 +61,7 @@ class NatsJournal implements Journal {
   async append(subject: string, data: Uint8Array, options: { id?: string } = {}): Promise<{ duplicate: boolean }> {
     assertPublishable(subject);
     const { id } = options;
-    this.#bus.assertSize(subject, data, id === undefined ? undefined : { 'Nats-Msg-Id': id });
+    this.#bus.assertSize(subject, data, id === undefined ? undefined : { [MESSAGE_ID]: id });
     const append = async () => this.#js.publish(subject, data, id === undefined ? {} : { msgID: id });
     const { duplicate } = await this.#run(`append to ${subject}`, append).catch(async error => {
       if (!isStreamGone(error.cause)) throw error;
@@ -71,14 +72,16 @@ class NatsJournal implements Journal {
   }
 
   async read(reader: ReaderSettings, deliver: (entry: JournalEntry) => void): Promise<JournalReader> {
-    assertBucket(reader.name);
-    const ensure = async (): Promise<void> => {
-      await this.open();
-      await this.#run(`reader ${reader.name}`, async manager => this.#ensureConsumer(manager, reader));
-    };
-    await ensure();
+    await this.addReader(reader);
+    const ensure = async (): Promise<void> => this.addReader(reader);
     const open = async () => this.#js.consumers.get(this.name, reader.name);
     return startReading({ bus: this.#bus, journal: this.name, reader, open, ensure, deliver });
+  }
+
+  async addReader(reader: ReaderSettings): Promise<void> {
+    assertBucket(reader.name);
+    await this.open();
+    await this.#run(`reader ${reader.name}`, async manager => this.#ensureConsumer(manager, reader));
   }
 
   async removeReader(name: string): Promise<void> {
@@ -179,7 +182,7 @@ class NatsJournal implements Journal {
       filter_subject: '',
       filter_subjects: [],
       ...filters,
-    } as Partial<ConsumerConfig>);
+    });
   }
 
   #filters(subjects: readonly string[]): Partial<ConsumerConfig> {

@@ -243,6 +243,12 @@ export const QueryDocument = Type.Object(
     prefer: Type.Optional(
       OneOf(['latency', 'consolidation'] as const, 'start early, or wait and leave devices idle; default latency'),
     ),
+    delivery: Type.Optional(
+      OneOf(
+        ['interactive', 'durable'] as const,
+        'durable: frames are stored and tried until they have a result, at the price of latency; default interactive',
+      ),
+    ),
     stages: Type.Record(Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }), QueryStage, {
       minProperties: 1,
       maxProperties: 64,
@@ -332,6 +338,12 @@ export const StreamDocument = Type.Object(
       ),
     ),
     jpegQuality: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: 'default 85' })),
+    durable: Type.Optional(
+      Type.Boolean({
+        description:
+          'each frame is published until it is stored, and the source waits meanwhile; for streams of durable queries; default false',
+      }),
+    ),
     deadAfterMs: Type.Optional(positive('no picture for so long: the source is dead and is reopened; default 10000')),
   },
   strict,

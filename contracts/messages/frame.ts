@@ -1,4 +1,4 @@
-import { Count, Ms, Type, type Static } from '../schema.ts';
+import { ByteCount, Bytes, Count, Ms, Type, type Static } from '../schema.ts';
 import { Output, Payload, Picture } from './picture.ts';
 
 /** Free facts that travel with a frame into its results. */
@@ -94,8 +94,25 @@ export const Result = Type.Object({
   epoch: Count('the plan in force when it was accepted'),
   emulated: Type.Boolean({ description: 'true when any part ran on an emulated device: such answers are not real' }),
   meta: Type.Optional(Meta),
+  attempt: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description: 'durable queries: how often the frame was tried; latencyMs counts from its storage',
+    }),
+  ),
 });
 export type Result = Static<typeof Result>;
+
+/** A frame of a durable query that could not be processed, with what was tried. */
+export const DeadLetter = Type.Object({
+  v: Type.Literal(1),
+  result: Result,
+  subject: Type.String({ description: 'that it was published on' }),
+  sequence: Count('in the journal of frames'),
+  bytes: ByteCount('of the frame as published'),
+  data: Type.Optional(Bytes({ description: 'the frame as published; absent where both together exceed max_payload' })),
+});
+export type DeadLetter = Static<typeof DeadLetter>;
 
 /** News of a stream: it came up, broke, ended. */
 export const StreamNews = Type.Object({

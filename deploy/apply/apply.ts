@@ -5,6 +5,9 @@ import {
   ConfigError,
   DEFAULT_TENANT,
   describeError,
+  frameReader,
+  framesJournal,
+  frameSubjectsOf,
   MODEL_STORE,
   type AnyDocument,
   type Bus,
@@ -93,6 +96,7 @@ export async function applyFiles(
     }
     await upload(bus, contents, options);
     items.push(item(document, await writeStored(bucket, key, value), value));
+    if (document.kind === 'Query' && document.delivery === 'durable') await keepFramesOf(bus, document, options.prefix);
   }
   return { items, warnings };
 }
@@ -188,6 +192,16 @@ function packingProblem(one: Located, error: unknown): Problem {
     detail: detail.split('\n  ')[0]!,
     ...(remedy === undefined ? {} : { remedy }),
   };
+}
+
+/** Frames that are published from now on wait for the query, whether or not a router is up. */
+async function keepFramesOf(bus: Bus, query: QueryDocument, prefix: string): Promise<void> {
+  const { name, streams = [], tenant = DEFAULT_TENANT } = query;
+  if (streams.length === 0) return;
+  const frameSubjects = frameSubjectsOf(prefix, tenant, streams);
+  const { name: journalName, settings } = framesJournal(prefix, tenant, frameSubjects);
+  const journal = await bus.journal(journalName, settings);
+  await journal.addReader(frameReader(name, frameSubjects));
 }
 
 async function upload(bus: Bus, contents: ReadonlyMap<string, Uint8Array>, options: ApplyOptions): Promise<void> {

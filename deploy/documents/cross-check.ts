@@ -64,6 +64,20 @@ export function crossCheck(documents: readonly Located[], known: Known): Problem
     );
     if (!read)
       report(stream, 'warning', ['name'], `no query reads the stream "${name}"`, 'list it in `streams` of a query');
+    const durably = allQueries.find(
+      query =>
+        query.delivery === 'durable' &&
+        tenantOf(query) === tenantOf(stream.document) &&
+        query.streams?.some(p => streamMatches(p, name)),
+    );
+    if (durably && !stream.document.durable)
+      report(
+        stream,
+        'warning',
+        ['durable'],
+        `query ${durably.name} is durable, but frames of "${name}" that are published while NATS is away are lost`,
+        'set durable: true to publish each until it is stored',
+      );
   }
   return problems;
 }

@@ -13,6 +13,7 @@ const inside = (from: string, to: string): Direction => ({ from, to, actions: ['
 export const directions: { readonly [K in keyof Subjects]: Direction } = {
   frames: { from: 'stream sampler, anybody', to: 'query router', actions: ['send', 'receive'] },
   results: { from: 'query router', to: 'anybody', actions: ['send'] },
+  dead: { from: 'query router', to: 'anybody', actions: ['send'] },
   infer: { from: 'anybody', to: 'query router', actions: ['receive'] },
   streamNews: { from: 'stream sampler', to: 'anybody', actions: ['send'] },
   drain: { from: 'anybody', to: 'leading allocator', actions: ['receive'] },

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { placeholderPixels, simulatedPorts, type OpenSource, type Shot } from '../../actors/stream-sampler/index.ts';
-import { InputError, SourceError } from '../../contracts/index.ts';
+import { decode } from '../../bus/index.ts';
+import { framesJournal, frameReader, InputError, SourceError, type Frame } from '../../contracts/index.ts';
 import { simulatedWorld, synthetic } from './world.ts';
 
 const JPEG = Uint8Array.of(0xff, 0xd8, 0xff, 9);
@@ -180,4 +181,31 @@ test('failures: a run of broken pictures is no silence, the source is read on to
   t.deepEqual(world.newsOf('archive'), ['live']);
   t.is(world.reportOf('s1', 'archive')?.broken, 30);
   t.true(world.of('archive').length >= 6);
+});
+
+test('failures: frames of a durable stream wait until they are stored, none is lost and none twice', async t => {
+  const world = simulatedWorld(t);
+  const { state, ports } = camera();
+  await world.apply(synthetic('cam', 5, { durable: true, deadAfterMs: 3000 }));
+  const { name, settings } = framesJournal('ganglion', 'default', ['ganglion.frames.default.cam']);
+  const journal = await world.watcher.journal(name, settings);
+  const stored: number[] = [];
+  await journal.read(frameReader('query', settings.subjects, 100), entry => {
+    stored.push((decode(entry.data) as Frame).seq);
+    entry.ack();
+  });
+  await world.sampler('s1', ports);
+  await world.clock.runFor(3000);
+  world.network.storageAvailable = false;
+  await world.clock.runFor(20_000);
+  t.deepEqual(world.newsOf('cam'), ['live'], 'the source is well');
+  t.true(world.logged.some(line => line.startsWith('a frame waits to be stored')));
+  world.network.storageAvailable = true;
+  await world.clock.runFor(3000);
+  const report = world.reportOf('s1', 'cam')!;
+  t.is(report.unsent, 0);
+  t.is(stored.length, report.published);
+  t.is(new Set(stored).size, stored.length);
+  t.true(stored.length >= 20 && (report.missed ?? 0) > 80, JSON.stringify(report));
+  t.is(state.opened.length, 1);
 });

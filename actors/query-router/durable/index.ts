@@ -1,0 +1,1 @@
+export { DurableIntake } from './intake.ts';
