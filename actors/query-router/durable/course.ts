@@ -10,7 +10,7 @@ export type Course =
   | { readonly go: 'bury' };
 
 /** A frame that fails on the way, though hosts had it, is given up after so many attempts: it may be what breaks them. */
-export const ATTEMPTS_MAX = 5;
+const ATTEMPTS_MAX = 5;
 const AGAIN_MS_MIN = 250;
 const AGAIN_MS_MAX = 10_000;
 
