@@ -153,6 +153,7 @@ export function moodyJournal(inner: Journal, { id, gate, stores }: StoreUser): J
     name,
     incarnation,
     append: (subject, data, options) => reach(() => inner.append(subject, data, options)),
+    addReader: reader => reach(() => inner.addReader(reader)),
     read: (reader, deliver) => reach(() => inner.read(reader, entry => gate.pass(() => deliver(entry)))),
     removeReader: reader => reach(() => inner.removeReader(reader)),
   };
