@@ -12,6 +12,7 @@ import {
   type ModelProto,
   type NodeProto,
   type TensorProto,
+  type TypeProto,
   type ValueInfoProto,
 } from 'onnx-buf';
 import { callKey, domainOf, functionKey } from './check.ts';
@@ -20,7 +21,8 @@ import { Hasher, type Hash, type Scope } from './hash.ts';
 import type { OnnxModel } from './model.ts';
 import { topological } from './order.ts';
 import { identityNode, valueInfo } from './protos.ts';
-import { infer } from './shapes/infer.ts';
+import { BATCH } from './shapes/dim.ts';
+import { factsOf } from './shapes/infer.ts';
 import { stepsBehind, stepsOf } from './steps.ts';
 import { rawTensor } from './tensor.ts';
 import { hashesOf } from './view.ts';
@@ -38,8 +40,7 @@ export const inputName = (position: number): string => `in${position}`;
  * come from hashes, nodes are in an order of their hashes, equal subtrees are one, constants are initialisers with raw data.
  */
 export function canonicalPrefix(model: OnnxModel, tensors: readonly Hash[]): ModelProto {
-  const { all, inputs, tensors: constants, names, producer } = stepsOf(model);
-  const facts = infer(model);
+  const { all, inputs, tensors: constants, producer } = stepsOf(model);
   const writer = new BodyWriter(model);
   const nameOf = (hash: Hash): string => {
     const input = inputs.get(hash);
@@ -74,30 +75,27 @@ export function canonicalPrefix(model: OnnxModel, tensors: readonly Hash[]): Mod
         .filter(hash => constants.has(hash))
         .toSorted()
         .map(hash => rawTensor(constants.get(hash)!, crossingName(hash), model.external)),
-      input: fed.map(([, { position, info }]) => canonicalInput(position, info)),
-      output: sorted.map(hash => crossingInfo(hash, facts.get(names.get(hash)!))),
+      input: fed.map(([, { position, info }]) => canonicalInput(inputName(position), info.type, BATCH)),
+      output: sorted.map(hash => crossingInfo(model, hash)),
     }),
   });
 }
 
 /** A tensor at a cut, with what is known of its shape. Names of symbolic sizes come from its own. */
-export function crossingInfo(hash: Hash, fact: ReturnType<ReturnType<typeof infer>['get']>): ValueInfoProto {
+export function crossingInfo(model: OnnxModel, hash: Hash): ValueInfoProto {
   const name = crossingName(hash);
-  if (fact?.type === undefined) return create(ValueInfoProtoSchema, { name });
-  return valueInfo(
-    name,
-    fact.type,
-    (fact.dims ?? []).map((dim, axis) => (dim === 'N' || typeof dim === 'number' ? dim : `${name}.${axis}`)),
-  );
+  const fact = factsOf(model).get(stepsOf(model).names.get(hash)!)!;
+  const dims = fact.dims?.map((dim, axis) => (dim === BATCH || typeof dim === 'number' ? dim : `${name}.${axis}`));
+  return valueInfo(name, fact.type!, dims);
 }
 
-function canonicalInput(position: number, info: ValueInfoProto): ValueInfoProto {
-  const name = inputName(position);
-  if (info.type?.value.case !== 'tensorType' || !info.type.value.value.shape)
-    return create(ValueInfoProtoSchema, info.type ? { name, type: info.type } : { name });
-  const { elemType, shape } = info.type.value.value;
+/** An input of a graph or a body, with symbolic sizes named after it; `first` is what the first one is called. */
+function canonicalInput(name: string, type: TypeProto | undefined, first = `${name}.0`): ValueInfoProto {
+  if (type?.value.case !== 'tensorType' || !type.value.value.shape)
+    return create(ValueInfoProtoSchema, type ? { name, type } : { name });
+  const { elemType, shape } = type.value.value;
   const dims = shape.dim.map(({ value }, axis) =>
-    value.case === 'dimValue' ? Number(value.value) : axis === 0 ? 'N' : `${name}.${axis}`,
+    value.case === 'dimValue' ? Number(value.value) : axis === 0 ? first : `${name}.${axis}`,
   );
   return valueInfo(name, elemType, dims);
 }
@@ -230,7 +228,7 @@ class BodyWriter {
       initializer: [...constants]
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
         .map(([name, tensor]) => rawTensor(tensor, name, this.model.external)),
-      input: graph.input.map(({ name }) => create(ValueInfoProtoSchema, { name: formal.get(name)! })),
+      input: graph.input.map(({ name, type }) => canonicalInput(formal.get(name)!, type)),
       output: graph.output.map((_, position) => create(ValueInfoProtoSchema, { name: `out${position}.${depth}` })),
     });
   }

@@ -22,7 +22,7 @@ export interface StepCosts {
 }
 
 export function costsOf(model: OnnxModel, dims: InputDims = {}): StepCosts {
-  const facts = infer(model, (input, axis) => dims[input]?.[axis] ?? SIDE_GUESS);
+  const facts = infer(model, { sizeOf: (input, axis) => dims[input]?.[axis] ?? SIDE_GUESS });
   const costs: number[] = [];
   const known: boolean[] = [];
   const { all, tensors } = stepsOf(model);

@@ -1,12 +1,12 @@
 import { costsOf, elements, type InputDims, type StepCosts } from './cost.ts';
 import { GraphError } from './error.ts';
-import { isInsideFusion } from './fusion.ts';
+import { dependsOnLayout, isInsideFusion } from './fusion.ts';
 import { hashOf, type Hash } from './hash.ts';
 import type { OnnxModel } from './model.ts';
 import { BATCH } from './shapes/dim.ts';
 import type { Fact } from './shapes/fact.ts';
-import { infer } from './shapes/infer.ts';
-import { isRandom, stepsOf, type Steps } from './steps.ts';
+import { factsOf } from './shapes/infer.ts';
+import { isRandom, stepsBehind, stepsOf, type Steps } from './steps.ts';
 import { bytesOfElements, elementsOf, rawBytes, typeName } from './tensor.ts';
 
 /** A tensor that crosses a cut. */
@@ -45,6 +45,8 @@ export interface Cut {
   readonly costKnown: boolean;
   /** onnxruntime fuses operators across it: results change by rounding (up to about 1e-6), kernels get slower. */
   readonly insideFusion: boolean;
+  /** The parts give the very bits of the whole on the CPU, as far as onnxruntime's ways are known: no fusion, no change of layout. */
+  readonly exact: boolean;
 }
 
 /** A place that isn't legal, though few tensors cross there. */
@@ -75,12 +77,12 @@ export function cutsOf(model: OnnxModel, options: CutOptions = {}): { cuts: Cut[
   const steps = stepsOf(model);
   if (steps.all.length > STEPS_MAX)
     throw new GraphError(model.name, 'graph', `more than ${STEPS_MAX} nodes to cut between`);
-  const facts = infer(model);
+  const facts = factsOf(model);
   const costs = costsOf(model, inputDims);
   const figures = new Figures(model, steps, costs);
   const cuts: Cut[] = [];
   const refused: RefusedCut[] = [];
-  for (const { inside, crossing } of candidates(steps, tensorsMax)) {
+  for (const { inside, crossing } of candidates(model, tensorsMax)) {
     const illegal = [...crossing]
       .map(hash => whyNot(steps.names.get(hash)!, facts))
       .find(reason => reason !== undefined);
@@ -95,13 +97,12 @@ export function cutsOf(model: OnnxModel, options: CutOptions = {}): { cuts: Cut[
 
 function whyNot(tensor: string, facts: ReadonlyMap<string, Fact>): RefusedCut | undefined {
   const fact = facts.get(tensor);
-  if (fact?.type === undefined) return { tensor, reason: 'its element type is not known' };
-  if (fact.kind === 'fixed' || fact.kind === 'sized') return { tensor, reason: 'it has no entry for each input' };
-  if (fact.kind === 'mixed' || !fact.dims)
-    return { tensor, reason: "it can't be shown that its entries depend on one input each" };
+  const refuse = (reason: string): RefusedCut => ({ tensor, reason });
+  if (fact?.kind === 'fixed' || fact?.kind === 'sized') return refuse('it has no entry for each input');
+  if (fact?.kind !== 'rows' || !fact.dims) return refuse("it can't be shown that its entries depend on one input each");
   if (fact.dims[0] !== BATCH)
-    return { tensor, reason: `its first axis isn't the batch: [${fact.dims.map(dim => dim ?? '?').join(',')}]` };
-  return undefined;
+    return refuse(`its first axis isn't the batch: [${fact.dims.map(dim => dim ?? '?').join(',')}]`);
+  return fact.type === undefined ? refuse('its element type is not known') : undefined;
 }
 
 interface Candidate {
@@ -111,9 +112,9 @@ interface Candidate {
 }
 
 /** Sets of steps that are closed upwards, with the tensors that leave them, each once. */
-function* candidates(steps: Steps, tensorsMax: number): Generator<Candidate> {
-  const { all, producer, inputs, outputs } = steps;
-  const live = liveSteps(steps);
+function* candidates(model: OnnxModel, tensorsMax: number): Generator<Candidate> {
+  const { all, producer, inputs, outputs } = stepsOf(model);
+  const live = new Set(stepsBehind(model, outputs));
   const readers = new Map<Hash, number[]>();
   all.forEach(({ reads, dynamic }, i) => {
     if (!dynamic || !live.has(i)) return;
@@ -157,13 +158,6 @@ function* candidates(steps: Steps, tensorsMax: number): Generator<Candidate> {
   }
 }
 
-/** Steps that an output of the model depends on. */
-function liveSteps({ all, producer, outputs }: Steps): Set<number> {
-  const live = new Set(outputs.flatMap(hash => producer.get(hash) ?? []));
-  for (let i = all.length - 1; i >= 0; i--) if (live.has(i)) for (const need of all[i]!.needs) live.add(need);
-  return live;
-}
-
 class BitSet {
   private readonly words: Uint32Array;
   constructor(size: number, words = new Uint32Array(Math.ceil(size / 32))) {
@@ -199,7 +193,7 @@ class Figures {
     this.model = model;
     this.steps = steps;
     this.costs = costs;
-    this.live = liveSteps(steps);
+    this.live = new Set(stepsBehind(model, steps.outputs));
   }
 
   cut(inside: BitSet, crossing: ReadonlySet<Hash>, facts: ReadonlyMap<string, Fact>): Cut {
@@ -210,7 +204,15 @@ class Figures {
     const covered = new Set(made.flatMap(i => all[i]!.needs));
     for (let i = all.length - 1; i >= 0; i--) if (covered.has(i)) for (const need of all[i]!.needs) covered.add(need);
     const last = made.filter(i => !covered.has(i)).map(i => all[i]!.hash);
-    const isOutside = (i: number): boolean => this.live.has(i) && !inside.has(i);
+    const passages = all.flatMap(({ reads }, to) =>
+      this.live.has(to) && !inside.has(to)
+        ? reads.flatMap(hash =>
+            crossing.has(hash) && producer.has(hash) ? { from: producer.get(hash)!, to, hash } : [],
+          )
+        : [],
+    );
+    const insideFusion = passages.some(({ from, to }) => isInsideFusion(this.model, from, to));
+    const rank = (hash: Hash): number | undefined => facts.get(names.get(hash)!)?.dims?.length;
     return {
       hash: cutHash(crossing),
       trunk: hashOf('trunk', [...new Set(last)].toSorted()),
@@ -219,14 +221,8 @@ class Figures {
       suffix,
       share: prefix.cost / Math.max(1, prefix.cost + suffix.cost),
       costKnown: this.costs.known.every((known, i) => known || !this.live.has(i)),
-      insideFusion: all.some(
-        ({ reads }, to) =>
-          isOutside(to) &&
-          reads.some(hash => {
-            const from = crossing.has(hash) ? producer.get(hash) : undefined;
-            return from !== undefined && isInsideFusion(this.model, from, to);
-          }),
-      ),
+      insideFusion,
+      exact: !insideFusion && !passages.some(({ to, hash }) => rank(hash) === 4 && dependsOnLayout(this.model, to)),
     };
   }
 
@@ -265,4 +261,4 @@ class Figures {
   }
 }
 
-const cutHash = (tensors: Iterable<Hash>): Hash => hashOf('cut', [...tensors].toSorted());
+export const cutHash = (tensors: Iterable<Hash>): Hash => hashOf('cut', [...tensors].toSorted());

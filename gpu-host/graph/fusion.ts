@@ -38,6 +38,18 @@ export function isInsideFusion(model: OnnxModel, from: number, to: number): bool
   return false;
 }
 
+/**
+ * On the CPU onnxruntime keeps pictures in blocks of channels (NCHWc) between convolutions. These compute in another order there than on a tensor
+ * that comes from outside, which is laid out plainly.
+ */
+const LAYOUT_DEPENDENT = new Set(['Add', 'Sum', 'BatchNormalization', 'Concat', 'AveragePool', 'GlobalAveragePool']);
+export function dependsOnLayout(model: OnnxModel, step: number): boolean {
+  const { all } = stepsOf(model);
+  const { node, needs } = all[step]!;
+  if (!LAYOUT_DEPENDENT.has(node.opType)) return false;
+  return node.opType !== 'Add' || needs.filter(need => all[need]!.dynamic).length > 1;
+}
+
 /** Steps of layer normalisations and Gelus written out in single operators, but for the last of each. */
 const patternSteps = oncePerModel((model: OnnxModel): ReadonlySet<number> => {
   const steps = stepsOf(model);

@@ -9,6 +9,7 @@ import {
   type NodeProto,
   SparseTensorProtoSchema,
   type TensorProto,
+  type TypeProto,
   TypeProtoSchema,
   type ValueInfoProto,
 } from 'onnx-buf';
@@ -28,7 +29,7 @@ export interface GraphHashes {
 }
 
 /** Text and bytes with their boundaries: what is hashed can be read in one way only. */
-export const hashOf = (...parts: readonly (string | number | null | readonly unknown[])[]): Hash =>
+export const hashOf = (...parts: readonly unknown[]): Hash =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 
 /** Inputs that have to be fed: those that aren't initialised too, as graphs of IR < 4 do. */
@@ -54,6 +55,13 @@ const lookUp = (scope: Scope | undefined, name: string): Hash | undefined =>
 const hex = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 const floatsHex = (values: readonly number[]): string => hex(new Uint8Array(Float32Array.from(values).buffer));
+
+/** Element type and sizes; a symbolic size is the same whatever it is called. */
+function typeKey(type: TypeProto | undefined): unknown {
+  if (type?.value.case !== 'tensorType') return type ? hex(toBinary(TypeProtoSchema, type)) : null;
+  const { elemType, shape } = type.value.value;
+  return [elemType, shape?.dim.map(({ value }) => (value.case === 'dimValue' ? value.value.toString() : '?')) ?? null];
+}
 
 export class Hasher {
   private readonly opsets = new Map<string, string>();
@@ -84,8 +92,14 @@ export class Hasher {
     const values = new Map<string, Hash>();
     const depth = outer ? outer.depth + 1 : 0;
     const scope: Scope = { values, depth, outer };
-    if (outer) graph.input.forEach(({ name }, position) => values.set(name, hashOf('formal', depth, position)));
-    else fedInputs(graph).forEach((input, position) => values.set(input.name, this.input(position, input)));
+    if (outer)
+      graph.input.forEach(({ name, type }, position) =>
+        values.set(name, hashOf('formal', depth, position, typeKey(type))),
+      );
+    else
+      fedInputs(graph).forEach((input, position) =>
+        values.set(input.name, hashOf('input', this.opsets.get('') ?? null, position, typeKey(input.type))),
+      );
     for (const tensor of graph.initializer) values.set(tensor.name, this.tensor(tensor));
     const producer = new Map<string, number>();
     graph.node.forEach(({ output }, i) => {
@@ -162,16 +176,6 @@ export class Hasher {
       graph.input.length,
       graph.output.map(({ name }) => lookUp(scope, name)!),
     );
-  }
-
-  /** By position, type and shape; a symbolic size is the same whatever it is called. */
-  private input(position: number, { type }: ValueInfoProto): Hash {
-    const opset = this.opsets.get('') ?? null;
-    if (type?.value.case !== 'tensorType')
-      return hashOf('input', opset, position, type ? hex(toBinary(TypeProtoSchema, type)) : null);
-    const { elemType, shape } = type.value.value;
-    const dims = shape?.dim.map(({ value }) => (value.case === 'dimValue' ? value.value.toString() : '?')) ?? null;
-    return hashOf('input', opset, position, elemType, dims);
   }
 
   /** Element type, dims and bytes, wherever and however they are stored. */

@@ -1,14 +1,16 @@
 import { calledFunctions, canonicalPrefix, crossingInfo, crossingName, inputName } from './canonical.ts';
+import { domainOf, functionKey } from './check.ts';
 import { GraphError } from './error.ts';
 import type { Hash } from './hash.ts';
 import type { OnnxModel } from './model.ts';
 import { changed, identityNode } from './protos.ts';
+import { neededFor } from './prune.ts';
 import { withReads } from './rename.ts';
-import { infer } from './shapes/infer.ts';
+import { factsOf } from './shapes/infer.ts';
 import { isRandom, stepsBehind, stepsOf } from './steps.ts';
 import { isExternal, rawTensor } from './tensor.ts';
 import { hashesOf } from './view.ts';
-import { nodeLabel, nodesOf, readsOf } from './walk.ts';
+import { nodeLabel, nodesOf } from './walk.ts';
 
 /** The two parts of a model. Their weights are views on the model's bytes. */
 export interface Parts {
@@ -27,7 +29,7 @@ export interface CutPlace {
 
 /**
  * Parts a model in two valid ones. Tensors beyond those that cross are allowed: the prefix gives them, this model's suffix leaves them.
- * @throws GraphError a tensor isn't in the model, or another one crosses too
+ * @throws GraphError a tensor isn't in the model or has no known type, or another one crosses too
  */
 export function splitAt(model: OnnxModel, cut: CutPlace): Parts {
   const tensors = cut.tensors.map(({ hash }) => hash);
@@ -53,6 +55,11 @@ function checkCut(model: OnnxModel, tensors: readonly Hash[]): void {
   if (tensors.length === 0) refuse('cut', 'no tensor crosses it');
   const { all, producer, inputs, outputs, names } = stepsOf(model);
   const crossing = new Set(tensors);
+  for (const hash of crossing) {
+    const name = names.get(hash);
+    if (name === undefined) refuse(`tensor ${hash.slice(0, 12)}`, 'is not in this graph');
+    else if (factsOf(model).get(name)?.type === undefined) refuse(`tensor "${name}"`, 'has no known element type');
+  }
   const inside = new Set(stepsBehind(model, tensors).filter(i => all[i]!.dynamic));
   for (const i of inside)
     if (isRandom(all[i]!.node)) refuse(nodeLabel(all[i]!.node), 'is random: two members would not get the same');
@@ -72,21 +79,10 @@ function suffixOf(model: OnnxModel, crossing: ReadonlySet<Hash>): OnnxModel['pro
   const { values } = hashesOf(model);
   const renamed = new Map<string, string>();
   for (const [name, hash] of values) if (crossing.has(hash)) renamed.set(name, crossingName(hash));
-  const producer = new Map(graph.node.flatMap(({ output }, i) => output.map(name => [name, i] as const)));
-  producer.delete('');
-  const names = new Set(graph.output.map(({ name }) => name));
-  const kept = new Set<number>();
-  for (const name of names) {
-    const from = renamed.has(name) ? undefined : producer.get(name);
-    if (from === undefined || kept.has(from)) continue;
-    kept.add(from);
-    for (const read of readsOf(graph.node[from]!)) names.add(read);
-  }
+  const { nodes: kept, names } = neededFor(graph, name => renamed.has(name));
   const nodes = graph.node.filter((_, i) => kept.has(i)).map(node => withReads(node, renamed));
   for (const { name } of graph.output) if (renamed.has(name)) nodes.push(identityNode(renamed.get(name)!, name));
   const used = new Set([...names].flatMap(name => (renamed.has(name) ? values.get(name)! : [])));
-  const facts = infer(model);
-  const nameOf = stepsOf(model).names;
   const domains = new Set([...nodesOf(nodes)].map(({ domain }) => domain));
   return changed(proto, {
     irVersion: proto.irVersion < IR_VERSION_MIN ? IR_VERSION_MIN : proto.irVersion,
@@ -98,7 +94,7 @@ function suffixOf(model: OnnxModel, crossing: ReadonlySet<Hash>): OnnxModel['pro
       initializer: graph.initializer
         .filter(({ name }) => names.has(name))
         .map(tensor => (isExternal(tensor) ? rawTensor(tensor, tensor.name, external) : tensor)),
-      input: [...used].toSorted().map(hash => crossingInfo(hash, facts.get(nameOf.get(hash)!))),
+      input: [...used].toSorted().map(hash => crossingInfo(model, hash)),
       valueInfo: graph.valueInfo.filter(({ name }) => names.has(name) && !renamed.has(name)),
       quantizationAnnotation: [],
     }),
@@ -107,3 +103,39 @@ function suffixOf(model: OnnxModel, crossing: ReadonlySet<Hash>): OnnxModel['pro
 
 /** From here on initialisers need not be inputs. */
 const IR_VERSION_MIN = 4n;
+
+/**
+ * One model again, with the inputs and outputs of the one that was split. For tests, and to fold a group of one.
+ * @throws GraphError the parts aren't of one model
+ */
+export function joined({ prefix, suffix, inputs }: Parts): OnnxModel {
+  const [first, second] = [prefix.proto.graph!, suffix.proto.graph!];
+  const made = new Set(first.output.map(({ name }) => name));
+  const missing = second.input.find(({ name }) => !made.has(name));
+  if (missing) throw new GraphError(suffix.name, `input "${missing.name}"`, 'is no output of the prefix');
+  // Names of the prefix come from hashes: what both parts have under one name is the same.
+  const known = new Set([...first.initializer.map(({ name }) => name), ...first.node.flatMap(({ output }) => output)]);
+  known.delete('');
+  const opsets = new Map(
+    [...suffix.proto.opsetImport, ...prefix.proto.opsetImport].map(one => [domainOf(one.domain), one]),
+  );
+  const functions = new Map([...suffix.proto.functions, ...prefix.proto.functions].map(one => [functionKey(one), one]));
+  return {
+    name: suffix.name,
+    external: new Map(),
+    proto: changed(suffix.proto, {
+      irVersion: prefix.proto.irVersion,
+      opsetImport: [...opsets.values()],
+      functions: [...functions.values()],
+      graph: changed(second, {
+        node: [
+          ...first.node.map(node => withReads(node, inputs)),
+          ...second.node.filter(({ output }) => !output.some(name => known.has(name))),
+        ],
+        initializer: [...first.initializer, ...second.initializer.filter(({ name }) => !known.has(name))],
+        input: first.input.map(info => changed(info, { name: inputs.get(info.name) ?? info.name })),
+        valueInfo: [],
+      }),
+    }),
+  };
+}

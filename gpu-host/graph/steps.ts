@@ -1,6 +1,5 @@
 import type { NodeProto, TensorProto, ValueInfoProto } from 'onnx-buf';
 import { constantOf } from './constant.ts';
-import { GraphError } from './error.ts';
 import { fedInputs, type Hash } from './hash.ts';
 import type { OnnxModel } from './model.ts';
 import { hashesOf, nodeOrder, oncePerModel } from './view.ts';
@@ -78,19 +77,10 @@ function makeSteps(model: OnnxModel): Steps {
   return { all, producer, inputs, tensors, outputs: graph.output.map(({ name }) => hash(name)), names };
 }
 
-/**
- * The steps that `values` need, all the way up, in order.
- * @throws GraphError a value isn't in the graph
- */
+/** The steps that `values` need, all the way up, in order. */
 export function stepsBehind(model: OnnxModel, values: Iterable<Hash>): number[] {
-  const { all, producer, inputs, tensors } = stepsOf(model);
-  const wanted = new Set<number>();
-  for (const value of values) {
-    const from = producer.get(value);
-    if (from !== undefined) wanted.add(from);
-    else if (!inputs.has(value) && !tensors.has(value))
-      throw new GraphError(model.name, `tensor ${value.slice(0, 12)}`, 'is not in this graph');
-  }
+  const { all, producer } = stepsOf(model);
+  const wanted = new Set([...values].flatMap(value => producer.get(value) ?? []));
   for (let at = all.length - 1; at >= 0; at--) if (wanted.has(at)) for (const need of all[at]!.needs) wanted.add(need);
   return [...wanted].sort((a, b) => a - b);
 }

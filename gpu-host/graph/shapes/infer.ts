@@ -1,32 +1,40 @@
-import type { ValueInfoProto } from 'onnx-buf';
+import type { NodeProto, ValueInfoProto } from 'onnx-buf';
 import { domainOf } from '../check.ts';
 import { constantOf } from '../constant.ts';
 import { fedInputs } from '../hash.ts';
 import type { OnnxModel } from '../model.ts';
-import { numbersOfTensor } from '../tensor.ts';
-import { nodeOrder } from '../view.ts';
+import { numbersOfTensor, T } from '../tensor.ts';
+import { nodeOrder, oncePerModel } from '../view.ts';
 import { BATCH, isBatch, type Dim } from './dim.ts';
 import { Call, type Fact, type Made } from './fact.ts';
 import { RULES } from './rules.ts';
 
 const NUMBERS_MAX = 64;
 
+export interface InferOptions {
+  /** Size to take for a symbolic axis other than the batch; default: unknown. */
+  readonly sizeOf?: (input: string, axis: number) => number | undefined;
+  /** May put another target in place of a Reshape's. */
+  readonly reshaped?: (node: NodeProto, x: Fact, target: readonly Dim[]) => readonly number[] | undefined;
+}
+
 /**
  * Shapes, types and batch axes of every tensor of the model's graph, from its inputs downwards. The first axis of each input is the batch,
  * also where it is fixed to 1: a constant in the graph that relies on the 1 loses the batch from there on.
- * @param sizeOf size to take for a symbolic axis other than the batch; default: unknown
  */
-export function infer(
-  model: OnnxModel,
-  sizeOf: (input: string, axis: number) => number | undefined = () => undefined,
-): Map<string, Fact> {
+export function infer(model: OnnxModel, { sizeOf, reshaped }: InferOptions = {}): Map<string, Fact> {
   const { graph, opsetImport } = model.proto;
   const opset = Number(opsetImport.find(({ domain }) => domainOf(domain) === '')?.version ?? 0);
   const facts = new Map<string, Fact>();
+  const declared = new Map(
+    [...graph!.valueInfo, ...graph!.output].flatMap(({ name, type }) =>
+      type?.value.case === 'tensorType' ? [[name, type.value.value.elemType] as const] : [],
+    ),
+  );
   for (const input of fedInputs(graph!))
     facts.set(
       input.name,
-      inputFact(input, axis => sizeOf(input.name, axis)),
+      inputFact(input, axis => sizeOf?.(input.name, axis)),
     );
   for (const tensor of graph!.initializer) {
     const dims = tensor.dims.map(Number);
@@ -46,19 +54,25 @@ export function infer(
       facts.set(node.output[0]!, { type: constant.dataType, dims, kind: 'fixed', numbers });
       continue;
     }
-    const call = new Call(
-      node,
-      node.input.map(name => facts.get(name)),
-      opset,
-    );
+    const inputs = node.input.map(name => facts.get(name));
+    if (reshaped && node.opType === 'Reshape' && inputs[0] && inputs[1]?.numbers) {
+      const numbers = reshaped(node, inputs[0], inputs[1].numbers);
+      if (numbers) inputs[1] = { type: T.INT64, dims: [numbers.length], kind: 'fixed', numbers };
+    }
+    const call = new Call(node, inputs, opset);
     const rule = domainOf(node.domain) === '' ? RULES.get(node.opType) : undefined;
     const made = rule?.(call);
     node.output.forEach((name, output) => {
-      if (name !== '') facts.set(name, factOf(call, made?.[output], rule !== undefined));
+      if (name === '') return;
+      const fact: Fact = rule ? factOf(call, made?.[output]) : { type: undefined, dims: undefined, kind: 'mixed' };
+      facts.set(name, { ...fact, type: fact.type ?? declared.get(name) });
     });
   }
   return facts;
 }
+
+/** With symbolic sizes unknown. */
+export const factsOf: (model: OnnxModel) => ReadonlyMap<string, Fact> = oncePerModel(model => infer(model));
 
 /** Inputs that only say how large something is. */
 const SIZE_INPUTS: Readonly<Record<string, readonly number[]>> = {
@@ -72,10 +86,9 @@ const SIZE_INPUTS: Readonly<Record<string, readonly number[]>> = {
   ConstantOfShape: [0],
 };
 
-function factOf(call: Call, made: Made | undefined, known: boolean): Fact {
+function factOf(call: Call, made: Made | undefined): Fact {
   const dims = made?.dims;
   const numbers = made?.numbers && made.numbers.length <= NUMBERS_MAX ? made.numbers : undefined;
-  if (!known) return { type: undefined, dims, kind: 'mixed' };
   return { type: made?.type ?? call.inputs[0]?.type, dims, kind: kindOf(call, dims, numbers), numbers };
 }
 

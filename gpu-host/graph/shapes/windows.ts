@@ -1,4 +1,4 @@
-import type { Dim } from './dim.ts';
+import { isBatch, type Dim } from './dim.ts';
 import type { Call, Made } from './fact.ts';
 import { range } from './fact.ts';
 
@@ -78,7 +78,12 @@ export function recurrent(call: Call): Made[] | undefined {
   if (x?.length !== 3) return undefined;
   const batchFirst = call.int('layout', 0) === 1;
   call.across(0, batchFirst ? [1, 2] : [0, 2]);
-  for (const state of [5, 6]) call.across(state, batchFirst ? [1, 2] : [0, 2]);
+  // Initial states that are weights are as many as the batch that they were made for.
+  for (const state of [5, 6]) {
+    call.across(state, batchFirst ? [1, 2] : [0, 2]);
+    if (call.inputs[state]?.dims && !isBatch(call.dims(state)?.[batchFirst ? 0 : 1])) call.mixes = true;
+  }
+  if (call.inputs[4]) call.mixes = true;
   const directions = call.text('direction', 'forward') === 'bidirectional' ? 2 : 1;
   const [first, second] = x;
   const state = batchFirst ? [first, directions, hidden] : [directions, second, hidden];
