@@ -59,7 +59,9 @@ Examples:
   ganglion plan examples/plans/traffic.yaml --compare
   ganglion plan examples/plans/traffic.yaml --html plan.html
   ganglion plan examples/plans/traffic.yaml --json > plan.json
-  ganglion plan examples/plans/traffic.yaml --from plan.json`,
+  ganglion plan examples/plans/traffic.yaml --from plan.json
+
+Ends with 0 when all are served, 3 when there is a plan that refuses somebody, 2 when the file is wrong.`,
     )
     .action(async (file: string, flags: PlanFlags) => {
       if (flags.compare && flags.svg !== undefined) {
@@ -78,7 +80,7 @@ Examples:
       await writePictures(all, file, flags);
       if (flags.json) printJson(io, flags.compare ? { plans: all.map(planJson) } : planJson(all[0]!));
       else io.out(`${(flags.compare ? compareReport(all, io) : planReport(all[0]!, io)).join('\n')}\n`);
-      end(EXIT.ok);
+      end(all.some(({ plan }) => plan.refused.length > 0) ? EXIT.refused : EXIT.ok);
     });
 }
 

@@ -19,6 +19,8 @@ export const EXIT = {
   failed: 1,
   /** Wrong command line, file or configuration: trying again can't help. */
   usage: 2,
+  /** `plan`: there is a plan, but it refuses somebody. */
+  refused: 3,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 

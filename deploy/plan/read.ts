@@ -114,6 +114,17 @@ function parse(text: string, file: string, problems: Problem[]): { value: unknow
   return first ?? { value: undefined, lineOf: () => undefined };
 }
 
+/** Curves take mean + standard deviation: the figure that is wanted becomes the mean, without deviation. */
+function asPlanned(profile: Profile, planWith: NonNullable<WorkloadDocument['planWith']>): Profile {
+  if (planWith === 'mean+std') return profile;
+  const points = profile.points.map(point => ({
+    ...point,
+    meanMs: planWith === 'p99' ? Math.max(point.meanMs, point.p99Ms) : point.meanMs,
+    stdMs: 0,
+  }));
+  return { ...profile, points };
+}
+
 async function profilesOf(document: WorkloadDocument, file: string, problems: Problem[], report: Report) {
   const profiles: Profile[] = [];
   const baseDir = dirname(resolve(file));
@@ -142,5 +153,5 @@ async function profilesOf(document: WorkloadDocument, file: string, problems: Pr
       if (twice) report('error', here, `a profile of ${model} on ${device} is given twice`, 'keep one of the two');
     }
   }
-  return byBareName(profiles);
+  return byBareName(profiles.map(profile => asPlanned(profile, document.planWith ?? 'mean+std')));
 }

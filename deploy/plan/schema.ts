@@ -135,6 +135,11 @@ export const WorkloadDocument = Type.Object(
       description:
         'CSV or JSON (of `ganglion profile`) beside this file, a folder of them, or a list of such and of curves',
     }),
+    planWith: Type.Optional(
+      Type.Union([Type.Literal('mean'), Type.Literal('mean+std'), Type.Literal('p99')], {
+        description: 'which of the measured latencies a batch is planned to take; default mean+std',
+      }),
+    ),
     sessions: Type.Optional(Type.Array(SessionEntry, { description: '{ name, model, sloMs, rateHz }' })),
     queries: Type.Optional(Type.Array(QueryEntry, { description: '{ name, sloMs, rateHz, stages }' })),
     prefixes: Type.Optional(Type.Array(PrefixEntry, { description: '{ members, prefix, suffixes }' })),

@@ -9,7 +9,7 @@ import {
   type SessionDemand,
   type Workload,
 } from '../../allocator/index.ts';
-import { affine, anyWorkload, device, MB, session, workload } from './world.ts';
+import { affine, device, MB, session, workload } from './world.ts';
 
 test('capacity: an objective below ℓ(1) is refused with the nearest that could be held', t => {
   const given = workload([session('a', { sloMs: 5 })], [affine('a', 1, 9)]);

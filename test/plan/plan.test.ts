@@ -22,6 +22,7 @@ interface Plan {
     readonly memoryMB: number;
     readonly deviceMemoryMB: number;
     readonly occupancy: number;
+    readonly dutyMs: number;
     readonly sessions: readonly {
       readonly name: string;
       readonly batch: number;
@@ -41,8 +42,10 @@ interface Plan {
 
 async function planned(t: ExecutionContext, ...args: readonly string[]): Promise<Plan> {
   const { code, out, err } = await command(['plan', ...args, '--json']);
-  t.is(code, 0, err);
-  return JSON.parse(out) as Plan;
+  t.true(code === 0 || code === 3, err);
+  const plan = JSON.parse(out) as Plan;
+  t.is(code === 3, plan.refused.length > 0, 'the exit code says whether somebody is refused');
+  return plan;
 }
 
 /** Rate that the hosts together serve, by session. */
@@ -136,7 +139,7 @@ test('plan: what comes out is what went in: rates, objectives, the split of a qu
 
 test('plan: who is refused is told why, and with which objective it would not be', async t => {
   const { code, out, err } = await command(['plan', example('mixed-fleet')]);
-  t.is(code, 0);
+  t.is(code, 3);
   t.regex(out, /1 refusal/);
   t.regex(out, /reflex: .*nearest objective: 1\d\.\d ms/);
   t.regex(err, /mixed-fleet\.yaml:\d+: warning: sessions\[6\]\.sloMs: 12 ms can't be met/);
@@ -225,7 +228,7 @@ test('plan: --compare shows all policies side by side, pooled never dearer than 
   t.regex(out, /^pooled /m);
   t.regex(out, /^nexus /m);
   const { code, out: json } = await command(['plan', example('mixed-fleet'), '--compare', '--json']);
-  t.is(code, 0);
+  t.is(code, 3);
   const { plans } = JSON.parse(json) as { plans: Plan[] };
   t.deepEqual(
     plans.map(plan => plan.policy),
@@ -291,4 +294,29 @@ test('plan: with queries too pooled is never dearer than Nexus (random workloads
     if (ours.refused.length === theirs.refused.length)
       t.true(ours.costPerHour <= theirs.costPerHour + 1e-9, JSON.stringify(queries));
   }
+});
+
+test('plan: planWith takes the mean, mean and deviation, or the 99th percentile of what was measured', async t => {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, 'p.csv'), 'model,device,batch,latencyMs,stdMs,p99Ms\nm,k,1,10,2,19\n');
+  const text = (line: string): string => `devices: [{ kind: k, memoryMB: 100 }]
+profiles: p.csv
+${line}
+sessions: [{ name: a, model: m, sloMs: 38, rateHz: 1 }]
+`;
+  for (const [line, runMs] of [
+    ['', 12],
+    ['planWith: mean', 10],
+    ['planWith: mean+std', 12],
+    ['planWith: p99', 19],
+  ] as const) {
+    await writeFile(join(folder, 'w.yaml'), text(line));
+    const plan = await planned(t, join(folder, 'w.yaml'), '--policy', 'nexus');
+    const { dutyMs, sessions } = plan.hosts[0]!;
+    t.true(Math.abs(sessions[0]!.latencyMs - dutyMs - runMs) < 1e-6, `${line}: ${sessions[0]!.latencyMs} of ${dutyMs}`);
+  }
+  await writeFile(join(folder, 'w.yaml'), text('planWith: median'));
+  const { code, err } = await command(['plan', join(folder, 'w.yaml')]);
+  t.is(code, 2);
+  t.regex(err, /w\.yaml:3: planWith: /);
 });

@@ -177,7 +177,7 @@ test('workload: all mistakes are told at once, as JSON where programs ask', asyn
 
 test('workload: an objective below one run is a refusal with the nearest objective, and a warning with its line', async t => {
   const { code, err, out } = await plan(t, session('{ name: a, model: m, sloMs: 5, rateHz: 10 }'), LINEAR, ['--json']);
-  t.is(code, 0);
+  t.is(code, 3);
   t.regex(
     err,
     /w\.yaml:4: warning: sessions\[0\]\.sloMs: 5 ms can't be met: one input of m takes 6\.0 ms\n {2}the nearest .* 6 ms/,
