@@ -8,13 +8,10 @@ export interface Wanted {
 export interface Holding {
   readonly host: string;
   readonly models: ReadonlySet<string>;
-  /** Models that it can't load at the moment. */
-  readonly barred?: ReadonlySet<string>;
 }
 
 /** Releasing costs next to nothing, but an equal choice should not release in vain. */
 const RELEASE_COST = 1e-6;
-const BARRED_COST = 1e15;
 
 /**
  * Names a host for each node so that the least is loaded: a minimum-cost assignment (Hungarian method,
@@ -44,8 +41,7 @@ export function assign(nodes: readonly Wanted[], hosts: readonly Holding[]): num
 function cost(node: Wanted, holding: Holding): number {
   let sum = 0;
   for (const [model, loadCost] of node.models) {
-    if (holding.barred?.has(model)) sum += BARRED_COST;
-    else if (!holding.models.has(model)) sum += Math.max(1, loadCost);
+    if (!holding.models.has(model)) sum += Math.max(1, loadCost);
   }
   for (const model of holding.models) if (!node.models.has(model)) sum += RELEASE_COST;
   return sum;

@@ -1,7 +1,15 @@
-import { DEFAULT_TENANT, type QueryDocument } from '../contracts/index.ts';
-import type { Curve } from './curve.ts';
-import { splitBudget, type SplitStage } from './split.ts';
-import { canServe, compareText, isTight, occupancy, pack, type Load } from './packing.ts';
+import { ConfigError, DEFAULT_TENANT, type Plan, type QueryDocument } from '../contracts/index.ts';
+import { compareText } from './packing.ts';
+import {
+  analyseQuery,
+  costOfShares,
+  longestPath,
+  tooShort,
+  topDown,
+  type BatchRule,
+  type ModelStage,
+  type StageDevices,
+} from './query/index.ts';
 
 /** One stage of a query with its share of the objective: what capacity is planned for. */
 export interface Session {
@@ -18,6 +26,7 @@ export interface Session {
   /** What stages behind it need at most. */
   readonly reserveMs: number;
   readonly prefer: 'latency' | 'consolidation';
+  readonly priority: number;
 }
 
 export interface Refusal {
@@ -42,12 +51,13 @@ export interface DemandView {
   readonly models: ReadonlyMap<string, ModelFacts>;
   /** Measured invocations per second; undefined: not measured yet. */
   readonly rateHz: (key: StageKey) => number | undefined;
-  /** The curve to split by: that of the fastest kind of device. Undefined: not profiled. */
-  readonly fastest: (model: string) => Curve | undefined;
-  /** Why a model has no curve. */
-  readonly whyNoCurve: (model: string) => string;
-  /** Reserve per stage for the ways between router, batcher and host. */
-  readonly networkMs: number;
+  /** What stages can run on, by model id. */
+  readonly devices: Omit<StageDevices, 'rule'>;
+  /** Why a model can run on none of them; undefined: it can. */
+  readonly whyNot: (model: string) => string | undefined;
+  /** The policy's rules: there is a split for each. */
+  readonly rules: readonly BatchRule[];
+  readonly current: Plan | undefined;
 }
 
 /**
@@ -55,125 +65,116 @@ export interface DemandView {
  * floor).
  */
 const RATE_FLOOR_HZ = 0.1;
+/** A split stays while no other one is cheaper by more than this: rates that wobble must not move budgets. */
+const SPLIT_GAIN_MIN = 0.05;
 
 export const tenantOf = (query: QueryDocument): string => query.tenant ?? DEFAULT_TENANT;
 
-/** L: what of a stage's share is left for waiting for the device and running on it. */
-export const deviceMs = (budgetMs: number, curve: Curve, networkMs: number): number =>
-  budgetMs - networkMs - curve.aroundMs;
-
-/** The sessions of one query, or why it can't be planned. */
-export function sessionsOf(query: QueryDocument, view: DemandView): readonly Session[] | Refusal {
+/** The sessions of one query, once for each rule of the policy, or why it can't be planned. */
+export function sessionsOf(query: QueryDocument, view: DemandView): readonly (readonly Session[])[] | Refusal {
   const tenant = tenantOf(query);
   const refuse = (reason: string): Refusal => ({ tenant, query: query.name, reason });
-  const order = topDown(query);
-  if (typeof order === 'string') return refuse(order);
-  const curves = new Map<string, Curve>();
-  for (const stage of order) {
-    const model = view.models.get(query.stages[stage]!.model);
-    if (!model) return refuse(`stage ${stage}: model ${query.stages[stage]!.model} is not applied; apply its document`);
-    const curve = view.fastest(model.id);
-    if (!curve) return refuse(`stage ${stage}: ${view.whyNoCurve(model.id)}`);
-    curves.set(stage, curve);
+  try {
+    const stages = stagesOf(query, view);
+    if (typeof stages === 'string') return refuse(stages);
+    const splits = view.rules.map(rule => {
+      const devices = { ...view.devices, rule };
+      const split = analyseQuery(stages, query.objectiveMs, devices);
+      return split && { split, devices };
+    });
+    const best = splits.filter(found => found !== undefined);
+    if (best.length < splits.length) return refuse(whyTooShort(query.objectiveMs, stages, view));
+    const now = sharesNow(query, stages, view.current);
+    const stays = best.some(
+      ({ split, devices }) => now && costOfShares(stages, now, devices) <= (1 + SPLIT_GAIN_MIN) * split.cost,
+    );
+    return best.map(({ split }) => sessionsWith(query, stages, stays ? now! : split.shareMs));
+  } catch (error) {
+    // Stages that read what isn't there, or each other in a circle, or too entangled to split.
+    if (error instanceof ConfigError) return refuse(error.message);
+    throw error;
   }
-  const rates = ratesOf(query, order, view);
-  const stages = order.map((name): SplitStage => {
-    const curve = curves.get(name)!;
-    return {
-      name,
-      from: query.stages[name]!.from,
-      cost: shareMs => devicesFor(curve, rates.get(name)!, deviceMs(shareMs, curve, view.networkMs)),
-    };
-  });
-  const split = splitBudget(stages, query.objectiveMs);
-  if (!split) return refuse(tooShort(query, stages, curves, view));
-  const behind = reserves(stages, split.shareMs);
-  return order.map(stage => ({
-    name: `${tenant}.${query.name}.${stage}`,
+}
+
+/** Each after those that it reads; or which one can't run. @throws ConfigError */
+function stagesOf(query: QueryDocument, view: DemandView): ModelStage[] | string {
+  const names = Object.keys(query.stages).toSorted(compareText);
+  const order = topDown(
+    names.map(name => {
+      const { from } = query.stages[name]!;
+      return { name, from: from === undefined ? [] : [from] };
+    }),
+  );
+  const stages: ModelStage[] = [];
+  const rates = new Map<string, number>();
+  for (const { name, from } of order) {
+    const { model, fanout = 1 } = query.stages[name]!;
+    const facts = view.models.get(model);
+    if (!facts) return `stage ${name}: model ${model} is not applied; apply its document`;
+    const whyNot = view.whyNot(facts.id);
+    if (whyNot !== undefined) return `stage ${name}: ${whyNot}`;
+    // Measured where there is enough data, else declared: rateHz of the query times the fan-outs on the way.
+    const arrive = from.reduce((sum, parent) => sum + fanout * rates.get(parent)!, 0);
+    const declared = from.length === 0 ? (query.rateHz ?? 1) : arrive;
+    const measured = view.rateHz({ tenant: tenantOf(query), query: query.name, stage: name });
+    const rateHz = Math.max(RATE_FLOOR_HZ, measured ?? declared);
+    rates.set(name, rateHz);
+    stages.push({ name, from, model: facts.id, rateHz });
+  }
+  return stages;
+}
+
+/** The split in force, if it is one of these stages and this objective. */
+function sharesNow(
+  query: QueryDocument,
+  stages: readonly ModelStage[],
+  current: Plan | undefined,
+): ReadonlyMap<string, number> | undefined {
+  const planned = current?.queries.find(q => q.query === query.name && q.tenant === tenantOf(query));
+  if (!planned || planned.stages.length !== stages.length) return undefined;
+  const shareMs = new Map(planned.stages.map(({ stage, budgetMs }) => [stage, budgetMs]));
+  if (!stages.every(({ name }) => shareMs.has(name))) return undefined;
+  const pathMs = longestPath(stages, name => shareMs.get(name)!);
+  return Math.abs(pathMs - query.objectiveMs) <= 1e-6 * query.objectiveMs ? shareMs : undefined;
+}
+
+function sessionsWith(
+  query: QueryDocument,
+  stages: readonly ModelStage[],
+  shareMs: ReadonlyMap<string, number>,
+): Session[] {
+  const tenant = tenantOf(query);
+  const reserveMs = reserves(stages, shareMs);
+  return stages.map(({ name, model, rateHz }) => ({
+    name: `${tenant}.${query.name}.${name}`,
     tenant,
     query: query.name,
-    stage,
-    model: curves.get(stage)!.model,
-    rateHz: rates.get(stage)!,
-    budgetMs: split.shareMs.get(stage)!,
-    reserveMs: behind.get(stage)!,
+    stage: name,
+    model,
+    rateHz,
+    budgetMs: shareMs.get(name)!,
+    reserveMs: reserveMs.get(name)!,
     prefer: query.prefer ?? 'latency',
+    priority: query.priority ?? 0,
   }));
 }
 
-/** Stages, each after the one that it reads; or what is wrong with them. */
-function topDown(query: QueryDocument): string[] | string {
-  const placed = new Set<string>();
-  const names = Object.keys(query.stages).toSorted(compareText);
-  for (const name of names) {
-    const from = query.stages[name]!.from;
-    if (from !== undefined && !Object.hasOwn(query.stages, from))
-      return `stage ${name} reads from ${from}, which is no stage of the query`;
-  }
-  while (placed.size < names.length) {
-    const next = names.find(name => {
-      const from = query.stages[name]!.from;
-      return !placed.has(name) && (from === undefined || placed.has(from));
-    });
-    if (next === undefined)
-      return `stages ${names.filter(n => !placed.has(n)).join(', ')} read from each other in a circle`;
-    placed.add(next);
-  }
-  return [...placed];
-}
-
-/** Measured where there is enough data, else declared: rateHz of the query times the fan-outs on the way. */
-function ratesOf(query: QueryDocument, order: readonly string[], view: DemandView): Map<string, number> {
-  const rates = new Map<string, number>();
-  for (const stage of order) {
-    const { from, fanout } = query.stages[stage]!;
-    const declared = from === undefined ? (query.rateHz ?? 1) : rates.get(from)! * (fanout ?? 1);
-    const measured = view.rateHz({ tenant: tenantOf(query), query: query.name, stage });
-    rates.set(stage, Math.max(RATE_FLOOR_HZ, measured ?? declared));
-  }
-  return rates;
-}
-
-/** Devices (with fractions) that a rate takes within L ms; Infinity where not even one input could be in time. */
-function devicesFor(curve: Curve, rateHz: number, deviceMs: number): number {
-  const load: Load = { name: '', rateHz, deviceMs, curve };
-  if (!canServe(load, Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
-  const devices = pack([load], Number.POSITIVE_INFINITY).reduce((sum, node) => sum + occupancy(node), 0);
-  // A device of its own costs a whole one, and must not look cheaper than sharing.
-  return isTight(load) ? devices + 1 : devices;
-}
-
 /** For each stage the longest sum of shares behind it. */
-function reserves(stages: readonly SplitStage[], shareMs: ReadonlyMap<string, number>): Map<string, number> {
+function reserves(stages: readonly ModelStage[], shareMs: ReadonlyMap<string, number>): Map<string, number> {
   const reserve = new Map<string, number>(stages.map(stage => [stage.name, 0]));
-  for (const stage of stages.toReversed()) {
-    if (stage.from === undefined) continue;
-    const path = shareMs.get(stage.name)! + reserve.get(stage.name)!;
-    reserve.set(stage.from, Math.max(reserve.get(stage.from)!, path));
+  for (const { name, from } of stages.toReversed()) {
+    const path = shareMs.get(name)! + reserve.get(name)!;
+    for (const parent of from) reserve.set(parent, Math.max(reserve.get(parent)!, path));
   }
   return reserve;
 }
 
-function tooShort(
-  query: QueryDocument,
-  stages: readonly SplitStage[],
-  curves: ReadonlyMap<string, Curve>,
-  view: DemandView,
-): string {
-  // Twice the smallest batch: an input that just misses a cycle waits for it and for its own.
-  const least = new Map<string, number>(
-    stages.map(({ name }) => {
-      const curve = curves.get(name)!;
-      return [name, 2 * curve.latencyMs(curve.batchMin) + curve.aroundMs + view.networkMs];
-    }),
-  );
-  const behind = reserves(stages, least);
-  const path = Math.max(...stages.filter(s => s.from === undefined).map(s => least.get(s.name)! + behind.get(s.name)!));
-  const detail = stages.map(s => `${s.name} ${Math.ceil(least.get(s.name)!)} ms`).join(', ');
-  // 1 % more: the split cuts time into steps.
-  const nearestMs = Math.ceil(path * 1.01);
+function whyTooShort(objectiveMs: number, stages: readonly ModelStage[], view: DemandView): string {
+  // Twice the smallest batch: an input that just misses a run waits for it and for its own.
+  const { leastMs, nearestMs } = tooShort(stages, { ...view.devices, rule: 'independent' });
+  const detail = [...leastMs].map(([name, ms]) => `${name} ${Math.ceil(ms)} ms`).join(', ');
   return (
-    `the objective of ${query.objectiveMs} ms can't be met: the stages need ${detail}; ` +
-    `the nearest objective that can is ${nearestMs} ms`
+    `the objective of ${objectiveMs} ms can't be met: the stages need ${detail}; ` +
+    (nearestMs === undefined ? 'no objective can' : `the nearest objective that can is ${nearestMs} ms`)
   );
 }

@@ -1,133 +1,175 @@
 import type { PlannedHost } from '../contracts/index.ts';
 import { assign } from './assign.ts';
-import { largestBatch, type Curves } from './curve.ts';
-import { deviceMs, type Session } from './demand.ts';
-import type { Fleet, HostClass } from './fleet.ts';
+import type { CapacityPlan } from './capacity/index.ts';
+import { largestBatch, type Curve } from './curve.ts';
+import type { Refusal, Session } from './demand.ts';
 import { compareText } from './packing.ts';
+import type { SuppliedHost, Supply } from './supply.ts';
 
-/** A host that may be planned with. */
-export interface HostView {
-  readonly host: string;
-  readonly kind: string;
-  readonly memoryBytes: number;
-  /** Ids of models that it holds or is loading. */
-  readonly holds: readonly string[];
-  /** Ids of models that failed to load there lately, with the reason. */
-  readonly barred: ReadonlyMap<string, string>;
+/** A named host with what it will hold. */
+export interface Place {
+  readonly host: SuppliedHost;
+  /** Model id → the largest batch that capacity was planned with. */
+  readonly batches: Map<string, number>;
+  /** Share of its time that is planned; above 1 where more is asked of it than it can do. */
+  busy: number;
 }
 
-export interface NamingView {
-  readonly hosts: readonly HostView[];
-  readonly settings: { readonly networkMs: number; readonly replicasMin: number };
-}
-
-/**
- * Which share of L a batch may run: a larger one would leave less than a quarter of it to arrive, wait and be
- * prepared.
- */
+/** Which share of L a batch may run: a larger one would leave less than a quarter of it to arrive, wait and be prepared. */
 const RUN_SHARE_MAX = 0.75;
 
-/** Hosts of a kind and size, largest memory first within a kind. */
-export function classesOf(hosts: readonly HostView[]): HostClass[] {
-  const classes = new Map<string, HostClass>();
-  for (const { kind, memoryBytes } of hosts.toSorted((a, b) => compareText(a.host, b.host))) {
-    const key = `${kind} ${memoryBytes}`;
-    classes.set(key, { kind, memoryBytes, count: (classes.get(key)?.count ?? 0) + 1 });
+/** Gives planned devices to named hosts on the same terms, so that the least is loaded. Hosts that get nothing are left out. */
+export function placesOf(plan: CapacityPlan, { hosts, curves }: Supply): Place[] {
+  const places: Place[] = [];
+  for (const terms of new Set(hosts.map(host => host.terms))) {
+    const named = hosts.filter(host => host.terms === terms);
+    const { kind, memoryBytes } = named[0]!.offer;
+    const nodes = plan.hosts.filter(node => node.kind === kind && node.memoryBytes === memoryBytes);
+    const models = nodes.map(
+      node => new Map(node.sessions.map(({ model }) => [model, curves.get(model, kind).persistentBytes])),
+    );
+    const indices = assign(
+      models.map(weights => ({ models: weights })),
+      named.map(host => ({ host: host.host, models: new Set(host.holds) })),
+    );
+    for (const [i, { sessions, occupancy }] of nodes.entries()) {
+      const batches = new Map<string, number>();
+      for (const { model, batch } of sessions) batches.set(model, Math.max(batches.get(model) ?? 1, batch));
+      places.push({ host: named[indices[i]!]!, batches, busy: occupancy });
+    }
   }
-  return [...classes.values()].toSorted((a, b) => compareText(a.kind, b.kind) || b.memoryBytes - a.memoryBytes);
+  return places;
+}
+
+/** Adds copies on hosts that already hold them, then on those with the fewest models, until each model has its replicas. */
+export function replicate(places: Place[], supply: Supply, replicasMin: number): void {
+  const models = [...new Set(places.flatMap(place => [...place.batches.keys()]))].toSorted(compareText);
+  for (const model of models) {
+    const missing = replicasMin - places.filter(place => place.batches.has(model)).length;
+    if (missing <= 0) continue;
+    const candidates = roomFor(model, places, supply).toSorted(
+      (a, b) => holdsFirst(model, a, b) || a.batches.size - b.batches.size,
+    );
+    for (const place of candidates.slice(0, missing)) add(model, place, places);
+  }
 }
 
 /**
- * Gives the nodes of a fleet to named hosts, so that the least is loaded, and adds the replicas that are asked for.
- * Hosts that get nothing are left out.
+ * Best effort for queries that have no place by the rules: each of their models that is nowhere goes to the least busy host that has
+ * memory for it and is fast enough to run an input alone. The batcher drops what comes too late.
+ * @returns the queries for which there is no memory
  */
-export function namedHosts(
-  fleet: Fleet,
-  sessions: readonly Session[],
-  view: NamingView,
-  curves: Curves,
-): PlannedHost[] {
-  const models = new Map<HostView, Set<string>>();
-  const ranked = view.hosts.toSorted((a, b) => compareText(a.host, b.host));
-  for (const { kind, memoryBytes } of classesOf(view.hosts)) {
-    const hosts = ranked.filter(h => h.kind === kind && h.memoryBytes === memoryBytes);
-    const nodes = fleet.nodes
-      .filter(n => n.kind === kind && n.memoryBytes === memoryBytes)
-      .map(n => new Map(n.node.shares.map(s => [s.load.curve.model, s.load.curve.persistentBytes])));
-    const places = assign(
-      nodes.map(weights => ({ models: weights })),
-      hosts.map(h => ({ host: h.host, models: new Set(h.holds), barred: new Set(h.barred.keys()) })),
-    );
-    for (const [i, node] of nodes.entries()) models.set(hosts[places[i]!]!, new Set(node.keys()));
-  }
-  replicate(models, ranked, curves, view.settings.replicasMin);
-  const batchMax = (model: string, host: HostView): number =>
-    batchLimit(model, host, models.get(host)!, sessions, curves, view.settings.networkMs);
-  return ranked.flatMap(host => {
-    const held = models.get(host);
-    if (!held) return [];
-    const list = [...held].toSorted(compareText).map(model => {
-      const max = batchMax(model, host);
-      return { model, lane: 0, batches: warmUps(max), batchMax: max };
-    });
-    return [{ host: host.host, kind: host.kind, models: list }];
+export function squeeze(
+  queries: readonly (readonly Session[])[],
+  places: Place[],
+  supply: Supply,
+  networkMs: number,
+): Refusal[] {
+  return queries.flatMap(sessions => {
+    const added: [string, Place][] = [];
+    for (const session of sessions) {
+      const { model } = session;
+      if (places.some(place => place.batches.has(model) && inTime(session, place, supply, networkMs))) continue;
+      const [best] = roomFor(model, places, supply)
+        .filter(place => inTime(session, place, supply, networkMs))
+        .toSorted((a, b) => holdsFirst(model, a, b) || a.busy - b.busy);
+      if (!best) {
+        for (const [id, place] of added) place.batches.delete(id);
+        return [
+          { tenant: session.tenant, query: session.query, reason: `stage ${session.stage}: ${full(model, supply)}` },
+        ];
+      }
+      add(model, best, places);
+      added.push([model, best]);
+      const curve = curveAt(model, best, supply)!;
+      best.busy += (session.rateHz / 1000) * (curve.latencyMs(curve.batchMin) / curve.batchMin);
+    }
+    return [];
   });
 }
 
-/**
- * Adds copies on hosts that already hold them, then on those with the fewest models, until each model has its
- * replicas.
- */
-function replicate(
-  models: Map<HostView, Set<string>>,
-  hosts: readonly HostView[],
-  curves: Curves,
-  replicasMin: number,
-): void {
-  for (const model of [...new Set([...models.values()].flatMap(held => [...held]))].toSorted(compareText)) {
-    const fitting = hosts
-      .filter(host => {
-        const held = models.get(host);
-        if (held?.has(model) || host.barred.has(model) || !curves.find(model, host.kind)) return false;
-        const all = [...(held ?? []), model].map(id => curves.get(id, host.kind));
-        const persistent = all.reduce((sum, c) => sum + c.persistentBytes, 0);
-        return persistent + Math.max(...all.map(c => c.ephemeralBytes(c.batchMin))) <= host.memoryBytes;
-      })
-      .toSorted(
-        (a, b) =>
-          Number(b.holds.includes(model)) - Number(a.holds.includes(model)) ||
-          (models.get(a)?.size ?? 0) - (models.get(b)?.size ?? 0),
-      );
-    const has = [...models.values()].filter(held => held.has(model)).length;
-    for (const host of fitting.slice(0, Math.max(0, replicasMin - has))) {
-      models.set(host, new Set([...(models.get(host) ?? []), model]));
-    }
-  }
+/** What each host is to hold, and how large batches may be. */
+export function plannedHosts(
+  places: readonly Place[],
+  sessions: readonly Session[],
+  supply: Supply,
+  networkMs: number,
+): PlannedHost[] {
+  return places
+    .filter(({ batches }) => batches.size > 0)
+    .toSorted((a, b) => compareText(a.host.host, b.host.host))
+    .map(place => ({
+      host: place.host.host,
+      kind: place.host.kind,
+      models: [...place.batches.keys()].toSorted(compareText).map(model => {
+        const own = sessions.filter(session => session.model === model);
+        const longestMs = Math.max(...own.map(session => session.budgetMs)) - networkMs;
+        const batchMax = batchLimit(model, place, longestMs, supply);
+        return { model, lane: 0, batches: warmUps(batchMax), batchMax };
+      }),
+    }));
 }
 
 /**
- * The largest batch that the batcher may form: it binds late, so this is not the batch of the planned duty cycle but
- * the largest that runs within three quarters of L of the most patient session, with E beside all weights in memory.
+ * The largest batch that the batcher may form: it binds late, so this is not the batch that capacity was planned with but, where that is
+ * more, the largest that runs within three quarters of L of the most patient session, with E beside all weights in memory.
  */
-function batchLimit(
-  model: string,
-  host: HostView,
-  held: ReadonlySet<string>,
-  sessions: readonly Session[],
-  curves: Curves,
-  networkMs: number,
-): number {
-  const curve = curves.get(model, host.kind);
-  const weights = [...held].reduce((sum, id) => sum + curves.get(id, host.kind).persistentBytes, 0);
-  const longestMs = Math.max(
-    ...sessions.filter(s => s.model === model).map(s => deviceMs(s.budgetMs, curve, networkMs)),
-  );
+function batchLimit(model: string, place: Place, longestMs: number, supply: Supply): number {
+  const curve = curveAt(model, place, supply)!;
+  const planned = place.batches.get(model)!;
+  const runMs = RUN_SHARE_MAX * (longestMs - curve.aroundMs);
+  const weights = weightsOf(place, supply);
   const most = largestBatch(
     curve,
-    b => curve.latencyMs(b) <= RUN_SHARE_MAX * longestMs && weights + curve.ephemeralBytes(b) <= host.memoryBytes,
+    b => (b <= planned || curve.latencyMs(b) <= runMs) && weights + curve.ephemeralBytes(b) <= place.host.memoryBytes,
   );
   return most ?? curve.batchMin;
 }
+
+const curveAt = (model: string, place: Place, supply: Supply): Curve | undefined =>
+  supply.curves.find(model, place.host.offer.kind);
+
+/** ΣP */
+const weightsOf = (place: Place, supply: Supply): number =>
+  [...place.batches.keys()].reduce((sum, model) => sum + curveAt(model, place, supply)!.persistentBytes, 0);
+
+/** Hosts, used or not, that can run one more model beside what they are to hold: the smallest batches of all. */
+function roomFor(model: string, places: readonly Place[], supply: Supply): Place[] {
+  const used = new Set(places.map(place => place.host));
+  const free = supply.hosts.filter(host => !used.has(host)).map(host => ({ host, batches: new Map(), busy: 0 }));
+  return [...places, ...free]
+    .filter(place => {
+      const curve = curveAt(model, place, supply);
+      if (!curve || place.batches.has(model)) return false;
+      const curves = [curve, ...[...place.batches.keys()].map(id => curveAt(id, place, supply)!)];
+      const ephemeral = Math.max(...curves.map(c => c.ephemeralBytes(c.batchMin)));
+      return weightsOf(place, supply) + curve.persistentBytes + ephemeral <= place.host.memoryBytes;
+    })
+    .toSorted((a, b) => compareText(a.host.host, b.host.host));
+}
+
+function add(model: string, place: Place, places: Place[]): void {
+  place.batches.set(model, 1);
+  if (!places.includes(place)) places.push(place);
+}
+
+const holdsFirst = (model: string, a: Place, b: Place): number =>
+  Number(b.host.holds.includes(model)) - Number(a.host.holds.includes(model));
+
+function inTime(session: Session, place: Place, supply: Supply, networkMs: number): boolean {
+  const curve = curveAt(session.model, place, supply);
+  return curve !== undefined && curve.latencyMs(curve.batchMin) <= session.budgetMs - networkMs - curve.aroundMs + 1e-9;
+}
+
+function full(model: string, supply: Supply): string {
+  const needed = supply.offers.flatMap(({ kind }) => {
+    const curve = supply.curves.find(model, kind);
+    return curve ? [curve.persistentBytes + curve.ephemeralBytes(curve.batchMin)] : [];
+  });
+  return `memory is taken by other models, ${model} needs ${mb(Math.min(...needed))}; add a host`;
+}
+
+export const mb = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;
 
 /** 1, 2, 4, … and the largest itself. */
 function warmUps(batchMax: number): number[] {

@@ -4,7 +4,8 @@ export { samePlan } from './compare.ts';
 export { curveOf, curvesOf, largestBatch, type Curve, type Curves } from './curve.ts';
 export { type ModelFacts, type Refusal, type Session, type StageKey } from './demand.ts';
 export * from './epoch/index.ts';
-export type { HostView } from './hosts.ts';
+export { POLICIES, type PolicyEntry, type PolicyName } from './policy.ts';
+export type { HostView } from './supply.ts';
 export {
   memoryOf,
   merged,
@@ -25,4 +26,3 @@ export {
 } from './planner.ts';
 export { outgrown, RateBook, type RateSettings } from './rates.ts';
 export { garbage, memoryWith, reach, type Holdings, type Reach } from './reach.ts';
-export { splitBudget, type SplitResult, type SplitStage } from './split.ts';

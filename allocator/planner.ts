@@ -1,13 +1,19 @@
 import type { Plan, PlannedSession, Profile, QueryDocument } from '../contracts/index.ts';
-import { curvesOf, type Curve, type Curves } from './curve.ts';
+import type { CapacityPlan } from './capacity/index.ts';
+import { curvesOf } from './curve.ts';
 import { sessionsOf, tenantOf, type ModelFacts, type Refusal, type Session, type StageKey } from './demand.ts';
-import { classesOf, namedHosts, type HostView } from './hosts.ts';
-import { layOut, type Fleet, type HostClass } from './fleet.ts';
+import { mb, placesOf, plannedHosts, replicate, squeeze, type Place } from './hosts.ts';
+import { jointDemands } from './joint.ts';
 import { compareText } from './packing.ts';
+import { POLICIES, type PolicyName } from './policy.ts';
 import { poolsOf } from './pools.ts';
+import { cheapestKind } from './query/index.ts';
+import { serveWhatCan, type Ask, type Attempt, type Served } from './shortage.ts';
+import { supplyOf, type HostView, type Supply } from './supply.ts';
 import { worthwhile } from './worthwhile.ts';
 
 export interface PlannerSettings {
+  readonly policy: PolicyName;
   /** Reserve per stage for the ways between router, batcher and host. */
   readonly networkMs: number;
   /** Each model on at least so many hosts, where memory allows. */
@@ -40,93 +46,140 @@ export interface Planned {
 
 /** Makes the next plan. Pure: equal input, equal plan; models stay where they are unless moving saves a device. */
 export function makePlan(input: PlannerInput): Planned {
-  const { settings } = input;
-  const queries = input.queries.toSorted(
-    (a, b) => compareText(tenantOf(a), tenantOf(b)) || compareText(a.name, b.name),
-  );
-  const used = new Set(queries.flatMap(q => Object.values(q.stages)).map(s => input.models.get(s.model)?.id));
+  const { settings, batchers, current } = input;
+  const used = new Set(input.queries.flatMap(q => Object.values(q.stages)).map(s => input.models.get(s.model)?.id));
   const profiles = input.profiles.filter(profile => used.has(profile.model));
   const batchMax = new Map([...input.models.values()].map(model => [model.id, model.batchMax]));
   const curves = curvesOf(profiles.map(worthwhile), model => batchMax.get(model));
-  const classes = classesOf(input.hosts);
-  const refused: Refusal[] = [];
-  const wanted = new Map<string, readonly Session[]>();
-  for (const query of queries) {
-    const answer = missing(input) ?? sessionsOf(query, { ...demandView(input, curves, classes) });
-    if (typeof answer === 'string') refused.push({ tenant: tenantOf(query), query: query.name, reason: answer });
-    else if ('reason' in answer) refused.push(answer);
-    else wanted.set(`${tenantOf(query)}.${query.name}`, answer);
-  }
-  const fleet = settle(wanted, refused, curves, classes, settings);
-  const sessions = [...wanted.values()].flat();
-  const hosts = namedHosts(fleet, sessions, input, curves);
-  const pools = poolsOf(
-    hosts,
-    new Map(sessions.map(s => [s.name, s.model])),
-    input.batchers,
-    input.current?.pools ?? [],
-  );
+  const supply = supplyOf(input.hosts, curves, new Set(batchMax.keys()));
+
+  const { asks, refused } = asksOf(input, supply);
+  const { places, served, squeezed, shareOf, refused: unserved } = settle(asks, input, supply);
+  replicate(places, supply, settings.replicasMin);
+
+  const all = [...served, ...squeezed].toSorted((a, b) => compareText(a[0]!.name, b[0]!.name));
+  const sessions = all.flat();
+  const hosts = plannedHosts(places, sessions, supply, settings.networkMs);
+  const pools = poolsOf(hosts, new Map(sessions.map(s => [s.name, s.model])), batchers, current?.pools ?? []);
   const planned = new Set(hosts.flatMap(host => host.models.map(({ model }) => `${model} ${host.kind}`)));
+  const beyond = served.flat().filter(session => shareOf(session) < 1);
   return {
     draft: {
-      policy: 'squishy',
+      policy: settings.policy,
       pools,
       hosts,
       sessions: sessions.map(plannedSession),
-      queries: [...wanted.values()].map(stages => plannedQuery(stages, pools)),
-      refused: refused.map(r => ({ ...r, reason: r.reason.slice(0, 1024) })),
+      queries: all.map(stages => plannedQuery(stages, pools)),
+      refused: [...refused, ...unserved]
+        .toSorted((a, b) => compareText(a.tenant, b.tenant) || compareText(a.query, b.query))
+        .map(r => ({ ...r, reason: r.reason.slice(0, 1024) })),
       profiles: profiles.filter(profile => planned.has(`${profile.model} ${profile.device}`)),
     },
-    notes: notesOf(fleet, profiles),
+    notes: [
+      ...beyond.map(
+        s => `${s.name}: ${(s.rateHz * (1 - shareOf(s))).toFixed(1)} Hz beyond capacity; add hosts or lower the rate`,
+      ),
+      ...squeezed
+        .flat()
+        .map(
+          s => `${s.name}: no host has the time for it in the worst case, it is served as well as can be; add a host`,
+        ),
+      ...new Set(
+        profiles.flatMap(profile => curvesOf([profile], () => undefined).get(profile.model, profile.device).note ?? []),
+      ),
+    ],
   };
 }
 
-/** What stands in the way of any plan at all. */
-const missing = (input: PlannerInput): string | undefined =>
-  input.hosts.length === 0
-    ? 'no GPU host is up; start one'
-    : input.batchers.length === 0
-      ? 'no prefix-batcher is up; start one'
-      : undefined;
-
-function demandView(input: PlannerInput, curves: Curves, classes: readonly HostClass[]) {
-  const kinds = [...new Set(classes.map(c => c.kind))];
-  return {
+/** The queries that can be served by some host, split by each rule of the policy, and the others. */
+function asksOf(input: PlannerInput, supply: Supply): { asks: readonly (readonly Ask[])[]; refused: Refusal[] } {
+  const { rules } = POLICIES[input.settings.policy];
+  const view = {
     models: input.models,
     rateHz: input.rateHz,
-    networkMs: input.settings.networkMs,
-    fastest: (model: string): Curve | undefined => {
-      const barredOnAll = input.hosts.every(host => host.barred.has(model));
-      const known = barredOnAll ? [] : kinds.flatMap(kind => curves.find(model, kind) ?? []);
-      return known.toSorted((a, b) => a.latencyMs(a.batchMin) - b.latencyMs(b.batchMin))[0];
-    },
-    whyNoCurve: (model: string): string => {
-      const trouble = input.hosts.every(host => host.barred.has(model)) ? input.hosts[0] : undefined;
-      if (trouble) return `${model} can't be loaded on ${trouble.host}: ${trouble.barred.get(model)}`;
-      return `${model} ${input.profiling?.(model) ?? `has no profile for ${kinds.join(', ')}`}`;
-    },
+    devices: { kinds: supply.offers, curves: supply.curves, networkMs: input.settings.networkMs },
+    whyNot: (model: string): string | undefined => whyNot(model, input, supply),
+    rules,
+    current: input.current,
   };
+  const missing =
+    input.hosts.length === 0
+      ? 'no GPU host is up; start one'
+      : input.batchers.length === 0
+        ? 'no prefix-batcher is up; start one'
+        : undefined;
+  const refused: Refusal[] = [];
+  const asks: Ask[][] = rules.map(() => []);
+  for (const query of input.queries) {
+    const answer =
+      missing === undefined ? sessionsOf(query, view) : { tenant: tenantOf(query), query: query.name, reason: missing };
+    if ('reason' in answer) refused.push(answer);
+    else for (const [i, sessions] of answer.entries()) asks[i]!.push(sessions);
+  }
+  const named = (ask: Ask): string => ask[0]!.name;
+  return { asks: asks.map(each => each.toSorted((a, b) => compareText(named(a), named(b)))), refused };
 }
 
-/** Lays the sessions out; a query of which one can't be held is refused, whole, and makes room for the others. */
-function settle(
-  wanted: Map<string, readonly Session[]>,
-  refused: Refusal[],
-  curves: Curves,
-  classes: readonly HostClass[],
-  settings: PlannerSettings,
-): Fleet {
-  for (;;) {
-    const fleet = layOut([...wanted.values()].flat(), { classes, curves, networkMs: settings.networkMs });
-    const last = fleet.unheld.at(-1);
-    if (!last) return fleet;
-    for (const [key, stages] of wanted) {
-      const stage = stages.find(s => s.name === last.session);
-      if (!stage) continue;
-      wanted.delete(key);
-      refused.push({ tenant: stage.tenant, query: stage.query, reason: `stage ${stage.stage}: ${last.reason}` });
-    }
+/** Why no host can run a model, whatever the rate; undefined: some can. */
+function whyNot(model: string, { profiling }: PlannerInput, { hosts, offers, curves }: Supply): string | undefined {
+  const barred = hosts.every(host => host.barred.has(model)) ? hosts[0] : undefined;
+  if (barred) return `${model} can't be loaded on ${barred.host}: ${barred.barred.get(model)}`;
+  const known = offers.flatMap(offer => {
+    const curve = curves.find(model, offer.kind);
+    return curve ? [{ offer, neededBytes: curve.persistentBytes + curve.ephemeralBytes(curve.batchMin) }] : [];
+  });
+  if (known.length === 0) {
+    const kinds = [...new Set(hosts.map(host => host.kind))].toSorted(compareText);
+    return `${model} ${profiling?.(model) ?? `has no profile for ${kinds.join(', ')}`}`;
   }
+  if (known.some(({ offer, neededBytes }) => neededBytes <= offer.memoryBytes)) return undefined;
+  const { offer, neededBytes } = known.reduce((a, b) => (b.offer.memoryBytes > a.offer.memoryBytes ? b : a));
+  return `${model} needs ${mb(neededBytes)}, a host has ${mb(offer.memoryBytes)}`;
+}
+
+/** Serves and names hosts; a query for which there is no memory anywhere is refused and makes room for the others. */
+function settle(
+  asks: readonly (readonly Ask[])[],
+  input: PlannerInput,
+  supply: Supply,
+): Omit<Served, 'plan' | 'homeless'> & { readonly places: Place[]; readonly squeezed: readonly Ask[] } {
+  const { plan, homeless, ...rest } = serve(asks, input, supply);
+  const places = plan ? placesOf(plan, supply) : [];
+  const crowdedOut = squeeze(homeless, places, supply, input.settings.networkMs);
+  if (crowdedOut.length === 0) return { ...rest, places, squeezed: homeless };
+  const isOut = (ask: Ask): boolean => crowdedOut.some(r => r.tenant === ask[0]!.tenant && r.query === ask[0]!.query);
+  const again = settle(
+    asks.map(each => each.filter(ask => !isOut(ask))),
+    input,
+    supply,
+  );
+  return { ...again, refused: [...again.refused, ...crowdedOut] };
+}
+
+/** All of them where the hosts suffice, by the split that turns out cheaper; else what can be. */
+function serve(asks: readonly (readonly Ask[])[], input: PlannerInput, supply: Supply): Served {
+  const { networkMs } = input.settings;
+  const { policy } = POLICIES[input.settings.policy];
+  const { offers, curves } = supply;
+  const attempt: Attempt = (sessions, shareOf) => {
+    const parts = sessions.map(session => ({ ...session, rateHz: session.rateHz * shareOf(session) }));
+    const demands = jointDemands(parts, networkMs);
+    const plan = policy({ devices: offers, sessions: demands, prefixes: [], curves, whole: true });
+    return plan.refused.length === 0 ? plan : undefined;
+  };
+  let best: { readonly plan: CapacityPlan; readonly served: readonly Ask[] } | undefined;
+  for (const [i, candidate] of asks.entries()) {
+    // Where queries stay as they are split, all rules say the same.
+    if (i > 0 && JSON.stringify(candidate) === JSON.stringify(asks[0])) continue;
+    const plan = attempt(candidate.flat(), () => 1);
+    if (plan && (!best || plan.hosts.length < best.plan.hosts.length)) best = { plan, served: candidate };
+  }
+  if (best) return { ...best, homeless: [], refused: [], shareOf: () => 1 };
+  const [first] = POLICIES[input.settings.policy].rules;
+  return serveWhatCan(asks[0]!, attempt, ({ model, rateHz, budgetMs }) => {
+    const stage = { model, rateHz, shareMs: budgetMs, networkMs };
+    return cheapestKind(stage, offers, curves, first).costPerHour;
+  });
 }
 
 const plannedSession = (session: Session): PlannedSession => ({
@@ -138,7 +191,7 @@ const plannedSession = (session: Session): PlannedSession => ({
   prefer: session.prefer,
 });
 
-function plannedQuery(stages: readonly Session[], pools: Plan['pools']): Plan['queries'][number] {
+function plannedQuery(stages: Ask, pools: Plan['pools']): Plan['queries'][number] {
   const { tenant, query } = stages[0]!;
   return {
     tenant,
@@ -148,22 +201,4 @@ function plannedQuery(stages: readonly Session[], pools: Plan['pools']): Plan['q
       return { stage, session: name, pool, budgetMs, reserveMs };
     }),
   };
-}
-
-function notesOf(fleet: Fleet, profiles: readonly Profile[]): string[] {
-  const short = [...fleet.shortHz].map(
-    ([session, hz]) => `${session}: ${hz.toFixed(1)} Hz beyond capacity; add hosts or lower the rate`,
-  );
-  const odd = curvesNotes(profiles);
-  const tight = fleet.nodes
-    .filter(({ node }) => node.kind === 'tight')
-    .flatMap(({ node }) =>
-      node.shares.map(s => `${s.load.curve.model}: an objective this tight needs a device of its own`),
-    );
-  return [...new Set([...short, ...tight, ...odd])];
-}
-
-function curvesNotes(profiles: readonly Profile[]): string[] {
-  const curves = curvesOf(profiles, () => undefined);
-  return profiles.flatMap(({ model, device }) => curves.get(model, device).note ?? []);
 }

@@ -21,6 +21,10 @@ export const AllocatorConfig = Type.Object(
       default: 1.1,
       description: 'measured rates are planned times this',
     }),
+    policy: Type.Enum(['pooled', 'nexus'], {
+      default: 'pooled',
+      description: 'pooled: hosts that hold the same take turns; nexus: each device by itself (SOSP 2019)',
+    }),
     networkMs: Type.Number({
       minimum: 0,
       default: 3,

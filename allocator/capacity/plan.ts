@@ -143,6 +143,13 @@ export interface Made {
 export function serve(demand: Demand, build: (sessions: readonly SessionDemand[]) => CapacityHost[] | undefined): Made {
   const all = build(demand.sessions);
   if (all) return { hosts: all, refused: [...demand.refused] };
+  if (demand.workload.whole) {
+    const reason = 'the devices do not suffice for all';
+    const without = demand.sessions.map(
+      ({ name }): RefusedSession => ({ session: name, reason, nearestSloMs: undefined }),
+    );
+    return { hosts: [], refused: [...demand.refused, ...without] };
+  }
   const order = inOrder(itemsOf(demand.sessions, session => demand.costOf(session)));
   const { plan, served } = admit(order, build);
   const among = new Set(served);

@@ -10,6 +10,8 @@ export interface Workload {
   readonly prefixes: readonly PrefixGroup[];
   /** Curves by model (or prefix, suffix) and kind of device. */
   readonly curves: Curves;
+  /** All sessions are served, or none; who could be, and with which objective, is not looked for. Default false. */
+  readonly whole?: boolean;
 }
 
 /** Devices of one kind that can be had on the same terms. */

@@ -249,6 +249,13 @@ export const QueryDocument = Type.Object(
         'durable: frames are stored and tried until they have a result, at the price of latency; default interactive',
       ),
     ),
+    priority: Type.Optional(
+      Type.Integer({
+        minimum: -100,
+        maximum: 100,
+        description: 'when hosts do not suffice, higher ones are served first and lower ones refused; default 0',
+      }),
+    ),
     stages: Type.Record(Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }), QueryStage, {
       minProperties: 1,
       maxProperties: 64,

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Option, type Command } from 'commander';
-import { nexus, pooled } from '../../allocator/capacity/index.ts';
+import { POLICIES, type PolicyName } from '../../allocator/index.ts';
 import { realClock } from '../../bus/index.ts';
 import { ConfigError, describeError } from '../../contracts/index.ts';
 import { formatProblem } from '../documents/index.ts';
@@ -15,16 +15,10 @@ import {
   readPrevious,
   readWorkload,
   type Planned,
-  type PolicyEntry,
 } from '../plan/index.ts';
 import type { Io } from '../terminal/index.ts';
 import { EXIT, printJson, type ExitCode } from './program.ts';
 
-const POLICIES = {
-  pooled: { policy: pooled, rules: ['late-binding', 'independent'] },
-  nexus: { policy: nexus, rules: ['independent'] },
-} as const satisfies Record<string, PolicyEntry>;
-type PolicyName = keyof typeof POLICIES;
 const NAMES = Object.keys(POLICIES) as PolicyName[];
 
 /** Above this many sessions a view of the costs, a plan of its own for each, is made only when asked for. */

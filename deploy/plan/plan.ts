@@ -1,19 +1,9 @@
-import { movesOf, type CapacityPlan, type CapacityPolicy } from '../../allocator/capacity/index.ts';
-import type { BatchRule } from '../../allocator/query/index.ts';
+import { movesOf, type CapacityPlan } from '../../allocator/capacity/index.ts';
+import type { PolicyEntry } from '../../allocator/index.ts';
 import { costView } from './costs.ts';
 import type { Planned } from './output.ts';
 import type { WorkloadFile } from './read.ts';
 import { prepareWorkload, type PreparedWorkload } from './workload.ts';
-
-/** A policy as the command line knows it. */
-export interface PolicyEntry {
-  readonly policy: CapacityPolicy;
-  /**
-   * What its hosts can count on, and thus how queries are split for it. Of several the one with the cheapest plan: a split is made
-   * before anybody knows who shares a device with whom.
-   */
-  readonly rules: readonly [BatchRule, ...BatchRule[]];
-}
 
 export interface PlanOptions {
   /** What runs now. */

@@ -1,11 +1,4 @@
-import {
-  cheapestKind,
-  leastShareMs,
-  longestPath,
-  splitQuery,
-  stageRates,
-  type BatchRule,
-} from '../../allocator/query/index.ts';
+import { analyseQuery, stageRates, tooShort, type BatchRule } from '../../allocator/query/index.ts';
 import { curvesOf, type Curves } from '../../allocator/index.ts';
 import type { DeviceOffer, RefusedSession, SessionDemand, Workload } from '../../allocator/capacity/index.ts';
 import { DEFAULT_TENANT } from '../../contracts/index.ts';
@@ -103,25 +96,16 @@ function analyse(
     return typeof fanout === 'number' ? fanout : (fanout[from] ?? 1);
   });
   const networkMs = query.networkMs ?? 0;
-  const stages = graph.map(({ name, from, stage: { model } }) => ({
-    name,
-    from,
-    cost: (shareMs: number) =>
-      cheapestKind({ model, rateHz: rates.get(name)!, shareMs, networkMs }, devices, curves, rule).costPerHour,
-  }));
-  const split = splitQuery(stages, query.sloMs);
+  const stages = graph.map(({ name, from, stage }) => ({ name, from, model: stage.model, rateHz: rates.get(name)! }));
+  const view = { kinds: devices, curves, rule, networkMs };
+  const split = analyseQuery(stages, query.sloMs, view);
   if (!split) {
-    const least = new Map(
-      graph.map(({ name, stage }) => [name, leastShareMs({ model: stage.model, networkMs }, devices, curves, rule)]),
-    );
-    const pathMs = longestPath(graph, name => least.get(name)!);
-    const detail = [...least].map(([name, ms]) => `${name} ${ms.toFixed(1)} ms`).join(', ');
-    if (!Number.isFinite(pathMs)) {
-      const reason = `no device has the memory for all of its stages (least time: ${detail})`;
-      return { session: query.name, reason, nearestSloMs: undefined };
-    }
-    const nearestSloMs = nearestObjective(pathMs, ms => splitQuery(stages, ms) !== undefined);
-    return { session: query.name, reason: `${query.sloMs} ms are too short: its stages need ${detail}`, nearestSloMs };
+    const { leastMs, nearestMs: nearestSloMs } = tooShort(stages, view);
+    const detail = [...leastMs].map(([name, ms]) => `${name} ${ms.toFixed(1)} ms`).join(', ');
+    const reason = [...leastMs.values()].includes(Number.POSITIVE_INFINITY)
+      ? `no device has the memory for all of its stages (least time: ${detail})`
+      : `${query.sloMs} ms are too short: its stages need ${detail}`;
+    return { session: query.name, reason, nearestSloMs };
   }
   const sessions = graph.map(({ name, stage }) => ({
     ...demandOf(query),
@@ -134,17 +118,6 @@ function analyse(
   }));
   return { split: Object.fromEntries(split.shareMs), sessions };
 }
-
-/** The least whole number of ms, or nearly so, for which there is a split: the grid can cut off a little more than the path takes. */
-function nearestObjective(pathMs: number, served: (sloMs: number) => boolean): number | undefined {
-  let sloMs = Math.ceil(pathMs);
-  for (let tries = 0; tries < TRIES_MAX; tries++) {
-    if (served(sloMs)) return sloMs;
-    sloMs = Math.ceil(sloMs * 1.02);
-  }
-  return undefined;
-}
-const TRIES_MAX = 40;
 
 function notesOf(document: WorkloadDocument, profiles: WorkloadFile['profiles'], curves: Curves): string[] {
   const used = new Set(document.devices.map(device => device.kind));

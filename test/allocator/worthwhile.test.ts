@@ -45,7 +45,7 @@ test('planner: a model for which batches do not pay is planned, warmed up and ru
     hosts: [{ host: 'a', kind: 'cpu', memoryBytes: 4e9, holds: [], barred: new Map() }],
     batchers: ['b'],
     current: undefined,
-    settings: { networkMs: 3, replicasMin: 1 },
+    settings: { policy: 'pooled', networkMs: 3, replicasMin: 1 },
   });
   t.like(draft.hosts[0]!.models[0], { batchMax: 1, batches: [1] });
 });
