@@ -1,7 +1,8 @@
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema, type ModelProto, type TensorProto } from 'onnx-buf';
 import { describeError } from '../../contracts/index.ts';
 import { checkModel } from './check.ts';
+import { encodeModel } from './encode.ts';
 import { GraphError } from './error.ts';
 import { scan } from './scan.ts';
 import { bytesOfElements, elementsOf, isExternal, type External } from './tensor.ts';
@@ -58,7 +59,7 @@ export function readModel(bytes: Uint8Array, { name = 'graph', readExternal }: R
 export function writeModel(model: OnnxModel): Uint8Array {
   if (model.source) return model.source;
   try {
-    return toBinary(ModelProtoSchema, model.proto);
+    return encodeModel(model.proto);
   } catch (error) {
     throw new GraphError(model.name, 'file', `can't be written: ${describeError(error)}`, { cause: error });
   }
