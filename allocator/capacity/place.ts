@@ -133,12 +133,12 @@ function anchors({ from, hosts, spread, parts }: PlannedPool, seen: Seen, stock:
 function mend(slots: readonly Slot[], seen: Seen, stock: Stock): void {
   const poolsOf = new Map<Unit, Set<PlannedPool>>();
   for (const { pool } of slots) for (const { unit } of pool.parts) add(poolsOf, unit, pool);
-  const lacking = [...poolsOf].filter(([unit, pools]) => seen.worth(unit) < worthAtMost(unit, pools));
-  if (lacking.length === 0) return;
+  const mosts = [...poolsOf].map(([unit, pools]) => ({ unit, pools, most: worthAtMost(unit, pools) }));
   for (let changed = true; changed; ) {
     changed = false;
-    for (const [unit, pools] of lacking) {
-      const most = worthAtMost(unit, pools);
+    // All are looked at again: what is better for several together may be worse for one.
+    for (const { unit, pools, most } of mosts) {
+      if (seen.worth(unit) >= most) continue;
       for (const slot of slots) {
         if (!pools.has(slot.pool)) continue;
         if (seen.worth(unit) >= most) break;

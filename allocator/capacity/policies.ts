@@ -2,7 +2,7 @@ import { grouped } from './groups.ts';
 import { cheapest, Demand, finished, serve } from './plan.ts';
 import { nexusEpoch, type EpochOptions } from './nexus-epoch.ts';
 import { replanned, shortOf } from './replan.ts';
-import { roomy } from './roomy.ts';
+import { roomyWith } from './roomy.ts';
 import { shared } from './shared.ts';
 import { squishy } from './squishy.ts';
 import { HEADROOM, type Headroom } from './stagger.ts';
@@ -35,13 +35,14 @@ export const nexus: CapacityPolicy = nexusWith({ consolidate: false });
 
 /**
  * Pools with staggered late binding, with this much headroom. From scratch never dearer than {@link nexus}; with the
- * plan of before, never by more than {@link replanned} allows.
+ * plan of before, never by more than {@link replanned} allows. (Where rates vary, {@link nexus} keeps no room for that.)
  */
 export const pooledWith =
   (headroom: Headroom): CapacityPolicy =>
   (workload, previous) => {
     const demand = new Demand(workload);
     const packer = shared(headroom);
+    const roomy = roomyWith(headroom);
     const best = grouped([packer, roomy]);
     const scratch = (): CapacityPlan =>
       finished(

@@ -1,6 +1,6 @@
 import { isTight } from '../packing.ts';
 import { hostsOf, poolOfShared, type Packer, type PlannedPool } from './pack.ts';
-import { roomier } from './roomy.ts';
+import { roomyWith, varied } from './roomy.ts';
 import { squishy } from './squishy.ts';
 import { byUrgency, staggered, type Headroom, type SharedPool } from './stagger.ts';
 import type { DeviceClass } from './supply.ts';
@@ -98,9 +98,9 @@ export function smallest(works: readonly Work[], from: DeviceClass, headroom: He
   const idle = !pool || pool.hosts <= SQUISHY_HOSTS_MAX || pool.busy < IDLE * pool.hosts;
   const few = works.length <= SQUISHY_WORKS_MAX && idle;
   if (pool && !few) return [poolOfShared(pool, from)];
-  const alone = few ? squishy.pack(works, from) : undefined;
+  const alone = few ? varied(works, headroom, all => squishy.pack(all, from)) : undefined;
   if (pool && (!alone || pool.hosts <= alone.length)) return [poolOfShared(pool, from)];
-  if (alone) return roomier(works, from, alone);
+  if (alone) return roomyWith(headroom).pack(works, from);
   // Too many to take turns, and some too urgent: the urgent half and the rest apart.
   const middle = Math.ceil(works.length / 2);
   return [...smallest(works.slice(0, middle), from, headroom), ...smallest(works.slice(middle), from, headroom)];

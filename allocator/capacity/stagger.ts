@@ -1,19 +1,21 @@
 import { leastEachMs, tableOf } from './table.ts';
 import type { Work } from './unit.ts';
 
-/** How much room a pool keeps for rates that aren't what they were measured to be. */
+/** How much room a plan keeps for what isn't as it was measured, or not as even as the rules take it to be. */
 export interface Headroom {
-  /** Standard deviations of the pool's work between planning periods (rateVariation). */
+  /** Standard deviations of the work between planning periods (rateVariation). */
   readonly variationSigmas: number;
-  /** Standard deviations of the work that arrives within one objective (Poisson). */
-  readonly poissonSigmas: number;
+  /** Devices of a pool that are left free for bursts. */
+  readonly devices: number;
+  /** So many batches end while an urgent input can wait for a host: with 1 the next one is just in time when they are even. */
+  readonly ends: number;
   /** Share of every pool that is left free at least, so that rates that wobble move nothing. */
   readonly least: number;
 }
 
-/** Estimates, to be tuned once a simulator judges plans (docs/planning.md). */
-export const HEADROOM: Headroom = { variationSigmas: 2, poissonSigmas: 0.5, least: 0.012 };
-export const NO_HEADROOM: Headroom = { variationSigmas: 0, poissonSigmas: 0, least: 0 };
+/** What serves 99 % under Poisson arrivals, as found with simulated pools (docs/planning.md). */
+export const HEADROOM: Headroom = { variationSigmas: 2, devices: 0.5, ends: 4, least: 0.012 };
+export const NO_HEADROOM: Headroom = { variationSigmas: 0, devices: 0, ends: 1, least: 0 };
 
 /** A pool whose hosts all hold all of these, and take turns. */
 export interface SharedPool {
@@ -36,7 +38,9 @@ const EPSILON = 1e-9;
  *    condition of Jeffay, Stanat and Martel (RTSS'91) for non-preemptive earliest deadline first, on a device n times as
  *    fast. With it and rule 3, the work due in any span x never exceeds n·x.
  * Batches are chosen from the most to the least urgent work, each the most efficient that the rules allow, so a less
- * urgent one never makes a more urgent one late. O(m·b) after sorting.
+ * urgent one never makes a more urgent one late. With headroom, rule 4 also asks for `ends` batches that end while an
+ * input of the urgent work can wait, and rule 3 for devices that stay free of what batches take on average ({@link meanEachMs}).
+ * O(m·b) after sorting.
  * @param works sorted by {@link byUrgency}
  */
 export function staggered(
@@ -48,9 +52,9 @@ export function staggered(
   const roomBytes = memoryBytes - persistentBytes(works);
   const parts: { work: Work; batch: number; own: number; worstMs: number }[] = [];
   let busy = 0;
-  let needed = 0;
-  let slowVariance = 0;
-  let burstVariance = 0;
+  let edge = 0;
+  let usual = 0;
+  let variance = 0;
   let longestMs = Number.POSITIVE_INFINITY;
   for (let i = 0; i < works.length; ) {
     const first = i;
@@ -60,18 +64,21 @@ export function staggered(
       if (!choice) return undefined;
       parts.push({ work, batch: choice.batch, own: choice.busy, worstMs: 0 });
       busy += choice.busy;
-      needed += choice.needed;
-      slowVariance += (work.unit.variation * choice.needed) ** 2;
-      burstVariance += choice.burstVariance;
+      edge = Math.max(edge, choice.slower - choice.busy);
+      usual += choice.usual;
+      variance += (work.unit.variation * choice.usual) ** 2;
     }
+    const free = Math.max(0, hosts * (1 - headroom.least) - busy);
     for (let j = first; j < i; j++) {
       const { work, batch } = parts[j]!;
-      const windowMs = work.deviceMs - work.curve.latencyMs(batch);
-      longestMs = Math.min(longestMs, windowMs * Math.max(0, hosts * (1 - headroom.least) - busy));
+      const { curve, deviceMs } = work;
+      const windowMs = deviceMs - curve.latencyMs(batch);
+      const patienceMs = (deviceMs - curve.latencyMs(curve.batchMin)) / headroom.ends;
+      longestMs = Math.min(longestMs, free * windowMs, Math.max(0, hosts - usual) * patienceMs);
     }
   }
-  const spare = headroom.variationSigmas * Math.sqrt(slowVariance) + headroom.poissonSigmas * Math.sqrt(burstVariance);
-  if (needed + Math.max(spare, headroom.least * hosts) > hosts + EPSILON) return undefined;
+  const spare = headroom.devices + headroom.variationSigmas * Math.sqrt(variance);
+  if (busy + edge > hosts * (1 - headroom.least) + EPSILON || usual + spare > hosts + EPSILON) return undefined;
   return { hosts, busy, parts: withWorst(parts, hosts) };
 }
 
@@ -90,7 +97,7 @@ function batchFor(
   hosts: number,
   roomBytes: number,
   longestMs: number,
-): { batch: number; busy: number; needed: number; burstVariance: number } | undefined {
+): { batch: number; busy: number; slower: number; usual: number } | undefined {
   const { curve, rateHz, deviceMs } = work;
   const table = tableOf(curve);
   const least = table.latencyMs[0]!;
@@ -108,16 +115,25 @@ function batchFor(
     else high = b - 1;
   }
   const batch = table.best[low - curve.batchMin]!;
-  const runMs = table.latencyMs[batch - curve.batchMin]!;
+  const roomy = low < curve.batchMax && curve.ephemeralBytes(low + 1) <= roomBytes;
+  const eachMs = roomy ? meanEachMs(work, low, runMaxMs) : leastEachMs(table, low);
   const busy = busyOf(work, batch);
-  const each = runMs / batch;
-  return {
-    batch,
-    busy,
-    needed: Math.max(busy, slowerNeeds(work, low)),
-    // Inputs that arrive within L, times the square of the time of each, over the square of the time.
-    burstVariance: ((rateHz / 1000) * each * each) / deviceMs,
-  };
+  return { batch, busy, slower: slowerNeeds(work, low), usual: Math.min(busy, (rateHz / 1000) * eachMs) };
+}
+
+/**
+ * Time an input with the mean batch, ms. Random arrivals come in batches of b and of b+1; their mean x is where the rules that
+ * bound b hold with equality, ℓ straight in between.
+ */
+function meanEachMs({ curve, rateHz, deviceMs }: Work, low: number, runMaxMs: number): number {
+  const table = tableOf(curve);
+  const runMs = table.latencyMs[low - curve.batchMin]!;
+  const stepMs = table.latencyMs[low + 1 - curve.batchMin]! - runMs;
+  const gapMs = 1000 / rateHz;
+  const byArrival = (deviceMs - runMs - (low - 1) * gapMs) / (stepMs + gapMs);
+  const byTurn = stepMs > 0 ? (runMaxMs - runMs) / stepMs : 1;
+  const more = Math.max(0, Math.min(1, byArrival, byTurn));
+  return Math.min(leastEachMs(table, low), (runMs + more * stepMs) / (low + more));
 }
 
 /** Devices that a work keeps busy: r·ℓ(b)/b; batches that can't fill in time run partly filled. */

@@ -85,3 +85,27 @@ test('capacity: headroom grows with the variation of the rates, less so where ma
   t.true(share(70_000, 1, 0.05) > share(70_000, 1, 0));
   t.true(share(70_000, 10, 0.05) < share(70_000, 1, 0.05));
 });
+
+test('capacity: independent devices keep room for rates that vary, as pools do', t => {
+  const gpus = (rateVariation: number): number[] => {
+    const given = workload([session('r', { rateHz: 450, rateVariation })], [affine('r', 1.082, 5.204)]);
+    return [nexus(given).gpus, pooled(given).gpus];
+  };
+  t.deepEqual(gpus(0), [1, 1]);
+  t.deepEqual(gpus(0.5), [1, 2]);
+});
+
+test('capacity: a pool leaves half a device free, and runs shorter batches beside a session that can not wait for long ones', t => {
+  const all = [affine('long', 3, 6), affine('quick', 0.01, 0.1)];
+  const long = session('long', { sloMs: 120, rateHz: 5400 });
+  const longest = (sloMs: number): { batch: number; gpus: number; busy: number } => {
+    const plan = pooled(workload([long, session('quick', { sloMs, rateHz: 500 })], all));
+    const busy = plan.hosts.reduce((sum, host) => sum + host.occupancy, 0);
+    return { batch: plan.hosts[0]!.sessions.find(s => s.name === 'long')!.batch, gpus: plan.gpus, busy };
+  };
+  const [patient, urgent] = [longest(200), longest(20)];
+  t.true(urgent.batch < patient.batch, `${urgent.batch} and ${patient.batch}`);
+  // Four batches end in the 19.89 ms that it can wait.
+  t.true(4 * (3 * urgent.batch + 6) <= 19.89 * urgent.gpus);
+  t.true(patient.busy <= patient.gpus - 0.5, `${patient.busy} of ${patient.gpus}`);
+});
