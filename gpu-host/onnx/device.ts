@@ -10,6 +10,7 @@ import {
 import type { Device, LoadedModel } from '../device.ts';
 import { kindOf } from './kind.ts';
 import { loadOnnxModel } from './model.ts';
+import { loadOnnxPrefix } from './prefix.ts';
 import type { PixelsFunctions } from './pixels-worker.ts';
 import type { ProviderSettings } from './provider.ts';
 import type { SessionFunctions } from './session-worker.ts';
@@ -71,7 +72,7 @@ export async function openOnnxDevice(settings: OnnxSettings, { clock, log }: Onn
     memoryBytes: Math.round((settings.memoryMB ?? MEMORY_MB_DEFAULT) * 1e6),
     threads: opened.provider === 'cpu' ? opened.threads : 0,
   };
-  return onnxDevice(report, { settings: opened, sessions, pixels });
+  return onnxDevice(report, { clock, settings: opened, sessions, pixels });
 }
 
 /** The npm package of onnxruntime comes without CUDA; its own script fetches it. */
@@ -99,6 +100,7 @@ async function firstThatOpens(
 }
 
 interface DeviceParts {
+  readonly clock: Clock;
   readonly settings: ProviderSettings;
   readonly sessions: Thread<SessionFunctions>;
   readonly pixels: readonly Thread<PixelsFunctions>[];
@@ -108,6 +110,15 @@ function onnxDevice(report: DeviceReport, parts: DeviceParts): Device {
   const { sessions, pixels } = parts;
   const loaded = new Set<LoadedModel>();
   let closed: Promise<void> | undefined;
+  /** What is loaded, until it is released: closing releases the rest. */
+  const kept = <M extends LoadedModel>(made: M, change: (made: M) => Partial<M> = () => ({})): M => {
+    const release = async (): Promise<void> => {
+      loaded.delete(made);
+      await made.release();
+    };
+    loaded.add(made);
+    return { ...made, ...change(made), release };
+  };
   const close = async (): Promise<void> => {
     await Promise.all([...loaded].map(model => model.release()));
     await Promise.all([sessions, ...pixels].map(thread => thread.exit()));
@@ -117,15 +128,14 @@ function onnxDevice(report: DeviceReport, parts: DeviceParts): Device {
     lost: Promise.race([sessions, ...pixels].map(thread => thread.lost)),
     load: async (model, { batchMax }) => {
       if (closed) throw new DeviceError('the device is closed');
-      const made = await loadOnnxModel(model, { ...parts, batchMax });
-      const release = async (): Promise<void> => {
-        loaded.delete(made);
-        await made.release();
-      };
-      loaded.add(made);
-      return { ...made, release };
+      return kept(await loadOnnxModel(model, { ...parts, batchMax }));
     },
-    loadPrefix: () => Promise.reject(new DeviceError('this device does not cut models yet')),
+    loadPrefix: async (model, { cut, batchMax }) => {
+      if (closed) throw new DeviceError('the device is closed');
+      return kept(await loadOnnxPrefix(model, { ...parts, cut, batchMax }), made => ({
+        loadSuffix: async (member, options) => kept(await made.loadSuffix(member, options)),
+      }));
+    },
     close: () => (closed ??= close()),
   };
 }

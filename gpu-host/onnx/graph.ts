@@ -31,14 +31,19 @@ const listed = (tensors: readonly RawTensor[]): string =>
   tensors.map(({ name, type, dims }) => `${name} (${type} [${dims.join(',')}])`).join(', ') || 'none';
 
 /**
- * Holds a manifest against the graph that it names.
+ * Holds a manifest against the graph that it names. `outputs: false` for a prefix, whose outputs no manifest speaks of.
  * @throws ModelError a sentence that names what the graph has
  */
-export function matchGraph(id: string, document: ModelDocument, facts: GraphFacts, batchMax: number): Graph {
+export function matchGraph(
+  id: string,
+  document: ModelDocument,
+  facts: GraphFacts,
+  batchMax: number,
+  { outputs: reads = true }: { readonly outputs?: boolean } = {},
+): Graph {
   const inputs = facts.inputs.map(raw => typed(id, 'input', raw));
-  const outputs = outputNames(id, document, facts).map(name =>
-    typed(id, 'output', facts.outputs.find(raw => raw.name === name)!),
-  );
+  const names = reads ? outputNames(id, document, facts) : [];
+  const outputs = names.map(name => typed(id, 'output', facts.outputs.find(raw => raw.name === name)!));
   checkInput(id, document, facts);
   for (const { name, dims } of inputs) {
     const batch = dims[0];

@@ -107,7 +107,7 @@ test('emulated groups: what is not behind the prefix, or too much for it, is ref
   const foreign = await t.throwsAsync(prefix.runMixed([{ suffix: clock_.id, inputs: [input] }]), {
     instanceOf: ModelError,
   });
-  t.regex(foreign!.message, /prepared for score/);
+  t.regex(foreign.message, /prepared for score/);
   const others = await Promise.all(Array.from({ length: 9 }, () => clock_.prepare(picture)));
   const tooMany = [
     { suffix: score.id, inputs: many },
