@@ -1,6 +1,6 @@
 import type { PlannedHost } from '../contracts/index.ts';
 import { assign } from './assign.ts';
-import type { CapacityPlan } from './capacity/index.ts';
+import type { CapacityHost, CapacityPlan } from './capacity/index.ts';
 import { largestBatch, type Curve } from './curve.ts';
 import type { Refusal, Session } from './demand.ts';
 import { compareText } from './packing.ts';
@@ -13,6 +13,8 @@ export interface Place {
   readonly batches: Map<string, number>;
   /** Share of its time that is planned; above 1 where more is asked of it than it can do. */
   busy: number;
+  /** What capacity was planned with; undefined where it holds only copies, or what was squeezed in. */
+  readonly node?: CapacityHost;
 }
 
 /** Which share of L a batch may run: a larger one would leave less than a quarter of it to arrive, wait and be prepared. */
@@ -25,17 +27,22 @@ export function placesOf(plan: CapacityPlan, { hosts, curves }: Supply): Place[]
     const named = hosts.filter(host => host.terms === terms);
     const { kind, memoryBytes } = named[0]!.offer;
     const nodes = plan.hosts.filter(node => node.kind === kind && node.memoryBytes === memoryBytes);
-    const models = nodes.map(
-      node => new Map(node.sessions.map(({ model }) => [model, curves.get(model, kind).persistentBytes])),
-    );
+    // A device that the policy kept is the host of its name.
+    const keeps = new Map(nodes.map(node => [node, named.find(host => host.host === node.id)]));
+    const fresh = nodes.filter(node => !keeps.get(node));
+    const free = named.filter(host => !nodes.some(node => node.id === host.host));
     const indices = assign(
-      models.map(weights => ({ models: weights })),
-      named.map(host => ({ host: host.host, models: new Set(host.holds) })),
+      fresh.map(node => ({
+        models: new Map(node.sessions.map(({ model }) => [model, curves.get(model, kind).persistentBytes])),
+      })),
+      free.map(host => ({ host: host.host, models: new Set(host.holds) })),
     );
-    for (const [i, { sessions, occupancy }] of nodes.entries()) {
+    for (const node of nodes) {
+      const { sessions, occupancy } = node;
+      const host = keeps.get(node) ?? free[indices[fresh.indexOf(node)]!]!;
       const batches = new Map<string, number>();
       for (const { model, batch } of sessions) batches.set(model, Math.max(batches.get(model) ?? 1, batch));
-      places.push({ host: named[indices[i]!]!, batches, busy: occupancy });
+      places.push({ host, batches, busy: occupancy, node });
     }
   }
   return places;

@@ -4,11 +4,12 @@ import { curvesOf } from './curve.ts';
 import { sessionsOf, tenantOf, type ModelFacts, type Refusal, type Session, type StageKey } from './demand.ts';
 import { mb, placesOf, plannedHosts, replicate, squeeze, type Place } from './hosts.ts';
 import { jointDemands } from './joint.ts';
+import { capacityOf, previousOf } from './mended.ts';
 import { compareText } from './packing.ts';
 import { POLICIES, type PolicyName } from './policy.ts';
 import { poolsOf } from './pools.ts';
 import { cheapestKind } from './query/index.ts';
-import { serveWhatCan, type Ask, type Attempt, type Served } from './shortage.ts';
+import { serveWhatCan, type Ask, type Served, type Share } from './shortage.ts';
 import { supplyOf, type HostView, type Supply } from './supply.ts';
 import { worthwhile } from './worthwhile.ts';
 
@@ -62,6 +63,7 @@ export function makePlan(input: PlannerInput): Planned {
   const hosts = plannedHosts(places, sessions, supply, settings.networkMs);
   const pools = poolsOf(hosts, new Map(sessions.map(s => [s.name, s.model])), batchers, current?.pools ?? []);
   const planned = new Set(hosts.flatMap(host => host.models.map(({ model }) => `${model} ${host.kind}`)));
+  const short = squeezed.length > 0 || served.flat().some(session => shareOf(session) < 1);
   const beyond = served.flat().filter(session => shareOf(session) < 1);
   return {
     draft: {
@@ -70,6 +72,7 @@ export function makePlan(input: PlannerInput): Planned {
       hosts,
       sessions: sessions.map(plannedSession),
       queries: all.map(stages => plannedQuery(stages, pools)),
+      ...(short ? {} : { capacity: capacityOf(places) }),
       refused: [...refused, ...unserved]
         .toSorted((a, b) => compareText(a.tenant, b.tenant) || compareText(a.query, b.query))
         .map(r => ({ ...r, reason: r.reason.slice(0, 1024) })),
@@ -158,20 +161,20 @@ function settle(
 
 /** All of them where the hosts suffice, by the split that turns out cheaper; else what can be. */
 function serve(asks: readonly (readonly Ask[])[], input: PlannerInput, supply: Supply): Served {
-  const { networkMs } = input.settings;
-  const { policy } = POLICIES[input.settings.policy];
+  const { networkMs, policy: policyName } = input.settings;
+  const { policy } = POLICIES[policyName];
   const { offers, curves } = supply;
-  const attempt: Attempt = (sessions, shareOf) => {
+  const attempt = (sessions: readonly Session[], shareOf: Share, from?: CapacityPlan): CapacityPlan | undefined => {
     const parts = sessions.map(session => ({ ...session, rateHz: session.rateHz * shareOf(session) }));
     const demands = jointDemands(parts, networkMs);
-    const plan = policy({ devices: offers, sessions: demands, prefixes: [], curves, whole: true });
+    const plan = policy({ devices: offers, sessions: demands, prefixes: [], curves, whole: true }, from);
     return plan.refused.length === 0 ? plan : undefined;
   };
   let best: { readonly plan: CapacityPlan; readonly served: readonly Ask[] } | undefined;
   for (const [i, candidate] of asks.entries()) {
     // Where queries stay as they are split, all rules say the same.
     if (i > 0 && JSON.stringify(candidate) === JSON.stringify(asks[0])) continue;
-    const plan = attempt(candidate.flat(), () => 1);
+    const plan = attempt(candidate.flat(), () => 1, previousOf(input.current, policyName, supply));
     if (plan && (!best || plan.hosts.length < best.plan.hosts.length)) best = { plan, served: candidate };
   }
   if (best) return { ...best, homeless: [], refused: [], shareOf: () => 1 };

@@ -86,8 +86,9 @@ function limited(draft: Draft, hosts: readonly PlannedHost[]): Draft {
   const queries = draft.queries.filter(q => q.stages.every(stage => !waiting.has(stage.session)));
   const postponed = draft.queries.filter(q => !queries.includes(q));
   const sessions = new Set(queries.flatMap(q => q.stages.map(stage => stage.session)));
+  const { capacity: _, ...rest } = draft;
   return {
-    ...draft,
+    ...rest,
     hosts: hosts.filter(host => host.models.length > 0),
     queries,
     sessions: draft.sessions.filter(s => sessions.has(s.name)),

@@ -91,6 +91,29 @@ export const Plan = Type.Object({
     }),
     { maxItems: 10_000 },
   ),
+  capacity: Type.Optional(
+    Type.Array(
+      Type.Object({
+        hosts: Type.Array(Type.String(), { minItems: 1, maxItems: 10_000 }),
+        dutyMs: Ms('one cycle of a host'),
+        sessions: Type.Array(
+          Type.Object({
+            name: Type.String({ maxLength: 256, description: 'sessions of one model and about one budget' }),
+            model: Type.String(),
+            batch: Type.Integer({ minimum: 1 }),
+            rateHz: RateHz('of each host'),
+            sizedHz: Type.Optional(RateHz('that hosts were last sized for, where that is another')),
+            latencyMs: Ms('worst case'),
+          }),
+          { maxItems: 10_000 },
+        ),
+      }),
+      {
+        maxItems: 10_000,
+        description: 'hosts that share the same, as the next plan is mended from it; absent where they do not suffice',
+      },
+    ),
+  ),
   refused: Type.Array(
     Type.Object({ tenant: Type.String(), query: Type.String(), reason: Type.String({ maxLength: 1024 }) }),
     { maxItems: 10_000, description: 'queries that this plan can not serve, and why' },

@@ -181,6 +181,31 @@ test('plan: pools are what hosts have in common, spread over the batchers, and k
   t.deepEqual(rest.pools, [kept]);
 });
 
+test('plan: what is in force is mended: one rate that grows moves nothing of the others', t => {
+  const profiles = ['x', 'y', 'z', 'w'].map((name, i) => model(name, 1, 5 + i, 1800));
+  const queries = profiles.map((p, i) =>
+    query(`q${p.model}`, { one: { model: p.model } }, { rateHz: 300 + 150 * i, objectiveMs: 100 + 40 * i }),
+  );
+  const world: World = { profiles, queries, hosts: Array.from({ length: 9 }, (_, i) => host(`h${i}`)) };
+  const first = plan(world);
+  const holds = (draft: Draft, name: string): string[] =>
+    draft.hosts.filter(h => h.models.some(m => m.model === name)).map(h => h.host);
+  const grown = plan({
+    ...after(world, first),
+    queries: queries.map(q => (q.name === 'qx' ? { ...q, rateHz: 900 } : q)),
+  });
+  t.true(grown.hosts.length >= first.hosts.length);
+  for (const { host: name, models } of first.hosts) {
+    if (models.some(m => m.model === 'x')) continue;
+    const then = grown.hosts.find(h => h.host === name)!.models.map(m => m.model);
+    t.true(
+      models.every(m => then.includes(m.model)),
+      `${name}: ${then.join(' ')}`,
+    );
+  }
+  t.true(holds(grown, 'x').length >= holds(first, 'x').length);
+});
+
 /** The objective of each session on the wire, by stage. */
 const budgets = (draft: Draft): Record<string, number> =>
   Object.fromEntries(draft.queries.flatMap(q => q.stages.map(s => [`${q.query}.${s.stage}`, Math.round(s.budgetMs)])));

@@ -1,0 +1,35 @@
+import type { Plan } from '../contracts/index.ts';
+import type { CapacityHost, CapacityPlan } from './capacity/index.ts';
+import type { Place } from './hosts.ts';
+import type { Supply } from './supply.ts';
+
+type Shared = NonNullable<Plan['capacity']>;
+
+/** How rates were cut over the named hosts, for the next plan: one entry for hosts that share the same. */
+export function capacityOf(places: readonly Place[]): Shared {
+  const pools = new Map<string, { hosts: string[]; node: CapacityHost }>();
+  for (const { host, node } of places) {
+    if (!node) continue;
+    const known = pools.get(node.pool);
+    if (known) known.hosts.push(host.host);
+    else pools.set(node.pool, { hosts: [host.host], node });
+  }
+  return [...pools.values()]
+    .map(({ hosts, node }) => ({ hosts: hosts.toSorted(), dutyMs: node.dutyMs, sessions: [...node.sessions] }))
+    .toSorted((a, b) => (a.hosts[0]! < b.hosts[0]! ? -1 : 1));
+}
+
+/** The plan in force in the words of the policy that made it, so that it can be mended. Hosts that are gone are left out. */
+export function previousOf(current: Plan | undefined, policy: string, supply: Supply): CapacityPlan | undefined {
+  if (!current?.capacity || current.policy !== policy) return undefined;
+  const hosts = current.capacity.flatMap(({ hosts: names, dutyMs, sessions }) =>
+    names.flatMap((host): CapacityHost[] => {
+      const live = supply.hosts.find(each => each.host === host);
+      if (!live) return [];
+      const { count: _, ...terms } = live.offer;
+      return [{ id: host, pool: names.length === 1 ? host : names[0]!, ...terms, occupancy: 1, dutyMs, sessions }];
+    }),
+  );
+  const bound = { gpus: 0, costPerHour: 0, independentGpus: 0, independentCostPerHour: 0 };
+  return { policy, gpus: hosts.length, costPerHour: hosts.length, bound, hosts, refused: [], notes: [] };
+}
