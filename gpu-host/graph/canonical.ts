@@ -17,7 +17,7 @@ import {
 } from 'onnx-buf';
 import { callKey, domainOf, functionKey } from './check.ts';
 import { constantOf } from './constant.ts';
-import { Hasher, type Hash, type Scope } from './hash.ts';
+import { Hasher, trimmed, type Hash, type Scope } from './hash.ts';
 import type { OnnxModel } from './model.ts';
 import { topological } from './order.ts';
 import { identityNode, valueInfo } from './protos.ts';
@@ -147,8 +147,8 @@ class BodyWriter {
       opType: node.opType,
       domain: domainOf(node.domain),
       overload: node.overload,
-      input: node.input.map(named),
-      output: node.output.map(named),
+      input: trimmed(node.input).map(named),
+      output: trimmed(node.output).map(named),
       attribute: node.attribute
         .toSorted((a, b) => (a.name < b.name ? -1 : 1))
         .map(one => this.attribute(one, scope, nameOf)),

@@ -1,3 +1,5 @@
+import type { TensorProto } from 'onnx-buf';
+import { candidates, type Candidate } from './candidates.ts';
 import { costsOf, elements, type InputDims, type StepCosts } from './cost.ts';
 import { GraphError } from './error.ts';
 import { dependsOnLayout, isInsideFusion } from './fusion.ts';
@@ -64,13 +66,13 @@ export interface CutOptions {
 }
 
 const TENSORS_MAX = 4;
-const STEPS_MAX = 20_000;
+const STEPS_MAX = 10_000;
 
 /**
  * The legal cuts from the inputs downwards, at most two for each node: with it as the last one before the cut, or the first one behind. The
  * first axis of every tensor that crosses is the batch, and its entries depend on those of the inputs one by one, so that
  * inputs of several models may share a run of the prefix.
- * @throws GraphError more than 20,000 different nodes
+ * @throws GraphError more than 10,000 different nodes
  */
 export function cutsOf(model: OnnxModel, options: CutOptions = {}): { cuts: Cut[]; refused: RefusedCut[] } {
   const { tensorsMax = TENSORS_MAX, inputDims } = options;
@@ -78,18 +80,17 @@ export function cutsOf(model: OnnxModel, options: CutOptions = {}): { cuts: Cut[
   if (steps.all.length > STEPS_MAX)
     throw new GraphError(model.name, 'graph', `more than ${STEPS_MAX} nodes to cut between`);
   const facts = factsOf(model);
-  const costs = costsOf(model, inputDims);
-  const figures = new Figures(model, steps, costs);
+  const figures = new Figures(model, costsOf(model, inputDims));
+  const random = steps.all.flatMap(({ node }, i) => (isRandom(node) ? [i] : []));
   const cuts: Cut[] = [];
   const refused: RefusedCut[] = [];
-  for (const { inside, crossing } of candidates(model, tensorsMax)) {
-    const illegal = [...crossing]
-      .map(hash => whyNot(steps.names.get(hash)!, facts))
-      .find(reason => reason !== undefined);
+  for (const candidate of candidates(model, tensorsMax)) {
+    const tensors = [...candidate.crossing].map(hash => steps.names.get(hash)!);
+    const illegal = tensors.map(name => whyNot(name, facts)).find(reason => reason !== undefined);
     if (illegal) refused.push(illegal);
-    else if (steps.all.some(({ node }, i) => inside.has(i) && isRandom(node)))
-      refused.push({ tensor: steps.names.get([...crossing][0]!)!, reason: 'what lies before it is random' });
-    else cuts.push(figures.cut(inside, crossing, facts));
+    else if (random.some(i => candidate.inside.has(i)))
+      refused.push({ tensor: tensors[0]!, reason: 'what lies before it is random' });
+    else cuts.push(figures.cut(candidate, facts));
   }
   cuts.sort((a, b) => a.prefix.cost - b.prefix.cost || a.prefix.nodes - b.prefix.nodes);
   return { cuts, refused };
@@ -105,81 +106,10 @@ function whyNot(tensor: string, facts: ReadonlyMap<string, Fact>): RefusedCut | 
   return fact.type === undefined ? refuse('its element type is not known') : undefined;
 }
 
-interface Candidate {
-  /** Steps before the cut. */
-  readonly inside: BitSet;
-  readonly crossing: ReadonlySet<Hash>;
-}
-
-/** Sets of steps that are closed upwards, with the tensors that leave them, each once. */
-function* candidates(model: OnnxModel, tensorsMax: number): Generator<Candidate> {
-  const { all, producer, inputs, outputs } = stepsOf(model);
-  const live = new Set(stepsBehind(model, outputs));
-  const readers = new Map<Hash, number[]>();
-  all.forEach(({ reads, dynamic }, i) => {
-    if (!dynamic || !live.has(i)) return;
-    for (const hash of reads) {
-      const known = readers.get(hash);
-      if (known) known.push(i);
-      else readers.set(hash, [i]);
-    }
-  });
-  const ends = new Set(outputs);
-  const crossingOf = (inside: BitSet): Set<Hash> | undefined => {
-    const crossing = new Set<Hash>();
-    const leaves = (hash: Hash): boolean =>
-      ends.has(hash) || (readers.get(hash) ?? []).some(reader => !inside.has(reader));
-    const note = (hash: Hash): boolean => {
-      if (leaves(hash)) crossing.add(hash);
-      return crossing.size <= tensorsMax;
-    };
-    for (const hash of inputs.keys()) if (!note(hash)) return undefined;
-    for (const i of inside) if (!all[i]!.outputs.every(note)) return undefined;
-    return crossing;
-  };
-  const seen = new Set<string>();
-  const above: BitSet[] = [];
-  for (let i = 0; i < all.length; i++) {
-    const step = all[i]!;
-    if (!step.dynamic || !live.has(i)) continue;
-    const needs = step.reads.flatMap(hash => producer.get(hash) ?? []).filter(need => all[need]!.dynamic);
-    const before = new BitSet(all.length);
-    for (const need of needs) before.addAll(above[need]!);
-    const upTo = before.copy();
-    upTo.add(i);
-    above[i] = upTo;
-    for (const inside of needs.length > 1 ? [before, upTo] : [upTo]) {
-      const crossing = crossingOf(inside);
-      const key = crossing && hashOf([...crossing].toSorted());
-      if (!key || crossing.size === 0 || seen.has(key)) continue;
-      seen.add(key);
-      yield { inside, crossing };
-    }
-  }
-}
-
-class BitSet {
-  private readonly words: Uint32Array;
-  constructor(size: number, words = new Uint32Array(Math.ceil(size / 32))) {
-    this.words = words;
-  }
-  has(i: number): boolean {
-    return ((this.words[i >>> 5]! >>> (i & 31)) & 1) === 1;
-  }
-  add(i: number): void {
-    this.words[i >>> 5]! |= 1 << (i & 31);
-  }
-  addAll(other: BitSet): void {
-    other.words.forEach((word, at) => {
-      this.words[at]! |= word;
-    });
-  }
-  copy(): BitSet {
-    return new BitSet(0, this.words.slice());
-  }
-  *[Symbol.iterator](): Generator<number> {
-    for (let i = 0; i < this.words.length * 32; i++) if (this.has(i)) yield i;
-  }
+/** What a dynamic step brings with it: weights and constants, by index. */
+interface Belongings {
+  readonly weights: readonly number[];
+  readonly constants: readonly number[];
 }
 
 /** Adds up what lies on each side. */
@@ -187,40 +117,41 @@ class Figures {
   private readonly model: OnnxModel;
   private readonly steps: Steps;
   private readonly costs: StepCosts;
-  private readonly live: Set<number>;
+  private readonly live: readonly number[];
+  private readonly weights: readonly TensorProto[];
+  private readonly belongings: readonly Belongings[];
 
-  constructor(model: OnnxModel, steps: Steps, costs: StepCosts) {
+  constructor(model: OnnxModel, costs: StepCosts) {
     this.model = model;
-    this.steps = steps;
+    this.steps = stepsOf(model);
     this.costs = costs;
-    this.live = new Set(stepsBehind(model, steps.outputs));
+    const { all, tensors, outputs } = this.steps;
+    this.live = stepsBehind(model, outputs).filter(i => all[i]!.dynamic);
+    this.weights = [...tensors.values()];
+    const index = new Map([...tensors.keys()].map((hash, i) => [hash, i]));
+    const weightsOf = (step: number): number[] => all[step]!.reads.flatMap(hash => index.get(hash) ?? []);
+    this.belongings = all.map(({ dynamic, needs }, i) => {
+      const constants = new Set(dynamic ? needs.filter(need => !all[need]!.dynamic) : []);
+      for (const constant of constants) for (const need of all[constant]!.needs) constants.add(need);
+      return { weights: [...weightsOf(i), ...[...constants].flatMap(weightsOf)], constants: [...constants] };
+    });
   }
 
-  cut(inside: BitSet, crossing: ReadonlySet<Hash>, facts: ReadonlyMap<string, Fact>): Cut {
+  cut({ inside, crossing, last, readers }: Candidate, facts: ReadonlyMap<string, Fact>): Cut {
     const { all, producer, names } = this.steps;
     const prefix = this.side(i => inside.has(i));
-    const suffix = this.side(i => all[i]!.dynamic && this.live.has(i) && !inside.has(i));
-    const made = [...crossing].flatMap(hash => producer.get(hash) ?? []);
-    const covered = new Set(made.flatMap(i => all[i]!.needs));
-    for (let i = all.length - 1; i >= 0; i--) if (covered.has(i)) for (const need of all[i]!.needs) covered.add(need);
-    const last = made.filter(i => !covered.has(i)).map(i => all[i]!.hash);
-    const passages = all.flatMap(({ reads }, to) =>
-      this.live.has(to) && !inside.has(to)
-        ? reads.flatMap(hash =>
-            crossing.has(hash) && producer.has(hash) ? { from: producer.get(hash)!, to, hash } : [],
-          )
-        : [],
-    );
-    const insideFusion = passages.some(({ from, to }) => isInsideFusion(this.model, from, to));
+    const suffix = this.side(i => !inside.has(i));
+    const passages = [...crossing].flatMap(hash => readers(hash).map(to => ({ hash, from: producer.get(hash), to })));
+    const insideFusion = passages.some(({ from, to }) => from !== undefined && isInsideFusion(this.model, from, to));
     const rank = (hash: Hash): number | undefined => facts.get(names.get(hash)!)?.dims?.length;
     return {
       hash: cutHash(crossing),
-      trunk: hashOf('trunk', [...new Set(last)].toSorted()),
+      trunk: hashOf('trunk', last.map(i => all[i]!.hash).toSorted()),
       tensors: [...crossing].toSorted().map(hash => this.tensor(hash, facts.get(names.get(hash)!)!)),
       prefix,
       suffix,
       share: prefix.cost / Math.max(1, prefix.cost + suffix.cost),
-      costKnown: this.costs.known.every((known, i) => known || !this.live.has(i)),
+      costKnown: this.live.every(i => this.costs.known[i]),
       insideFusion,
       exact: !insideFusion && !passages.some(({ to, hash }) => rank(hash) === 4 && dependsOnLayout(this.model, to)),
     };
@@ -236,27 +167,31 @@ class Figures {
     };
   }
 
-  /** The dynamic steps that `has` names, and the constants that they read. */
+  /** The steps that `has` names, and what they bring with them, each once. */
   private side(has: (step: number) => boolean): Side {
-    const { all, producer, tensors } = this.steps;
-    const mine = new Set<number>();
-    for (let i = all.length - 1; i >= 0; i--) {
-      if (!mine.has(i) && !has(i)) continue;
-      mine.add(i);
-      for (const hash of all[i]!.reads) {
-        const from = producer.get(hash);
-        if (from !== undefined && !all[from]!.dynamic) mine.add(from);
+    const total = { nodes: 0, parameters: 0, parameterBytes: 0, cost: 0 };
+    const seenSteps = new Uint8Array(this.steps.all.length);
+    const seenWeights = new Uint8Array(this.weights.length);
+    const add = (step: number): void => {
+      if (seenSteps[step]) return;
+      seenSteps[step] = 1;
+      total.nodes++;
+      total.cost += this.costs.costs[step]!;
+    };
+    for (const step of this.live) {
+      if (!has(step)) continue;
+      add(step);
+      const { weights, constants } = this.belongings[step]!;
+      constants.forEach(add);
+      for (const weight of weights) {
+        if (seenWeights[weight]) continue;
+        seenWeights[weight] = 1;
+        const tensor = this.weights[weight]!;
+        const count = elementsOf(tensor);
+        total.parameters += count;
+        total.parameterBytes += bytesOfElements(tensor.dataType, count) ?? rawBytes(tensor, this.model.external).length;
       }
     }
-    const weights = new Set([...mine].flatMap(i => all[i]!.reads.filter(hash => tensors.has(hash))));
-    const total = { nodes: mine.size, parameters: 0, parameterBytes: 0, cost: 0 };
-    for (const hash of weights) {
-      const tensor = tensors.get(hash)!;
-      total.parameters += elementsOf(tensor);
-      total.parameterBytes +=
-        bytesOfElements(tensor.dataType, elementsOf(tensor)) ?? rawBytes(tensor, this.model.external).length;
-    }
-    for (const i of mine) total.cost += this.costs.costs[i]!;
     return total;
   }
 }

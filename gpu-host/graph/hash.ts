@@ -109,11 +109,11 @@ export class Hasher {
     const nodes: Hash[] = [];
     for (const i of topological(graph.node.length, needs)!) {
       const node = graph.node[i]!;
-      const hash = this.node(node, scope);
-      nodes[i] = hash;
       const constant = constantOf(node);
+      const hash = constant ? this.tensor(constant) : this.node(node, scope);
+      nodes[i] = hash;
       node.output.forEach((name, output) => {
-        if (name !== '') values.set(name, constant ? this.tensor(constant) : hashOf('value', hash, output));
+        if (name !== '') values.set(name, constant ? hash : hashOf('value', hash, output));
       });
     }
     return { nodes, values };
@@ -173,7 +173,7 @@ export class Hasher {
     const scope: Scope = { values, depth: outer.depth + 1, outer };
     return hashOf(
       'body',
-      graph.input.length,
+      graph.input.map(({ name }) => values.get(name)!),
       graph.output.map(({ name }) => lookUp(scope, name)!),
     );
   }
@@ -186,7 +186,7 @@ export class Hasher {
 }
 
 /** Left-out optional inputs and outputs at the end are the same as ''. */
-function trimmed(names: readonly string[]): string[] {
+export function trimmed(names: readonly string[]): string[] {
   const end = names.findLastIndex(name => name !== '');
   return names.slice(0, end + 1);
 }

@@ -233,3 +233,15 @@ test('hash: a weight of another shape or type with the same bytes is another', t
   asInts.dataType = TensorProto_DataType.INT32;
   t.is(new Set([hash(zeros), hash(asInts), hash(floats('w', [1, 4], [0, 0, 0, 0])), hash(weights('w', [4]))]).size, 4);
 });
+
+test('hash: optional inputs and outputs left out at the end are the same as empty ones', t => {
+  const network = (inputs: string): Network => ({
+    inputs: { x: ['N', 4] },
+    outputs: ['y'],
+    nodes: [node('Clip', inputs, 'c'), node('Relu', 'c', 'y')],
+  });
+  const models = ['x', 'x _', 'x _ _'].map(inputs => modelOf(network(inputs)));
+  t.is(new Set(models.map(model => outputs(model)[0])).size, 1);
+  const prefixes = models.map(model => Buffer.from(writeModel(splitAt(model, cutsOf(model).cuts[0]!).prefix)));
+  t.true(prefixes.every(prefix => prefix.equals(prefixes[0]!)));
+});
