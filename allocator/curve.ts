@@ -105,12 +105,15 @@ export interface Curves {
 }
 
 export function curvesOf(profiles: readonly Profile[], batchMax: (model: string) => number | undefined): Curves {
-  const all = new Map<string, Curve>();
+  // By kind, then model: a key joined of both would have to be built and hashed for each look-up.
+  const all = new Map<string, Map<string, Curve>>();
   for (const profile of profiles) {
     const limit = batchMax(profile.model);
-    all.set(`${profile.model} ${profile.device}`, curveOf(profile, limit === undefined ? {} : { batchMax: limit }));
+    const ofKind = all.get(profile.device) ?? new Map<string, Curve>();
+    all.set(profile.device, ofKind);
+    ofKind.set(profile.model, curveOf(profile, limit === undefined ? {} : { batchMax: limit }));
   }
-  const find = (model: string, kind: string): Curve | undefined => all.get(`${model} ${kind}`);
+  const find = (model: string, kind: string): Curve | undefined => all.get(kind)?.get(model);
   return {
     find,
     get: (model, kind) => {

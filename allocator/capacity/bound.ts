@@ -59,11 +59,13 @@ function leastBusy(
   const own = workload.curves.find(session.model, from.kind);
   if (own && servable(own, session.sloMs - own.aroundMs, from.memoryBytes)) {
     const deviceMs = session.sloMs - own.aroundMs;
-    const arrive = (b: number): boolean =>
-      own.latencyMs(b) + (perMs > 0 ? (b - 1) / perMs : 0) <= deviceMs * (1 + 1e-9);
+    const { latencyMs } = tableOf(own);
+    const runMs = (b: number): number => latencyMs[b - own.batchMin]!;
+    const arrive = (b: number): boolean => runMs(b) + (perMs > 0 ? (b - 1) / perMs : 0) <= deviceMs * (1 + 1e-9);
     busy = perMs * eachMs(own, arrive);
     const load = { name: session.name, rateHz: session.rateHz, deviceMs, curve: own };
-    aloneBusy = perMs * eachMs(own, b => !isTight(load) && arrive(b) && 2 * own.latencyMs(b) <= deviceMs * (1 + 1e-9));
+    const tight = isTight(load);
+    aloneBusy = perMs * eachMs(own, b => !tight && arrive(b) && 2 * runMs(b) <= deviceMs * (1 + 1e-9));
   }
   const prefix = group && workload.curves.find(group.prefix, from.kind);
   const suffix = group && workload.curves.find(group.suffixes.get(session.name) ?? session.model, from.kind);

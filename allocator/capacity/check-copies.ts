@@ -11,7 +11,7 @@ const isSame = (a: Terms, b: Terms): boolean =>
  * a firm device, neither another device for one of its hosts nor an exchange with another host may be better for all
  * sessions of these hosts together; and it must have a firm device if such, that can serve it, are there without end.
  */
-export function checkCopies(workload: Workload, plan: CapacityPlan): string[] {
+export function checkCopies(workload: Workload, plan: Pick<CapacityPlan, 'hosts'>): string[] {
   const problems: string[] = [];
   const demands = new Map(workload.sessions.map(session => [session.name, session]));
   const holders = new Map<string, CapacityHost[]>();

@@ -1,4 +1,6 @@
+import type { PlannedPool } from './pack.ts';
 import type { Demand } from './plan.ts';
+import { madeOf } from './settle.ts';
 import { termsOf, type DeviceClass } from './supply.ts';
 import { RATE_LEAST_HZ, unitOf, workOn, type Unit } from './unit.ts';
 import type { CapacityHost, CapacityPlan, PrefixGroup, SessionDemand } from './workload.ts';
@@ -23,6 +25,8 @@ export interface Held {
   readonly parts: HeldPart[];
   /** Some of its hosts are no longer on offer, or some of its sessions no longer asked for. */
   readonly lost: boolean;
+  /** Nothing that matters to it changed, so neither does it; its parts aren't listed. */
+  readonly same: PlannedPool | undefined;
 }
 
 export interface Frame {
@@ -35,9 +39,11 @@ export interface Frame {
 /**
  * What of the previous plan still stands: hosts that are on offer, with the sessions that are asked for. A changed
  * rate is spread over the parts of a session in proportion. O(sessions).
+ * @param known the previous plan was made with the same curves and rules: a pool of which nothing changed is as it would
+ * come out again
  */
-export function frameOf(demand: Demand, previous: CapacityPlan): Frame {
-  const reader = new Reader(demand);
+export function frameOf(demand: Demand, previous: CapacityPlan, known: boolean): Frame {
+  const reader = new Reader(demand, known);
   const pools = new Map<string, CapacityHost[]>();
   for (const host of previous.hosts) {
     const pool = pools.get(host.pool);
@@ -95,8 +101,11 @@ class Reader {
   private readonly classes: ReadonlyMap<string, DeviceClass>;
   private readonly left = new Map<string, number>();
 
-  constructor(demand: Demand) {
+  private readonly known: boolean;
+
+  constructor(demand: Demand, known: boolean) {
     this.demand = demand;
+    this.known = known;
     this.sessions = new Map(demand.sessions.map(session => [session.name, session]));
     this.groupOf = new Map(
       demand.workload.prefixes.flatMap(group => group.members.map(member => [`${group.prefix} ${member}`, group])),
@@ -112,6 +121,8 @@ class Reader {
     const from = this.classes.get(`${kind} ${memoryBytes}`);
     const hosts = all.filter(host => host.kind === kind && host.memoryBytes === memoryBytes && this.take(host));
     if (!from || hosts.length === 0) return undefined;
+    const same = hosts.length === all.length ? this.unchanged(hosts, from) : undefined;
+    if (same) return { name, from, hosts, parts: [], lost: false, same };
     const streams = new Map<string, Entry[]>();
     for (const entry of sessions) {
       const key = entry.prefix === undefined ? entry.name : `p ${entry.prefix} ${entry.prefixBatch}`;
@@ -120,7 +131,7 @@ class Reader {
       else streams.set(key, [entry]);
     }
     const parts: HeldPart[] = [];
-    const held = { name, from, hosts, parts, lost: hosts.length < all.length };
+    const held = { name, from, hosts, parts, lost: hosts.length < all.length, same };
     for (const entries of streams.values()) {
       const unit = this.unit(entries, kind);
       if (!unit) held.lost = true;
@@ -131,6 +142,20 @@ class Reader {
       }
     }
     return held;
+  }
+
+  /** Single devices are left out: their cycle, not their pool, is what is kept. */
+  private unchanged(hosts: readonly CapacityHost[], from: DeviceClass): PlannedPool | undefined {
+    const pool = this.known && hosts.length > 1 ? madeOf(hosts[0]!.sessions) : undefined;
+    if (!pool || pool.hosts !== hosts.length) return undefined;
+    for (const { unit, rateHz } of pool.parts) {
+      const [member] = unit.members;
+      const now = this.sessions.get(unit.name);
+      const alike = now && !unit.group && rateHz === unit.rateHz && sameDemand(now, member!);
+      if (!alike || this.unitBySession.has(unit.name)) return undefined;
+    }
+    for (const { unit } of pool.parts) this.unitBySession.set(unit.name, unit);
+    return { ...pool, from };
   }
 
   private take(host: CapacityHost): boolean {
@@ -160,3 +185,11 @@ class Reader {
     return unit;
   }
 }
+
+const sameDemand = (a: SessionDemand, b: SessionDemand): boolean =>
+  a === b ||
+  (a.model === b.model &&
+    a.sloMs === b.sloMs &&
+    a.rateHz === b.rateHz &&
+    a.rateVariation === b.rateVariation &&
+    a.replicasMin === b.replicasMin);

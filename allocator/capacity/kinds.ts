@@ -52,14 +52,15 @@ export function suitable(unit: Unit, choices: readonly Choice[], scarce = false)
 /** With the batches of a pool of a few hosts. */
 function busyAbout(work: Work): number {
   const { curve, deviceMs, rateHz } = work;
+  const table = tableOf(curve);
   let [low, high] = [curve.batchMin, curve.batchMax];
   while (low < high) {
     const b = Math.ceil((low + high) / 2);
-    const runMs = curve.latencyMs(b);
+    const runMs = table.latencyMs[b - curve.batchMin]!;
     if (1.25 * runMs <= deviceMs && runMs + ((b - 1) * 1000) / rateHz <= deviceMs) low = b;
     else high = b - 1;
   }
-  return (rateHz / 1000) * leastEachMs(tableOf(curve), low);
+  return (rateHz / 1000) * leastEachMs(table, low);
 }
 
 /**

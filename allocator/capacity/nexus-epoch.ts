@@ -45,7 +45,7 @@ export function nexusEpoch(
   previous: CapacityPlan,
   options: EpochOptions,
 ): { hosts: CapacityHost[]; moved: boolean } | undefined {
-  const frame = frameOf(demand, previous);
+  const frame = frameOf(demand, previous, false);
   if (frame.held.some(held => held.hosts.length > 1)) return undefined;
   const epoch = new Epoch(demand, frame, options);
   const moved = epoch.isDue();
@@ -56,6 +56,7 @@ export function nexusEpoch(
 
 class Epoch {
   private backends: Backend[];
+  private readonly byHeld: ReadonlyMap<Held | undefined, Backend>;
   private readonly demand: Demand;
   private readonly frame: Frame;
   private readonly options: EpochOptions;
@@ -69,6 +70,7 @@ class Epoch {
       const portions = held.parts.map(({ unit, rateHz }) => ({ unit, rateHz }));
       return { held, from: held.from, portions, pool: this.asItIs(portions, held), touched: false };
     });
+    this.byHeld = new Map(this.backends.map(backend => [backend.held, backend]));
   }
 
   /** Sessions came or went, an estimate left its range, or a device can't keep its objectives any more. */
@@ -132,7 +134,7 @@ class Epoch {
   }
 
   private set(part: HeldPart, rateHz: number): void {
-    const backend = this.backends.find(each => each.held === part.held)!;
+    const backend = this.byHeld.get(part.held)!;
     const others = backend.portions.filter(portion => portion.unit !== part.unit);
     backend.portions = rateHz > 0 ? [...others, { unit: part.unit, rateHz }] : others;
     backend.touched = true;

@@ -27,7 +27,11 @@ export class Demand {
     // In whatever order they are written, sums and ties come out the same.
     sessions.sort((a, b) => compareText(a.name, b.name));
     const impossible = [...refused];
-    const grouped = new Set(this.units(sessions).flatMap(unit => (unit.group ? unit.members.map(m => m.name) : [])));
+    const grouped = new Set(
+      workload.prefixes.length === 0
+        ? []
+        : this.units(sessions).flatMap(unit => (unit.group ? unit.members.map(m => m.name) : [])),
+    );
     const possible = sessions.filter(session => {
       if (grouped.has(session.name)) return true;
       const unit = unitOf([session], undefined);
@@ -201,6 +205,7 @@ function curveNotes({ workload, classes, sessions }: Demand): string[] {
 
 /** Copies that had to go to one zone, or to devices that may all be revoked. */
 function degraded({ sessions }: Demand, hosts: readonly CapacityHost[]): string[] {
+  if (!hosts.some(host => host.revocable) && sessions.every(session => session.replicasMin <= 1)) return [];
   const zones = new Map<string, Set<string>>();
   const firm = new Set<string>();
   for (const host of hosts) {

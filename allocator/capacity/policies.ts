@@ -1,7 +1,7 @@
 import { grouped } from './groups.ts';
 import { cheapest, Demand, finished, serve } from './plan.ts';
 import { nexusEpoch, type EpochOptions } from './nexus-epoch.ts';
-import { replanned, shortOf } from './replan.ts';
+import { KNOWN_SESSIONS_MAX, remembered, replanned, shortOf } from './replan.ts';
 import { roomyWith } from './roomy.ts';
 import { shared } from './shared.ts';
 import { squishy } from './squishy.ts';
@@ -35,10 +35,11 @@ export const nexus: CapacityPolicy = nexusWith({ consolidate: false });
 
 /**
  * Pools with staggered late binding, with this much headroom. From scratch never dearer than {@link nexus}; with the
- * plan of before, never by more than {@link replanned} allows. (Where rates vary, {@link nexus} keeps no room for that.)
+ * plan of before, never by more than {@link replanned} allows, up to `knownSessionsMax` sessions by comparing, beyond by
+ * its estimate. (Where rates vary, {@link nexus} keeps no room for that.)
  */
 export const pooledWith =
-  (headroom: Headroom): CapacityPolicy =>
+  (headroom: Headroom, { knownSessionsMax = KNOWN_SESSIONS_MAX } = {}): CapacityPolicy =>
   (workload, previous) => {
     const demand = new Demand(workload);
     const packer = shared(headroom);
@@ -51,8 +52,11 @@ export const pooledWith =
         serve(demand, sessions => cheapest(demand, sessions, [best, roomy], previous)),
         [],
       );
-    if (previous?.policy !== 'pooled') return scratch();
-    return replanned(demand, previous, { packer, headroom }, scratch);
+    const plan =
+      previous?.policy === 'pooled'
+        ? replanned(demand, previous, { packer, headroom, knownSessionsMax }, scratch)
+        : scratch();
+    return remembered(plan, workload.curves, headroom);
   };
 
 export const pooled: CapacityPolicy = pooledWith(HEADROOM);

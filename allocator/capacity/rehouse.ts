@@ -1,9 +1,10 @@
+import { checkCopies } from './check-copies.ts';
 import type { Held } from './held.ts';
 import type { PlannedPool } from './pack.ts';
 import type { Demand } from './plan.ts';
 import { byNumber, entriesOf } from './settle.ts';
 import { classesOf, Stock, termsOf, type DeviceClass } from './supply.ts';
-import type { CapacityHost, CapacityPlan, DeviceOffer, SessionDemand } from './workload.ts';
+import type { CapacityHost, CapacityPlan, DeviceOffer } from './workload.ts';
 
 /** What some hosts are to do, and whose hosts they are so far. */
 export interface Slot {
@@ -114,6 +115,7 @@ function poolName({ held }: Slot, kept: Set<Held>, names: Set<string>): string {
 }
 
 function housed({ pool, held, sizedAnew }: Slot, mine: readonly Bare[], name: string): CapacityHost[] {
+  if (held?.same && !sizedAnew) return [...held.hosts];
   const { occupancy, dutyMs } = pool;
   const before = held?.hosts[0]?.sessions;
   let sessions = entriesOf(pool);
@@ -145,37 +147,7 @@ const sameEntry = (a: Entry, b: Entry): boolean =>
   a.latencyMs === b.latencyMs &&
   a.prefixBatch === b.prefixBatch;
 
-/** Every copy that is asked for; in other zones, and on devices that can't be revoked, as far as there are some free. */
-function wellSpread(demand: Demand, hosts: readonly CapacityHost[]): boolean {
-  const copies = demand.sessions.filter(session => session.replicasMin > 1);
-  const revocable = hosts.some(host => host.revocable);
-  if (copies.length === 0 && !revocable) return true;
-  const holders = new Map<string, CapacityHost[]>();
-  for (const host of hosts) {
-    for (const { name } of host.sessions) {
-      const own = holders.get(name);
-      if (own) own.push(host);
-      else holders.set(name, [host]);
-    }
-  }
-  const free = leftOf(demand, hosts).filter(offer => offer.count >= 1 && !offer.revocable);
-  return (revocable ? demand.sessions : copies).every(session =>
-    spreadEnough(session, holders.get(session.name) ?? [], free, demand),
-  );
-}
-
-function spreadEnough(
-  session: SessionDemand,
-  hosts: readonly CapacityHost[],
-  free: readonly DeviceOffer[],
-  demand: Demand,
-): boolean {
-  const first = hosts[0];
-  if (!first) return true;
-  if (hosts.length < session.replicasMin) return false;
-  const alike = (offer: DeviceOffer): boolean => offer.kind === first.kind && offer.memoryBytes === first.memoryBytes;
-  const firm = demand.workload.devices.some(offer => alike(offer) && !offer.revocable && offer.count >= 1);
-  if (firm && hosts.every(host => host.revocable)) return false;
-  const zones = new Set(hosts.map(host => host.zone));
-  return zones.size >= session.replicasMin || !free.some(offer => alike(offer) && !zones.has(offer.zone));
-}
+/** Every copy that is asked for; in other zones, and on devices that can't be revoked, as far as that can be. */
+const wellSpread = ({ workload, sessions }: Demand, hosts: readonly CapacityHost[]): boolean =>
+  (!hosts.some(host => host.revocable) && sessions.every(session => session.replicasMin <= 1)) ||
+  checkCopies(workload, { hosts }).length === 0;

@@ -20,6 +20,8 @@ export interface RepairOptions {
   readonly headroom: Headroom;
   /** For what finds no place. */
   readonly packer: Packer;
+  /** See {@link frameOf}. */
+  readonly known: boolean;
   /** Sessions that are refused, as before, and get no place. */
   readonly waiting: ReadonlyMap<string, unknown>;
   /** Devices with little on them are freed while the plan costs more than this. */
@@ -41,7 +43,7 @@ export interface Repaired {
  * O(sessions) and what sizing the changed pools takes.
  */
 export function repair(demand: Demand, previous: CapacityPlan, options: RepairOptions): Repaired | undefined {
-  const frame = frameOf(demand, previous);
+  const frame = frameOf(demand, previous, options.known);
   const mending = new Mending(demand, frame, options);
   mending.refit();
   if (!mending.settle()) return undefined;
@@ -67,7 +69,7 @@ class Mending {
   /** Every pool by itself. */
   refit(): void {
     const same = new Map<Held, PlannedPool | undefined>();
-    for (const held of this.frame.held) same.set(held, this.asItIs(held));
+    for (const held of this.frame.held) same.set(held, held.same ?? this.asItIs(held));
     const tight = [...same].filter(([held, pool]) => !pool && held.hosts.length === 1).map(([held]) => held);
     // A device that is full can't take its part of what came; another one of the same session may.
     const spilled = new Set(tight.flatMap(held => held.parts.map(part => part.unit)));
@@ -80,7 +82,8 @@ class Mending {
     }
     for (const held of touched) same.set(held, this.asItIs(held));
     for (const held of this.frame.held) {
-      if (held.parts.length === 0) this.still = false;
+      if (held.same) this.kept(held, held.same);
+      else if (held.parts.length === 0) this.still = false;
       else this.slots.push(...this.sized(held, same.get(held)));
     }
   }
@@ -129,10 +132,19 @@ class Mending {
     }
   }
 
+  private kept(held: Held, pool: PlannedPool): void {
+    const wobbles = held.hosts[0]!.sessions.every(
+      ({ rateHz, sizedHz = rateHz }) => Math.abs(rateHz - sizedHz) <= (WOBBLE + 1e-9) * sizedHz,
+    );
+    if (!wobbles) this.still = false;
+    this.slots.push({ pool, held, sizedAnew: false });
+  }
+
   private asItIs({ hosts, parts, from }: Held): PlannedPool | undefined {
     const works = worksOf(parts, from, this.demand.workload.curves);
     if (!works || works.length === 0) return undefined;
-    return hosts.length > 1 ? inPool(works, hosts.length, from, NO_HEADROOM) : onOne(works, hosts[0]!.dutyMs, from);
+    if (hosts.length === 1) return onOne(works, hosts[0]!.dutyMs, from);
+    return inPool(works, hosts.length, from, this.options.headroom) ?? inPool(works, hosts.length, from, NO_HEADROOM);
   }
 
   private sized(held: Held, same: PlannedPool | undefined): Slot[] {
@@ -180,7 +192,7 @@ class Mending {
       const choice = this.demand.choicesOf(portion.unit).find(each => each.from === slot.pool.from);
       if (!choice || slot.pool.hosts * (1 - slot.pool.occupancy) < (choice.busy * portion.rateHz) / portion.unit.rateHz)
         continue;
-      const own = slot.pool.parts.some(part => part.unit === portion.unit);
+      const own = slot.pool.parts.some(part => part.unit.name === portion.unit.name);
       const model = slot.pool.parts.some(part => part.unit.members[0]!.model === portion.unit.members[0]!.model);
       likely.push({ slot, index, score: (own ? 8 : 0) + (model ? 4 : 0) + 1 / slot.pool.hosts + slot.pool.occupancy });
     }
@@ -195,8 +207,8 @@ class Mending {
   }
 
   private with({ hosts, parts, from }: PlannedPool, portion: Portion): PlannedPool | undefined {
-    const others = parts.filter(part => part.unit !== portion.unit);
-    const own = parts.find(part => part.unit === portion.unit)?.rateHz ?? 0;
+    const others = parts.filter(part => part.unit.name !== portion.unit.name);
+    const own = parts.find(part => part.unit.name === portion.unit.name)?.rateHz ?? 0;
     const works = worksOf(
       [...others, { unit: portion.unit, rateHz: own + portion.rateHz }],
       from,

@@ -1,3 +1,4 @@
+import type { Curves } from '../curve.ts';
 import type { Packer } from './pack.ts';
 import { finished, type Demand } from './plan.ts';
 import { repair, type Repaired } from './repair.ts';
@@ -7,7 +8,15 @@ import type { CapacityPlan, RefusedSession } from './workload.ts';
 /** A mended plan may cost so much more than one from scratch: what loading fewer models is worth. */
 const TOLERANCE = 0.02;
 /** Up to so many sessions a plan from scratch is there in milliseconds, and its cost is known instead of estimated. */
-const KNOWN_SESSIONS_MAX = 200;
+export const KNOWN_SESSIONS_MAX = 200;
+
+/** What a plan was made with: a memory, no part of it. A plan from a file comes out the same, only later. */
+const madeWith = new WeakMap<CapacityPlan, { readonly curves: Curves; readonly headroom: Headroom }>();
+
+export function remembered(plan: CapacityPlan, curves: Curves, headroom: Headroom): CapacityPlan {
+  madeWith.set(plan, { curves, headroom });
+  return plan;
+}
 
 /**
  * The next plan, given what runs. It is the previous one, mended, while that costs at most 1 + {@link TOLERANCE} times
@@ -18,11 +27,14 @@ const KNOWN_SESSIONS_MAX = 200;
 export function replanned(
   demand: Demand,
   previous: CapacityPlan,
-  options: { readonly packer: Packer; readonly headroom: Headroom },
+  options: { readonly packer: Packer; readonly headroom: Headroom; readonly knownSessionsMax: number },
   scratch: () => CapacityPlan,
 ): CapacityPlan {
   const waiting = shortOf(demand, previous);
-  const mend = (costMax: number): Repaired | undefined => repair(demand, previous, { ...options, waiting, costMax });
+  const rules = madeWith.get(previous);
+  const known = rules?.curves === demand.workload.curves && rules.headroom === options.headroom;
+  const mend = (costMax: number): Repaired | undefined =>
+    repair(demand, previous, { ...options, known, waiting, costMax });
   const first = mend(Number.POSITIVE_INFINITY);
   if (!first) return scratch();
   const refused = [...demand.refused, ...waiting.values()];
@@ -31,14 +43,14 @@ export function replanned(
   // Who is to have what becomes free is for a plan from scratch to say.
   if (waiting.size > 0) return first.moved ? scratch() : { ...plan, scratchRatio: ratio };
   if (first.still) return { ...plan, scratchRatio: ratio };
-  const known = demand.sessions.length <= KNOWN_SESSIONS_MAX ? scratch() : undefined;
-  const least = known ? known.costPerHour : ratio * plan.bound.costPerHour;
+  const rival = demand.sessions.length <= options.knownSessionsMax ? scratch() : undefined;
+  const least = rival ? rival.costPerHour : ratio * plan.bound.costPerHour;
   const costMax = least * (1 + TOLERANCE) + 1e-9;
-  const scratchRatio = known ? ratioOf(known) : ratio;
+  const scratchRatio = rival ? ratioOf(rival) : ratio;
   if (plan.costPerHour <= costMax) return { ...plan, scratchRatio };
   const second = mend(costMax);
   const cheaper = second && finished(previous.policy, demand, { hosts: second.hosts, refused }, []);
-  return cheaper && cheaper.costPerHour <= costMax ? { ...cheaper, scratchRatio } : (known ?? scratch());
+  return cheaper && cheaper.costPerHour <= costMax ? { ...cheaper, scratchRatio } : (rival ?? scratch());
 }
 
 const ratioOf = ({ costPerHour, bound }: CapacityPlan): number =>

@@ -44,6 +44,11 @@ export function settle({ pools, offers }: Placement, previous: CapacityPlan | un
   return hosts.sort((a, b) => byNumber(a.id, b.id));
 }
 
+const made = new WeakMap<readonly Entry[], PlannedPool>();
+
+/** The pool that {@link entriesOf} made these of, if it did: a memory for who plans on, nothing that a plan says. */
+export const madeOf = (entries: readonly Entry[]): PlannedPool | undefined => made.get(entries);
+
 export function entriesOf(pool: PlannedPool): Entry[] {
   const entries = pool.parts.flatMap(({ unit, rateHz, batch, latencyMs }): Entry[] => {
     const share = unit.rateHz > 0 ? rateHz / unit.rateHz / pool.hosts : 0;
@@ -60,7 +65,9 @@ export function entriesOf(pool: PlannedPool): Entry[] {
       };
     });
   });
-  return entries.sort((a, b) => compareText(a.name, b.name));
+  entries.sort((a, b) => compareText(a.name, b.name));
+  made.set(entries, pool);
+  return entries;
 }
 
 /** An id for each slot: pairs of slot kinds and previous hosts by models in common, most first. */
