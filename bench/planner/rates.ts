@@ -25,14 +25,8 @@ export function walk(workload: Workload, epochs: number, random: Random): Rates[
  * the n-th function. Scaled to a mean of 20 per second: the trace's shape matters here, not its size.
  */
 export async function ratesOfTrace(file: string, sessions: readonly string[], epochs: number): Promise<Rates[]> {
-  const { columns, rows } = parseCsv(await readFile(file, 'utf8'));
-  const minutes = columns.filter(column => /^\d+$/.test(column));
-  if (minutes.length === 0)
-    throw new ConfigError('has no columns of minutes', { file, remedy: 'give an invocations.csv' });
-  const functions = rows
-    .map(row => minutes.map(minute => Number(row.cells[minute])))
-    .sort((a, b) => total(b) - total(a))
-    .slice(0, sessions.length);
+  const functions = (await busiestFirst(file)).slice(0, sessions.length);
+  const minutes = functions[0]!;
   const count = Math.min(epochs, minutes.length);
   const span = Math.floor(minutes.length / count);
   return Array.from({ length: count }, (_, epoch) => {
@@ -45,6 +39,22 @@ export async function ratesOfTrace(file: string, sessions: readonly string[], ep
     });
     return rates;
   });
+}
+
+/** Mean rates of the functions of such a trace that are called at all, Hz. */
+export async function meanRates(file: string): Promise<number[]> {
+  const functions = await busiestFirst(file);
+  return functions.map(counts => total(counts) / counts.length / 60).filter(rateHz => rateHz > 0);
+}
+
+/** Invocations of each minute, by function. */
+async function busiestFirst(file: string): Promise<number[][]> {
+  const { columns, rows } = parseCsv(await readFile(file, 'utf8'));
+  const minutes = columns.filter(column => /^\d+$/.test(column));
+  if (minutes.length === 0) {
+    throw new ConfigError('has no columns of minutes', { file, remedy: 'give an invocations.csv' });
+  }
+  return rows.map(row => minutes.map(minute => Number(row.cells[minute]))).sort((a, b) => total(b) - total(a));
 }
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);

@@ -1,21 +1,27 @@
 /**
  * How good the planner is, and how fast: GPUs of Nexus's packing and of pools against their bounds over random workloads, planning
- * time as workloads grow, and what moves when rates change. Everything is reckoned, nothing is run.
+ * time as workloads grow, and what moves when rates change: reckoned. `judge` runs plans on simulated devices, with the
+ * batcher's own pool: does a plan serve 99 %, how many devices would, how many does Nexus's packing need for that?
  *
- *   npm run bench:planner [-- --workloads 30 --sizes 100,1000,10000 --epochs 40 --seed 1 --trace invocations.csv]
+ *   npm run bench:planner [-- --only quality,judge,speed,movement --workloads 30 --gpus 5-15 --sizes 100,1000,10000
+ *                             --epochs 40 --seed 1 --trace invocations.csv]
  *
- * `--trace`: invocations a minute by function (Azure Functions 2019 format) as the rates of the epochs; else a random walk.
+ * `--trace`: invocations a minute by function (Azure Functions 2019 format) as the rates of the epochs, else a random walk; and
+ * its mean rates as one more family to judge. `--gpus`: about how large the judged workloads are.
  */
 import { parseArgs } from 'node:util';
 import { checkPlan, movesOf, nexus, pooled, type CapacityPlan, type Workload } from '../../allocator/capacity/index.ts';
 import { seededRandom } from '../../contracts/index.ts';
 import { machine } from '../lib/machine.ts';
 import { median, quantile, spread, table } from '../lib/stats.ts';
-import { ratesOfTrace, walk } from './rates.ts';
+import { judged } from './judged.ts';
+import { meanRates, ratesOfTrace, walk } from './rates.ts';
 import { disturbed, emulatedProfiles, FAMILIES, randomWorkload, type Family } from './workloads.ts';
 
 const { values } = parseArgs({
   options: {
+    only: { type: 'string', default: 'quality,judge,speed,movement' },
+    gpus: { type: 'string', default: '5-15' },
     workloads: { type: 'string', default: '30' },
     sizes: { type: 'string', default: '100,1000,10000' },
     epochs: { type: 'string', default: '40' },
@@ -27,11 +33,32 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const base = await emulatedProfiles();
 const seed = Number(values.seed);
 print(`${machine()}; seed ${seed}\n`);
-quality(Number(values.workloads));
-speed(values.sizes.split(',').map(Number));
-await movement(Number(values.epochs));
+const sections: Readonly<Record<string, () => void | Promise<void>>> = {
+  quality: () => quality(Number(values.workloads)),
+  judge: () => judge(Number(values.workloads)),
+  speed: () => speed(values.sizes.split(',').map(Number)),
+  movement: () => movement(Number(values.epochs)),
+};
+for (const name of values.only.split(',')) {
+  const section = sections[name];
+  if (!section) throw new Error(`--only ${name}: there are ${Object.keys(sections).join(', ')}`);
+  await section();
+}
 
-interface Judged {
+async function judge(workloads: number): Promise<void> {
+  const [least, most] = values.gpus.split('-').map(Number);
+  const result = judged({
+    workloads,
+    seed,
+    base,
+    gpus: [least!, most ?? least!],
+    progress: line => void process.stderr.write(`${line}\n`),
+    ...(values.trace === undefined ? {} : { traceHz: await meanRates(values.trace) }),
+  });
+  print(`## Judged on simulated devices (mean GPUs), about ${values.gpus}\n\n${result}\n`);
+}
+
+interface Pair {
   readonly nexus: CapacityPlan;
   readonly pooled: CapacityPlan;
 }
@@ -40,7 +67,7 @@ interface Judged {
 function quality(workloads: number): void {
   const broken: string[] = [];
   const rows = FAMILIES.map(family => {
-    const judged = Array.from({ length: workloads }, (_, i): Judged => {
+    const pairs = Array.from({ length: workloads }, (_, i): Pair => {
       const random = seededRandom(seed * 1_000_003 + i);
       const workload = randomWorkload(family, 5 + 10 * random.next(), base, random);
       const plans = { nexus: nexus(workload), pooled: pooled(workload) };
@@ -49,7 +76,7 @@ function quality(workloads: number): void {
       }
       return plans;
     });
-    return [family.name, String(workloads), ...figures(judged)];
+    return [family.name, String(workloads), ...figures(pairs)];
   });
   const header = [
     'family',
@@ -70,15 +97,15 @@ function quality(workloads: number): void {
   );
 }
 
-function figures(judged: readonly Judged[]): string[] {
-  const mean = (of: (one: Judged) => number): number => judged.reduce((sum, one) => sum + of(one), 0) / judged.length;
+function figures(all: readonly Pair[]): string[] {
+  const mean = (of: (one: Pair) => number): number => all.reduce((sum, one) => sum + of(one), 0) / all.length;
   const [theirs, ours] = [mean(one => one.nexus.costPerHour), mean(one => one.pooled.costPerHour)];
-  const never = judged.filter(one => one.pooled.costPerHour <= one.nexus.costPerHour + 1e-9).length;
+  const never = all.filter(one => one.pooled.costPerHour <= one.nexus.costPerHour + 1e-9).length;
   return [
     mean(one => one.nexus.gpus).toFixed(2),
     mean(one => one.pooled.gpus).toFixed(2),
     `${(100 * (ours / theirs - 1)).toFixed(1)} %`,
-    `${((100 * never) / judged.length).toFixed(0)} %`,
+    `${((100 * never) / all.length).toFixed(0)} %`,
     mean(one => one.pooled.bound.gpus).toFixed(2),
     mean(one => one.pooled.bound.independentGpus).toFixed(2),
     (theirs / mean(one => one.nexus.bound.costPerHour)).toFixed(3),
