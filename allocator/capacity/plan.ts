@@ -52,11 +52,14 @@ export class Demand {
     return known;
   }
 
-  /** Prefix groups are one unit where that can be served and costs no more than their members apart. */
-  units(sessions: readonly SessionDemand[]): Unit[] {
+  /**
+   * Prefix groups are one unit where that can be served and, unless it is said how, where its requests cost no more than
+   * those of its members apart.
+   */
+  units(sessions: readonly SessionDemand[], how?: 'together' | 'apart'): Unit[] {
     return unitsOf(sessions, this.workload.prefixes, (group, members) => {
       const together = choicesOf(unitOf(members, group), this.classes, this.workload)[0];
-      if (!together) return false;
+      if (!together || how !== undefined) return together !== undefined && how === 'together';
       const apart = members.map(member => this.choicesOf(unitOf([member], undefined))[0]?.costPerHour ?? Infinity);
       return together.costPerHour <= apart.reduce((sum, cost) => sum + cost, 0);
     });
@@ -97,7 +100,14 @@ export function cheapest(
   packers: readonly Packer[],
   previous: CapacityPlan | undefined,
 ): CapacityHost[] | undefined {
-  const units = demand.units(sessions);
+  let found: Placement | undefined;
+  // What a group saves in memory shows in whole devices alone.
+  const ways = demand.workload.prefixes.length === 0 ? [undefined] : ([undefined, 'together', 'apart'] as const);
+  for (const how of ways) found = better(found, cheapestFor(demand, demand.units(sessions, how), packers));
+  return found && settle(found, previous);
+}
+
+function cheapestFor(demand: Demand, units: readonly Unit[], packers: readonly Packer[]): Placement | undefined {
   // A member of a prefix group may have no place without the others.
   if (units.some(unit => demand.choicesOf(unit).length === 0)) return undefined;
   const best = units.map(unit => suitable(unit, demand.choicesOf(unit)));
@@ -106,7 +116,7 @@ export function cheapest(
   let found = cheapestOf(best, apart ? [apart] : [], packers);
   const more = scarce.some((each, i) => each.length > best[i]!.length);
   if (more && (!found || found.exposed > 0)) found = better(found, cheapestOf(scarce, [], packers));
-  return found && settle(found, previous);
+  return found;
 }
 
 function cheapestOf(

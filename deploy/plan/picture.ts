@@ -6,8 +6,8 @@ import { formatBytes, formatMs, formatPercent } from '../terminal/index.ts';
 /** Rows beyond this are summed up in one line: nobody looks at them. */
 const ROWS_MAX = 120;
 const WIDTH = 1120;
-const ROW = 58;
-const TOP = 96;
+const ROW = 72;
+const TOP = 118;
 /** Columns: name, duty cycle, memory. */
 const [LABEL_X, CYCLE_X, CYCLE_W, MEMORY_X, MEMORY_W] = [16, 236, 560, 836, 268] as const;
 
@@ -39,7 +39,8 @@ export function planSvg({ plan, prepared: { workload } }: Planned, standalone = 
   const hidden = groups.slice(ROWS_MAX).reduce((sum, group) => sum + group.hosts.length, 0);
   const more = hidden > 0 ? text(LABEL_X, TOP + shown.length * ROW + 14, `… and ${hidden} more`, 'dim') : '';
   const title = `${plan.policy}: ${plan.gpus} ${plan.gpus === 1 ? 'GPU' : 'GPUs'}, ${plan.costPerHour.toFixed(2)} an hour`;
-  const bound = `at least ${plan.bound.gpus.toFixed(1)} GPUs, ${plan.bound.costPerHour.toFixed(2)} an hour`;
+  const refused = plan.refused.length === 0 ? '' : ` · ${plan.refused.length} refused`;
+  const bound = `No plan can do with less than ${plan.bound.gpus.toFixed(1)} GPUs and ${plan.bound.costPerHour.toFixed(2)} an hour${refused}`;
   const size = `viewBox="0 0 ${WIDTH} ${legend.bottom}" width="${WIDTH}" height="${legend.bottom}"`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img" aria-label="${escapeXml(title)}" class="plan">`,
@@ -47,10 +48,12 @@ export function planSvg({ plan, prepared: { workload } }: Planned, standalone = 
     '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">' +
       '<rect width="6" height="6" class="hatch-back"/><line x1="0" y1="0" x2="0" y2="6" class="hatch"/></pattern></defs>',
     standalone ? `<rect width="${WIDTH}" height="${legend.bottom}" class="page"/>` : '',
-    text(LABEL_X, 32, title, 'title'),
-    text(LABEL_X, 54, bound, 'dim'),
-    text(CYCLE_X, 82, 'one cycle of the device', 'head'),
-    text(MEMORY_X, 82, 'memory', 'head'),
+    text(LABEL_X, 34, title, 'title'),
+    text(LABEL_X, 56, bound, 'dim'),
+    text(LABEL_X, 96, 'Devices', 'head'),
+    text(CYCLE_X, 96, 'What each does in one cycle: batches, one after the other', 'head'),
+    text(MEMORY_X, 96, 'Memory of each', 'head'),
+    `<line x1="${LABEL_X}" y1="104" x2="${WIDTH - LABEL_X}" y2="104" class="rule"/>`,
     ...shown.map((group, i) => row(group, TOP + i * ROW, workload, colour)),
     more,
     legend.svg,
@@ -60,16 +63,19 @@ export function planSvg({ plan, prepared: { workload } }: Planned, standalone = 
 }
 
 function row({ hosts, first }: HostGroup, y: number, workload: Workload, colour: (model: string) => string): string {
-  const last = hosts.at(-1)!;
-  const name = hosts.length === 1 ? first.id : `${first.id} … ${last.id}`;
-  const zones = [...new Set(hosts.map(host => host.zone))].filter(zone => zone !== 'default');
-  const kind = [first.kind, ...zones, ...(first.revocable ? ['revocable'] : [])].join(', ');
-  const count = hosts.length > 1 ? text(CYCLE_X - 16, y + 20, `× ${hosts.length}`, 'count', 'end') : '';
+  const zones = [...new Set(hosts.map(host => host.zone))].filter(zone => zone !== 'default').join(', ');
+  const [name, where] =
+    hosts.length === 1
+      ? [first.id, first.kind]
+      : [`${hosts.length} × ${first.kind}`, first.pool === first.id ? 'each by itself' : first.pool];
+  const price = hosts.reduce((sum, host) => sum + host.pricePerHour, 0);
+  const revocable = hosts.filter(host => host.revocable).length;
+  const some = revocable === hosts.length ? ' · revocable' : ` · ${revocable} revocable`;
   return [
     '<g>',
-    text(LABEL_X, y + 16, clip(name, hosts.length > 1 ? 22 : 27), 'name'),
-    text(LABEL_X, y + 32, clip(first.pool === first.id ? kind : `${kind} · ${first.pool}`, 33), 'dim'),
-    count,
+    text(LABEL_X, y + 14, clip(name, 27), 'name'),
+    text(LABEL_X, y + 30, clip(zones === '' ? where : `${where} · ${zones}`, 33), 'dim'),
+    text(LABEL_X, y + 45, `${price.toFixed(2)} an hour${revocable === 0 ? '' : some}`, 'tick'),
     cycle(first, y, workload, colour),
     memory(first, y, workload, colour),
     '</g>',
@@ -85,7 +91,7 @@ function cycle(host: CapacityHost, y: number, workload: Workload, colour: (model
   for (const run of runs) {
     const width = (CYCLE_W * run.ms) / dutyMs;
     const what = `${run.name}: batch ${run.batch} of ${run.model}, ${formatMs(run.ms)} of each ${formatMs(dutyMs)}`;
-    const label = clip(`${run.name} ×${run.batch}`, Math.floor((width - 8) / 6.4));
+    const label = clip(`${run.name} ×${run.batch}`, Math.floor((width - 8) / 6.6));
     parts.push(
       `<g><title>${escapeXml(what)}</title>`,
       `<rect x="${x.toFixed(2)}" y="${y}" width="${Math.max(0.5, width - 1).toFixed(2)}" height="24" rx="3" fill="${colour(run.model)}"/>`,
@@ -137,14 +143,18 @@ function legendOf(groups: readonly HostGroup[], workload: Workload, colour: (mod
   const models = [
     ...new Set(groups.flatMap(group => anatomyOf(group.first, workload.curves).runs.map(run => run.model))),
   ].sort();
-  const shown = models.slice(0, 60);
+  const entries = [
+    ...models.slice(0, 60).map(model => [clip(model, 30), `fill="${colour(model)}"`] as const),
+    ['working memory of the largest batch', 'fill="url(#hatch)"'] as const,
+    ['idle, free', 'class="track"'] as const,
+  ];
   let [x, y] = [LABEL_X as number, top];
   const parts: string[] = [];
-  for (const model of shown) {
-    const width = 34 + clip(model, 30).length * 6.6;
+  for (const [what, fill] of entries) {
+    const width = 40 + what.length * 6.8;
     if (x + width > WIDTH - 16) [x, y] = [LABEL_X, y + 22];
-    parts.push(`<rect x="${x}" y="${y - 10}" width="12" height="12" rx="3" fill="${colour(model)}"/>`);
-    parts.push(text(x + 18, y, clip(model, 30), 'dim'));
+    parts.push(`<rect x="${x.toFixed(1)}" y="${y - 10}" width="12" height="12" rx="3" ${fill}/>`);
+    parts.push(text(x + 18, y, what, 'dim'));
     x += width;
   }
   return { svg: parts.join(''), bottom: y + 24 };
@@ -163,11 +173,15 @@ const STYLE = `
 .plan { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; font-family: system-ui, sans-serif; font-size: 12px; }
 .plan text { fill: #1c2430; } .plan .dim, .plan .tick, .plan .head { fill: #66707e; }
 .plan .title { font-size: 18px; font-weight: 600; } .plan .name { font-weight: 600; } .plan .tick { font-size: 10.5px; }
-.plan .head { font-size: 11px; } .plan .count { font-weight: 600; font-size: 14px; }
+.plan .head { font-weight: 600; } .plan .rule { stroke: #dfe3e8; }
+
 .plan .in { fill: #10151c; font-size: 11px; pointer-events: none; }
-.plan .track { fill: #e8ebef; } .plan .page { fill: #ffffff; } .plan .hatch-back { fill: #cfd5dc; } .plan .hatch { stroke: #8a94a2; stroke-width: 2; }
+.plan .track { fill: #e8ebef; } .plan .page { fill: #ffffff; }
+.plan .hatch-back { fill: #cfd5dc; } .plan .hatch { stroke: #8a94a2; stroke-width: 2; }
 @media (prefers-color-scheme: dark) {
-.plan text { fill: #e6e9ee; } .plan .dim, .plan .tick, .plan .head { fill: #98a2b1; } .plan .in { fill: #10151c; }
-.plan .track { fill: #2a313c; } .plan .page { fill: #151a21; } .plan .hatch-back { fill: #3a4350; } .plan .hatch { stroke: #6b7686; }
+.plan text { fill: #e6e9ee; }
+.plan .dim, .plan .tick, .plan .head { fill: #98a2b1; } .plan .in { fill: #10151c; }
+.plan .track { fill: #2a313c; } 
+.plan .rule { stroke: #2f3743; } .plan .page { fill: #151a21; } .plan .hatch-back { fill: #3a4350; } .plan .hatch { stroke: #6b7686; }
 }
 `;
