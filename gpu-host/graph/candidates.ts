@@ -65,7 +65,7 @@ export function* candidates(model: OnnxModel, tensorsMax: number): Generator<Can
   }
 }
 
-export class BitSet {
+class BitSet {
   private readonly words: Uint32Array;
   constructor(size: number, words = new Uint32Array(Math.ceil(size / 32))) {
     this.words = words;
