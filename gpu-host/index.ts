@@ -10,6 +10,7 @@ export type {
   RunResult,
 } from './device.ts';
 export { declaredCut } from './emulated/curve.ts';
+export { withCuts } from './with-cuts.ts';
 export { openEmulatedDevice, type EmulatedOptions, type EmulatedSettings } from './emulated/device.ts';
 export { alphabetOf } from './post/ctc.ts';
 export { decode, encodeJpeg, imaging, thumbnail, type Pixels } from './imaging.ts';

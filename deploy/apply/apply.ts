@@ -15,7 +15,7 @@ import {
   type StoredModel,
   type StreamDocument,
 } from '../../contracts/index.ts';
-import { packModel } from '../../gpu-host/index.ts';
+import { packModel, withCuts } from '../../gpu-host/index.ts';
 import {
   crossCheck,
   DocumentsError,
@@ -155,7 +155,7 @@ async function pack({ document, baseDir }: Located): Promise<Packed> {
   const contents = new Map<string, Uint8Array>();
   if (document.kind === 'Model') {
     const { stored, contents } = await packModel(document, baseDir);
-    return { value: stored, document, contents };
+    return { value: withCuts(stored, contents.get(stored.files[document.file]!)!), document, contents };
   }
   if (document.kind === 'Stream') return { value: withAbsoluteSource(document, baseDir), document, contents };
   return { value: document as QueryDocument, document, contents };

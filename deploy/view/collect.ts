@@ -17,6 +17,7 @@ import {
   type Subject,
 } from '../../contracts/index.ts';
 import { Counters } from './counters.ts';
+import { groupsOf } from './groups.ts';
 import type { Seen, View } from './view.ts';
 
 interface Latest<B> {
@@ -106,7 +107,7 @@ export function collectView(bus: Bus, options: { prefix: string; clock: Clock; u
         unixMs: clock.unixMs(),
         connected: bus.connected,
         watchedMs: nowMs - sinceMs,
-        hosts: seen(hosts).map(host => ({ ...host, ...counters.ofHost(host.name) })),
+        hosts: seen(hosts).map(host => ({ ...host, ...counters.ofHost(host.name), groups: groupsOf(host.beat) })),
         routers: seen(routers),
         batchers: seen(batchers),
         samplers: seen(samplers),

@@ -1,4 +1,4 @@
-import type { Plan } from '../../contracts/index.ts';
+import { isPrefix, isSuffix, type Plan } from '../../contracts/index.ts';
 import {
   bar,
   cut,
@@ -124,18 +124,34 @@ export function hostsTable(hosts: readonly HostView[], width: number, style: Sty
     rows,
     { width, paintTitle: style.dim },
   );
+  lines.push(...hosts.flatMap(host => groupLines(host, width, style)));
   return hosts.some(host => host.beat.device.emulated)
     ? [...lines, style.dim('* emulated: its answers are not real')]
     : lines;
 }
 
+/** `gpu-a: score, clock, names share a prefix: 1.2 GB saved` */
+const groupLines = ({ name, groups }: HostView, width: number, style: Style): string[] =>
+  groups
+    .filter(({ members }) => members.length > 1)
+    .map(({ members, savedBytes }) => {
+      const shown = members.slice(0, MEMBERS_SHOWN).map(nameOf).join(', ');
+      const more = members.length > MEMBERS_SHOWN ? ` and ${members.length - MEMBERS_SHOWN} more` : '';
+      const saved = savedBytes > 0 ? `: ${formatBytes(savedBytes)} saved` : '';
+      return style.dim(cut(`${name}: ${shown}${more} share a prefix${saved}`, width));
+    });
+
+const MEMBERS_SHOWN = 4;
+const nameOf = (model: string): string => model.split('@')[0]!;
+
 const SIGN = { fetching: '↓', loading: '↓', warming: '~', resident: '', releasing: '↑', failed: '!' } as const;
 
-/** `det rec ↓face`: with a sign for what comes, goes or has failed. */
+/** `det rec ↓face`: with a sign for what comes, goes or has failed; a model behind a prefix as `+score`. */
 const modelsOf = (host: Seen<HostView['beat']>, style: Style): string =>
   host.beat.residents
+    .filter(({ model, state }) => !isPrefix(model) || state !== 'resident')
     .map(({ model, state }) => {
-      const text = `${SIGN[state]}${model.split('@')[0]}`;
+      const text = `${SIGN[state]}${isSuffix(model) ? '+' : ''}${isPrefix(model) ? 'prefix' : nameOf(model)}`;
       return state === 'resident' ? text : state === 'failed' ? style.red(text) : style.yellow(text);
     })
     .join(' ');
@@ -189,10 +205,11 @@ function actorsLines(view: View, style: Style): string[] {
   };
   const batcher = (name: string): string => {
     const beat = view.batchers.find(one => one.name === name)!.beat;
-    const sum = (field: 'queued' | 'granted' | 'batches'): number =>
-      beat.pools.reduce((all, pool) => all + pool[field], 0);
+    const sum = (field: 'queued' | 'granted' | 'batches' | 'mixed'): number =>
+      beat.pools.reduce((all, pool) => all + (pool[field] ?? 0), 0);
     const mean = sum('batches') === 0 ? 0 : sum('granted') / sum('batches');
-    return `${name} ${style.dim(`e${beat.epoch} ${beat.policy} ${sum('queued')} queued, mean batch ${mean.toFixed(1)}`)}`;
+    const mixed = sum('mixed') === 0 ? '' : `, ${formatPercent(sum('mixed') / sum('batches'))} of several models`;
+    return `${name} ${style.dim(`e${beat.epoch} ${beat.policy} ${sum('queued')} queued, mean batch ${mean.toFixed(1)}${mixed}`)}`;
   };
   const allocator = (name: string): string => {
     const { role } = view.allocators.find(one => one.name === name)!.beat;

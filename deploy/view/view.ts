@@ -7,6 +7,7 @@ import type {
   RouterBeat,
   SamplerBeat,
 } from '../../contracts/index.ts';
+import type { GroupView } from './groups.ts';
 
 /** An actor as its latest beat shows it. */
 export interface Seen<B> {
@@ -44,6 +45,8 @@ export interface HostView extends Seen<HostBeat> {
   readonly busyShare: number;
   /** Invocations per second. */
   readonly rateHz: number;
+  /** Models that run behind one prefix. */
+  readonly groups: readonly GroupView[];
 }
 
 /** A cluster at one moment, put together from the beats. */

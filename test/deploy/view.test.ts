@@ -1,7 +1,7 @@
 import test from 'ava';
 import { createNetwork, encode, VirtualClock } from '../../bus/index.ts';
 import * as example from '../../contracts/examples.ts';
-import { subjects, type RouterBeat } from '../../contracts/index.ts';
+import { prefixId, subjects, suffixId, type RouterBeat } from '../../contracts/index.ts';
 import { styleFor, visibleWidth } from '../../deploy/terminal/index.ts';
 import { collectView, renderTop, troublesOf, type View } from '../../deploy/view/index.ts';
 
@@ -161,4 +161,28 @@ test('top: an empty cluster says what to do', t => {
   t.regex(frame, /no queries yet: ganglion apply/);
   t.regex(frame, /no hosts yet: ganglion run gpu-host/);
   t.is(styleFor(false).red('x'), 'x');
+});
+
+test('view: models that share a prefix are shown with what that saves', async t => {
+  const { clock, actors, collector, all } = cluster();
+  all();
+  const resident = { ...example.hostBeat.residents[0]!, ephemeralBytes: 0 };
+  const suffixes = ['score', 'clock', 'names'].map(name => ({
+    ...resident,
+    model: suffixId(`${name}@0123456789ab`, 'ba9876543210'),
+    persistentBytes: 3e6,
+    wholeBytes: 100e6,
+  }));
+  const trunk = { ...resident, model: prefixId('ba9876543210'), persistentBytes: 97e6 };
+  const beat = { ...example.hostBeat, residents: [trunk, ...suffixes] };
+  actors.publish(subjects.hostBeats.at(PREFIX, { host: 'gpu-a' }), encode(beat));
+  const pools = [{ ...example.batcherBeat.pools[0]!, batches: 100, mixed: 40 }];
+  actors.publish(subjects.batcherBeats.at(PREFIX, { batcher: 'batcher-1' }), encode({ ...example.batcherBeat, pools }));
+  await clock.runFor(10);
+  const view = collector.view();
+  t.like(view.hosts[0]!.groups, [{ persistentBytes: 106e6, savedBytes: 194e6 }] as never);
+  const text = renderTop(view, { width: 120, height: 40, color: false });
+  t.regex(text, /\+score \+clock \+names/);
+  t.regex(text, /gpu-a: score, clock, names share a prefix: 194 MB saved/);
+  t.regex(text, /40\S* ?% of several models/);
 });

@@ -2,6 +2,7 @@ import test from 'ava';
 import { cutOf, isPrefix, prefixId, type ModelDocument, type Output, type Picture } from '../../contracts/index.ts';
 import {
   measureProfile,
+  withCuts,
   type Device,
   type LoadedModel,
   type LoadedPrefix,
@@ -82,6 +83,19 @@ const bytesOf = (output: Output | Error | undefined): Buffer => {
   if (output === undefined || output instanceof Error || output.kind !== 'tensors') throw output as Error;
   return Buffer.from(Object.values(output.tensors)[0]!.data);
 };
+
+test('onnx groups: what is stored with a model tells where it can be cut, and variants have that in common', async t => {
+  const bytes = await Promise.all(models.map(model => model.read(raw.file)));
+  const [plain, halved] = bytes.map((graph, i) => {
+    const stored = { v: 1 as const, id: models[i]!.id, document: raw, files: {}, bytes: graph.byteLength };
+    return withCuts(stored, graph).cuts!;
+  });
+  const shared = plain!.filter(one => halved!.some(other => other.cut === one.cut));
+  t.true(shared.length > 10 && shared.length < plain!.length);
+  const deepest = shared.at(-1)!;
+  t.is(deepest.cut, cut.hash.slice(0, 12));
+  t.true(deepest.computeShare > 0.9 && deepest.suffixBytes < 0.4 * deepest.prefixBytes + 3e6);
+});
 
 test('onnx groups: the parts are smaller than what they replace', t => {
   t.true(isPrefix(prefix.id) && cutOf(prefix.id) === cutOf(suffixes[0]!.id));

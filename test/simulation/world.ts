@@ -24,7 +24,7 @@ import {
   type StoredModel,
   type StreamDocument,
 } from '../../contracts/index.ts';
-import { openDevice } from '../../gpu-host/index.ts';
+import { declaredCut, openDevice } from '../../gpu-host/index.ts';
 
 /** Crops that are not cut: as many bytes as the pixels would take, up to what the router sends raw. */
 const imaging: Imaging = {
@@ -54,6 +54,10 @@ function emulatedModel(
     emulation: { alphaMs, betaMs, persistentMB, ephemeralMBPerItem: 10, ...(boxes === undefined ? {} : { boxes }) },
   };
 }
+
+/** Of a model that was applied here: there is no graph, its name stands for it. */
+export const idOf = ({ name }: ModelDocument): string => `${name}@${sha256(name).slice(0, 12)}`;
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** A whole cluster in one process, on virtual time: the production actors, the in-process bus, emulated devices. */
 export class World {
@@ -166,14 +170,16 @@ export class World {
         continue;
       }
       const content = new TextEncoder().encode(document.name);
-      const hash = createHash('sha256').update(content).digest('hex');
+      const hash = sha256(document.name);
       await store.put(hash, content);
+      const cut = declaredCut(document);
       const stored: StoredModel = {
         v: 1,
-        id: `${document.name}@${hash.slice(0, 12)}`,
+        id: idOf(document),
         document,
         files: { [document.file]: hash },
         bytes: content.length,
+        ...(cut ? { cuts: [cut] } : {}),
       };
       await config.put(`models.${document.name}`, encodeJson(stored));
     }
