@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { escapeXml } from '../drawing/index.ts';
 
 /** Draws text as SVG; `width` in pixels at that size. */
 export interface TextPainter {
@@ -7,9 +8,6 @@ export interface TextPainter {
   /** With its baseline at x, y. */
   svg(text: string, x: number, y: number, size: number, fill: string): string;
 }
-
-const escapeXml = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 interface Glyph {
   readonly advanceWidth: number;

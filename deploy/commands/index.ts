@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   infer: async () => (await import('./infer.ts')).inferCommand,
   profile: async () => (await import('./profile.ts')).profileCommand,
   plan: async () => (await import('./plan.ts')).planCommand,
+  prefix: async () => (await import('./prefix.ts')).prefixCommand,
   specialize: async () => (await import('./specialize.ts')).specializeCommand,
   drain: async () => (await import('./drain.ts')).drainCommand,
 };

@@ -1,4 +1,5 @@
 import type { CapacityHost, Workload } from '../../allocator/capacity/index.ts';
+import { clip, escapeXml, svgText } from '../drawing/index.ts';
 import { anatomyOf, groupHosts, type HostGroup } from './anatomy.ts';
 import type { Planned } from './output.ts';
 import { formatBytes, formatMs, formatPercent } from '../terminal/index.ts';
@@ -10,9 +11,6 @@ const ROW = 72;
 const TOP = 118;
 /** Columns: name, duty cycle, memory. */
 const [LABEL_X, CYCLE_X, CYCLE_W, MEMORY_X, MEMORY_W] = [16, 236, 560, 836, 268] as const;
-
-export const escapeXml = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** One colour per model, the same in every picture of one workload; neighbours in the list are far apart in hue. */
 function coloursOf(workload: Workload): (model: string) => string {
@@ -37,7 +35,7 @@ export function planSvg({ plan, prepared: { workload } }: Planned, standalone = 
   const colour = coloursOf(workload);
   const legend = legendOf(shown, workload, colour, TOP + shown.length * ROW + 34);
   const hidden = groups.slice(ROWS_MAX).reduce((sum, group) => sum + group.hosts.length, 0);
-  const more = hidden > 0 ? text(LABEL_X, TOP + shown.length * ROW + 14, `… and ${hidden} more`, 'dim') : '';
+  const more = hidden > 0 ? svgText(LABEL_X, TOP + shown.length * ROW + 14, `… and ${hidden} more`, 'dim') : '';
   const title = `${plan.policy}: ${plan.gpus} ${plan.gpus === 1 ? 'GPU' : 'GPUs'}, ${plan.costPerHour.toFixed(2)} an hour`;
   const refused = plan.refused.length === 0 ? '' : ` · ${plan.refused.length} refused`;
   const bound = `No plan can do with less than ${plan.bound.gpus.toFixed(1)} GPUs and ${plan.bound.costPerHour.toFixed(2)} an hour${refused}`;
@@ -48,11 +46,11 @@ export function planSvg({ plan, prepared: { workload } }: Planned, standalone = 
     '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">' +
       '<rect width="6" height="6" class="hatch-back"/><line x1="0" y1="0" x2="0" y2="6" class="hatch"/></pattern></defs>',
     standalone ? `<rect width="${WIDTH}" height="${legend.bottom}" class="page"/>` : '',
-    text(LABEL_X, 34, title, 'title'),
-    text(LABEL_X, 56, bound, 'dim'),
-    text(LABEL_X, 96, 'Devices', 'head'),
-    text(CYCLE_X, 96, 'What each does in one cycle: batches, one after the other', 'head'),
-    text(MEMORY_X, 96, 'Memory of each', 'head'),
+    svgText(LABEL_X, 34, title, 'title'),
+    svgText(LABEL_X, 56, bound, 'dim'),
+    svgText(LABEL_X, 96, 'Devices', 'head'),
+    svgText(CYCLE_X, 96, 'What each does in one cycle: batches, one after the other', 'head'),
+    svgText(MEMORY_X, 96, 'Memory of each', 'head'),
     `<line x1="${LABEL_X}" y1="104" x2="${WIDTH - LABEL_X}" y2="104" class="rule"/>`,
     ...shown.map((group, i) => row(group, TOP + i * ROW, workload, colour)),
     more,
@@ -73,9 +71,9 @@ function row({ hosts, first }: HostGroup, y: number, workload: Workload, colour:
   const some = revocable === hosts.length ? ' · revocable' : ` · ${revocable} revocable`;
   return [
     '<g>',
-    text(LABEL_X, y + 14, clip(name, 27), 'name'),
-    text(LABEL_X, y + 30, clip(zones === '' ? where : `${where} · ${zones}`, 33), 'dim'),
-    text(LABEL_X, y + 45, `${price.toFixed(2)} an hour${revocable === 0 ? '' : some}`, 'tick'),
+    svgText(LABEL_X, y + 14, clip(name, 27), 'name'),
+    svgText(LABEL_X, y + 30, clip(zones === '' ? where : `${where} · ${zones}`, 33), 'dim'),
+    svgText(LABEL_X, y + 45, `${price.toFixed(2)} an hour${revocable === 0 ? '' : some}`, 'tick'),
     cycle(first, y, workload, colour),
     memory(first, y, workload, colour),
     '</g>',
@@ -95,22 +93,22 @@ function cycle(host: CapacityHost, y: number, workload: Workload, colour: (model
     parts.push(
       `<g><title>${escapeXml(what)}</title>`,
       `<rect x="${x.toFixed(2)}" y="${y}" width="${Math.max(0.5, width - 1).toFixed(2)}" height="24" rx="3" fill="${colour(run.model)}"/>`,
-      width > 40 ? text(x + 5, y + 16, label, 'in') : '',
+      width > 40 ? svgText(x + 5, y + 16, label, 'in') : '',
       '</g>',
     );
     x += width;
   }
   const worst = host.sessions.reduce((most, session) => Math.max(most, session.latencyMs), 0);
   parts.push(
-    text(CYCLE_X, y + 39, '0', 'tick'),
-    text(
+    svgText(CYCLE_X, y + 39, '0', 'tick'),
+    svgText(
       CYCLE_X + CYCLE_W / 2,
       y + 39,
       `${formatPercent(host.occupancy)} busy, answers within ${formatMs(worst)}`,
       'tick',
       'middle',
     ),
-    text(CYCLE_X + CYCLE_W, y + 39, formatMs(dutyMs), 'tick', 'end'),
+    svgText(CYCLE_X + CYCLE_W, y + 39, formatMs(dutyMs), 'tick', 'end'),
   );
   return parts.join('');
 }
@@ -133,8 +131,8 @@ function memory(host: CapacityHost, y: number, workload: Workload, colour: (mode
   add(ephemeralBytes, 'url(#hatch)', `${formatBytes(ephemeralBytes)} working memory of the largest run`);
   const used = `${formatBytes(held)} held + ${formatBytes(ephemeralBytes)} working`;
   parts.push(
-    text(MEMORY_X, y + 39, used, 'tick'),
-    text(MEMORY_X + MEMORY_W, y + 39, formatBytes(capacity), 'tick', 'end'),
+    svgText(MEMORY_X, y + 39, used, 'tick'),
+    svgText(MEMORY_X + MEMORY_W, y + 39, formatBytes(capacity), 'tick', 'end'),
   );
   return parts.join('');
 }
@@ -154,19 +152,11 @@ function legendOf(groups: readonly HostGroup[], workload: Workload, colour: (mod
     const width = 40 + what.length * 6.8;
     if (x + width > WIDTH - 16) [x, y] = [LABEL_X, y + 22];
     parts.push(`<rect x="${x.toFixed(1)}" y="${y - 10}" width="12" height="12" rx="3" ${fill}/>`);
-    parts.push(text(x + 18, y, what, 'dim'));
+    parts.push(svgText(x + 18, y, what, 'dim'));
     x += width;
   }
   return { svg: parts.join(''), bottom: y + 24 };
 }
-
-const clip = (text: string, length: number): string =>
-  text.length <= length ? text : length < 2 ? '' : `${text.slice(0, length - 1)}…`;
-
-const text = (x: number, y: number, content: string, look: string, anchor = 'start'): string =>
-  content === ''
-    ? ''
-    : `<text x="${x.toFixed(1)}" y="${y}" class="${look}"${anchor === 'start' ? '' : ` text-anchor="${anchor}"`}>${escapeXml(content)}</text>`;
 
 /** No variables, so that viewers that aren't browsers can draw it too. */
 const STYLE = `
