@@ -1,8 +1,9 @@
 import { htmlPage, htmlTable, htmlTile } from '../drawing/index.ts';
 import { formatBytes, formatPercent } from '../terminal/index.ts';
+import { shareOf } from './cuts.ts';
 import { prefixSvg } from './picture.ts';
 import { across, dimsOf, formatQuantity, shortHash } from './report.ts';
-import { shareOf, totals, type StudiedGroup, type Study } from './study.ts';
+import { totals, type StudiedGroup, type Study } from './study.ts';
 
 /** One file for people: the figures, the picture, and the tables behind it. */
 export function prefixPage(study: Study): string {

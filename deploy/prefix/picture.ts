@@ -1,8 +1,9 @@
 import { clip, escapeXml, svgText } from '../drawing/index.ts';
 import { formatBytes, formatPercent } from '../terminal/index.ts';
+import { proposals, shareOf } from './cuts.ts';
 import { across, formatQuantity, shortHash } from './report.ts';
 import { bend, leavesOf, outline, placeGroup, type Branch, type Trunk } from './river.ts';
-import { proposals, shareOf, totals, type ModelFigures, type StudiedGroup, type Study } from './study.ts';
+import { totals, type ModelFigures, type StudiedGroup, type Study } from './study.ts';
 
 const WIDTH = 1120;
 const MARGIN = 20;

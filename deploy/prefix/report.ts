@@ -1,6 +1,7 @@
 import { formatBytes, formatPercent, table, type Column, type Io } from '../terminal/index.ts';
+import { bytesAcross, proposals, shareOf } from './cuts.ts';
 import type { CutTensor, SharedCut } from '../../gpu-host/graph/index.ts';
-import { bytesAcross, proposals, shareOf, type ModelFigures, type StudiedGroup, type Study } from './study.ts';
+import type { ModelFigures, StudiedGroup, Study } from './study.ts';
 
 const right = (title: string): Column => ({ title, align: 'right' });
 const wide = (title: string): Column => ({ title, flexible: true });
