@@ -84,6 +84,7 @@ export class Group<T extends Item> implements GroupView {
         this.#lots.stale();
         seat.remix(this.#shares, this.#usual);
       };
+      seat.remix(this.#shares, this.#usual);
     }
     this.#lots.seats = seats;
   }
