@@ -1,4 +1,4 @@
-import { ConfigError, DEFAULT_TENANT, type Plan, type QueryDocument } from '../contracts/index.ts';
+import { ConfigError, DEFAULT_TENANT, type Cut, type Plan, type QueryDocument } from '../contracts/index.ts';
 import { compareText } from './packing.ts';
 import {
   analyseQuery,
@@ -39,6 +39,8 @@ export interface Refusal {
 export interface ModelFacts {
   readonly id: string;
   readonly batchMax: number;
+  /** Where it can be cut. */
+  readonly cuts?: readonly Cut[];
 }
 
 export interface StageKey {

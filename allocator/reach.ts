@@ -1,4 +1,5 @@
 import type { Plan, PlannedHost, Resident } from '../contracts/index.ts';
+import { servedBy } from './groups.ts';
 import type { Draft } from './planner.ts';
 
 /** What a host says that it holds. */
@@ -31,7 +32,7 @@ export function reach(draft: Draft, current: Plan | undefined, holdings: Readonl
   if (crowded.length === 0) return { is: 'direct', draft };
   const between = limited(draft, hosts);
   const servedNow = new Set(current?.sessions.map(session => session.model));
-  const servedThen = new Set(hosts.flatMap(host => host.models.map(m => m.model)));
+  const servedThen = new Set(hosts.flatMap(servedBy));
   const lost = [...new Set(draft.sessions.map(s => s.model))].filter(m => servedNow.has(m) && !servedThen.has(m));
   const who = crowded.join(', ');
   if (lost.length > 0) {
@@ -81,7 +82,7 @@ function holdsBoth(host: PlannedHost, old: PlannedHost, held: Holdings, draft: D
 
 /** The draft with these hosts; a session of a model that nobody holds waits with its query for the next plan. */
 function limited(draft: Draft, hosts: readonly PlannedHost[]): Draft {
-  const held = new Set(hosts.flatMap(host => host.models.map(m => m.model)));
+  const held = new Set(hosts.flatMap(servedBy));
   const waiting = new Set(draft.sessions.filter(s => !held.has(s.model)).map(s => s.name));
   const queries = draft.queries.filter(q => q.stages.every(stage => !waiting.has(stage.session)));
   const postponed = draft.queries.filter(q => !queries.includes(q));

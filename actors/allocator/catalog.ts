@@ -1,11 +1,13 @@
 import { decodeJson } from '../../bus/index.ts';
-import type { ModelFacts } from '../../allocator/index.ts';
+import { candidatesOf, type ModelFacts } from '../../allocator/index.ts';
 import {
   BUCKETS,
   describeError,
+  prefixId,
   Profile,
   QueryDocument,
   StoredModel,
+  suffixId,
   validator,
   type Cancel,
   type KeyValue,
@@ -17,6 +19,16 @@ import {
 const isModel = validator(StoredModel);
 const isQuery = validator(QueryDocument);
 const isProfile = validator(Profile);
+
+/** A model, or a part of one. */
+export interface Measurable {
+  readonly id: string;
+  /** Of a prefix: a model to take it from. */
+  readonly of?: string;
+  readonly batchMax: number;
+  /** A part: whether it is one on emulated devices, or on others. */
+  readonly emulated?: boolean;
+}
 
 export interface CatalogPorts {
   readonly log: Log;
@@ -57,8 +69,10 @@ export class Catalog {
   follow(): void {
     this.#watch(BUCKETS.config, 'models.*', entry => {
       const model = this.#read(entry, isModel);
-      if (model) this.models.set(tail(entry.key), { id: model.id, batchMax: model.document.batchMax });
-      else this.models.delete(tail(entry.key));
+      if (model) {
+        const { id, document, cuts = [] } = model;
+        this.models.set(tail(entry.key), { id, batchMax: document.batchMax, cuts });
+      } else this.models.delete(tail(entry.key));
     });
     this.#watch(BUCKETS.config, 'queries.*.*', entry => {
       const key = tail(entry.key);
@@ -82,8 +96,19 @@ export class Catalog {
     for (const cancel of this.#watches.splice(0)) cancel();
   }
 
+  /** What is to be measured: models, those that queries use first, then the parts of those that could share a prefix. */
+  measurable(): Measurable[] {
+    const models = this.modelIds();
+    const used = models.filter(model => model.used);
+    const parts = candidatesOf(used).flatMap(({ cut, emulated, members, batchMax }): Measurable[] => [
+      { id: prefixId(cut), of: members[0]!, batchMax, emulated },
+      ...members.map(member => ({ id: suffixId(member, cut), batchMax, emulated })),
+    ]);
+    return [...models, ...parts];
+  }
+
   /** What one of the queries uses comes first. */
-  modelIds(): { id: string; batchMax: number; used: boolean }[] {
+  modelIds(): (ModelFacts & { readonly used: boolean })[] {
     const used = new Set([...this.queries.values()].flatMap(q => Object.values(q.stages).map(s => s.model)));
     return [...this.models]
       .map(([name, model]) => ({ ...model, used: used.has(name) }))

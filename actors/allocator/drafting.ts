@@ -1,4 +1,4 @@
-import { makePlan, outgrown, RateBook, type Planned, type StageKey } from '../../allocator/index.ts';
+import { makeGroupedPlan, outgrown, RateBook, type Planned, type StageKey } from '../../allocator/index.ts';
 import type { Plan } from '../../contracts/index.ts';
 import type { Bars } from './bars.ts';
 import type { Catalog } from './catalog.ts';
@@ -35,7 +35,7 @@ export class Drafting {
 
   draft(current: Plan | undefined, draining: ReadonlySet<string>): Planned {
     const { catalog, cluster, config, bars } = this.#ports;
-    return makePlan({
+    return makeGroupedPlan({
       models: catalog.models,
       queries: [...catalog.queries.values()],
       profiles: [...catalog.profiles.values()],

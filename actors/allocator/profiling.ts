@@ -63,13 +63,14 @@ export class ProfileOrders {
     const { model, host } = this.#job;
     // Given once and again only where nobody listened: a measurement shows when the profile is there.
     if (this.#ordered === this.#job) return;
-    const batchMax = catalog.modelIds().find(m => m.id === model)?.batchMax;
-    if (batchMax === undefined) {
+    const wanted = catalog.measurable().find(one => one.id === model);
+    if (!wanted) {
       this.#job = undefined;
       return;
     }
     this.#ordered = this.#job;
-    orders.give(host, { verb: 'profile', model, batchMax });
+    const { batchMax, of } = wanted;
+    orders.give(host, { verb: 'profile', model, batchMax, ...(of === undefined ? {} : { of }) });
   }
   #ordered: Job | undefined;
 
@@ -116,9 +117,10 @@ export class ProfileOrders {
     const ready = [...cluster.hosts]
       .flatMap(([host, { beat }]) => (beat.state === 'ready' && !catalog.draining.has(host) ? [{ host, beat }] : []))
       .toSorted((a, b) => a.beat.residents.length - b.beat.residents.length || (a.host < b.host ? -1 : 1));
-    for (const { id } of catalog.modelIds()) {
+    for (const { id, emulated } of catalog.measurable()) {
       for (const { host, beat } of ready) {
         const { kind } = beat.device;
+        if (emulated !== undefined && emulated !== beat.device.emulated) continue;
         const wait = this.#failures.get(`${id} ${kind}`)?.untilMs ?? 0;
         if (!this.#has(id, kind) && now >= wait) return { model: id, kind, host };
       }

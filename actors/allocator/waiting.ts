@@ -1,5 +1,13 @@
 import { garbage, memoryWith } from '../../allocator/index.ts';
-import type { HostBeat, Plan, PlannedHost, Resident } from '../../contracts/index.ts';
+import {
+  cutOf,
+  isSuffix,
+  prefixId,
+  type HostBeat,
+  type Plan,
+  type PlannedHost,
+  type Resident,
+} from '../../contracts/index.ts';
 import type { Cluster } from './cluster.ts';
 import type { Instruction } from './orders.ts';
 
@@ -81,7 +89,10 @@ export function toDrain(
   return [...cluster.hosts].flatMap(([host, { beat }]): Step[] => {
     if (beat.state !== 'ready') return beat.state === 'leaving' ? [{ host, waitingFor: `${host} to leave` }] : [];
     const keep = plan.hosts.find(h => h.host === host)?.models.map(m => m.model) ?? [];
-    if (measured?.host === host) keep.push(measured.model);
+    if (measured?.host === host) {
+      keep.push(measured.model);
+      if (isSuffix(measured.model)) keep.push(prefixId(cutOf(measured.model)!));
+    }
     const extra = beat.residents.map(r => r.model).filter(model => !keep.includes(model));
     if (extra.length > 0) {
       const waitingFor = `${host} to release ${names(extra)}`;

@@ -211,3 +211,40 @@ test('simulated groups: variants join and leave while frames flow, and nothing i
   t.true(late.length > 0 && late.every(({ outcome }) => outcome === 'ok'));
   t.true(world.open.length <= 16, `${world.open.length} on their way`);
 });
+
+test('simulated groups: an allocator finds the group, has its parts measured and moves the variants into it', async t => {
+  const world = new World(12);
+  t.teardown(() => world.stopAll());
+  t.teardown(() => {
+    if (!t.passed) t.log(world.logged.slice(-40).join('\n'));
+  });
+  const { clock } = world;
+  const few = documents.slice(0, 4);
+  await world.apply(
+    ...few,
+    ...few.map(({ name }, i) => ({
+      kind: 'Query' as const,
+      name: `query-${i}`,
+      streams: [`cam-${i}`],
+      objectiveMs: 150,
+      rateHz: RATE_HZ,
+      stages: { read: { model: name } },
+    })),
+  );
+  await world.allocator('allocator-1');
+  await world.batcher('batcher-1');
+  await world.host('gpu-1', { memoryMB: 2000 });
+  await world.router('router-1');
+  await world.sampler('sampler-1');
+  await clock.runUntilTrue(() => world.plan?.queries.length === 4, 300_000);
+  await world.apply(...streams(0, 4));
+  await clock.runUntilTrue(() => world.plan!.pools.some(({ groups }) => groups.length > 0), 600_000);
+  const [pool] = world.plan!.pools;
+  t.deepEqual(pool!.groups, [{ prefix: TRUNK, members: models.slice(0, 4).toSorted() }]);
+  await clock.runFor(5_000);
+  t.true(world.results.length > 5 * 4 * RATE_HZ * 0.8, `${world.results.length} results`);
+  const bad = world.results.filter(({ outcome }) => outcome !== 'ok');
+  t.true(bad.length < 0.02 * world.results.length, `${bad.length} of ${world.results.length} were not in time`);
+  const late = world.results.slice(-100);
+  t.is(late.filter(({ outcome }) => outcome === 'ok').length, late.length);
+});

@@ -1,0 +1,193 @@
+import {
+  isPrefix,
+  modelOf,
+  prefixId,
+  suffixId,
+  type Cut,
+  type Plan,
+  type PlannedHost,
+  type Profile,
+} from '../contracts/index.ts';
+import { curveOf, type Curve } from './curve.ts';
+import { tenantOf, type ModelFacts } from './demand.ts';
+import { compareText } from './packing.ts';
+import { makePlan, type Draft, type Planned, type PlannerInput } from './planner.ts';
+
+/** Models that could run behind one prefix. */
+export interface Candidate {
+  readonly cut: string;
+  /** Declared for emulated devices, not found in the graph. */
+  readonly emulated: boolean;
+  /** Ids, sorted; the prefix can be taken from any. */
+  readonly members: readonly string[];
+  readonly batchMax: number;
+}
+
+const CANDIDATES_MAX = 8;
+
+/** For each set of models that share cuts the deepest of these: those first that save most work. */
+export function candidatesOf(models: readonly ModelFacts[]): Candidate[] {
+  const byCut = new Map<string, { cut: Cut; members: ModelFacts[] }>();
+  for (const model of models.toSorted((a, b) => compareText(a.id, b.id))) {
+    for (const cut of model.cuts ?? []) {
+      const known = byCut.get(cut.cut);
+      if (known) known.members.push(model);
+      else byCut.set(cut.cut, { cut, members: [model] });
+    }
+  }
+  const deepest = new Map<string, { cut: Cut; members: ModelFacts[] }>();
+  for (const found of byCut.values()) {
+    if (found.members.length < 2) continue;
+    const key = `${found.cut.emulated} ${found.members.map(({ id }) => id).join(' ')}`;
+    const known = deepest.get(key);
+    if (!known || found.cut.computeShare > known.cut.computeShare) deepest.set(key, found);
+  }
+  return [...deepest.values()]
+    .toSorted((a, b) => savedBy(b) - savedBy(a) || compareText(a.cut.cut, b.cut.cut))
+    .slice(0, CANDIDATES_MAX)
+    .map(({ cut: { cut, emulated }, members }) => {
+      const batchMax = Math.min(...members.map(member => member.batchMax));
+      return { cut, emulated, members: members.map(({ id }) => id), batchMax };
+    });
+}
+
+const savedBy = ({ cut, members }: { cut: Cut; members: readonly unknown[] }): number =>
+  cut.computeShare * (members.length - 1);
+
+/**
+ * {@link makePlan}, with models that share a prefix as one unit wherever that serves as many queries on no more hosts, and all
+ * parts have been measured. Several cuts are tried, the one that needs least wins. Pure.
+ */
+export function makeGroupedPlan(input: PlannerInput): Planned {
+  const used = new Set(input.queries.flatMap(query => Object.values(query.stages).map(({ model }) => model)));
+  const facts = [...input.models].flatMap(([name, model]) => (used.has(name) ? [model] : []));
+  let best = { planned: makePlan(input), groups: [] as readonly Candidate[] };
+  for (const candidate of candidatesOf(facts)) {
+    if (best.groups.some(group => group.members.some(member => candidate.members.includes(member)))) continue;
+    const groups = [...best.groups, candidate];
+    const profiles = groups.flatMap(group => groupProfiles(group, input));
+    if (!profiles.some(({ model }) => model === prefixId(candidate.cut))) continue;
+    const { draft, notes } = makePlan(folded(input, groups, profiles));
+    const planned = { draft: unfolded(draft, groups, input), notes };
+    if (isNoWorse(planned.draft, best.planned.draft)) best = { planned, groups };
+  }
+  return best.planned;
+}
+
+const isNoWorse = (one: Draft, other: Draft): boolean =>
+  one.refused.length !== other.refused.length
+    ? one.refused.length < other.refused.length
+    : one.hosts.length <= other.hosts.length;
+
+/** The group as one model, on each kind on which all its parts were measured. */
+function groupProfiles({ cut, members, batchMax }: Candidate, { profiles }: PlannerInput): Profile[] {
+  const kinds = [...new Set(profiles.map(({ device }) => device))];
+  return kinds.flatMap(kind => {
+    const of = (part: string): Profile | undefined => profiles.find(p => p.model === part && p.device === kind);
+    const prefix = of(prefixId(cut));
+    const suffixes = members.flatMap(member => of(suffixId(member, cut)) ?? []);
+    if (!prefix || suffixes.length < members.length) return [];
+    const trunk = curveOf(prefix, { batchMax });
+    const heads = suffixes.map(suffix => curveOf(suffix, { batchMax }));
+    return [
+      {
+        ...prefix,
+        points: prefix.points
+          .filter(({ batch }) => batch <= Math.min(...heads.map(head => head.batchMax), trunk.batchMax))
+          .map(point => {
+            const meanMs = trunk.latencyMs(point.batch) + usualMs(heads, point.batch);
+            const ephemeralBytes = Math.max(
+              trunk.ephemeralBytes(point.batch),
+              ...heads.map(head => head.ephemeralBytes(Math.max(head.batchMin, point.batch))),
+            );
+            return { ...point, meanMs, stdMs: 0, p99Ms: meanMs, ephemeralBytes };
+          }),
+        persistentBytes: suffixes.reduce((sum, suffix) => sum + suffix.persistentBytes, prefix.persistentBytes),
+        postMs: Math.max(...suffixes.map(({ postMs }) => postMs)),
+      },
+    ].filter(({ points }) => points.length > 0);
+  });
+}
+
+/** What the suffixes of a mixed batch take on average when members come equally often, which takes the most runs. */
+function usualMs(heads: readonly Curve[], batch: number): number {
+  const share = 1 / heads.length;
+  const chance = 1 - (1 - share) ** batch;
+  const count = Math.ceil((share * batch) / chance - 1e-9);
+  return heads.reduce((sum, head) => sum + chance * head.latencyMs(Math.max(head.batchMin, count)), 0);
+}
+
+/** The same input with each group in place of its members. */
+function folded(input: PlannerInput, groups: readonly Candidate[], profiles: readonly Profile[]): PlannerInput {
+  const groupOf = new Map(groups.flatMap(group => group.members.map(member => [member, group])));
+  return {
+    ...input,
+    models: new Map(
+      [...input.models].map(([name, model]) => {
+        const group = groupOf.get(model.id);
+        return [name, group ? { id: prefixId(group.cut), batchMax: group.batchMax } : model];
+      }),
+    ),
+    profiles: [
+      ...input.profiles.filter(({ model }) => !groups.some(({ cut }) => prefixId(cut) === model)),
+      ...profiles,
+    ],
+    hosts: input.hosts.map(host => {
+      const barred = new Map(host.barred);
+      for (const { cut, members } of groups)
+        for (const member of members) {
+          const detail = host.barred.get(suffixId(member, cut));
+          if (detail !== undefined) barred.set(prefixId(cut), detail);
+        }
+      return { ...host, barred };
+    }),
+  };
+}
+
+/** The plan of a folded input with the parts that hosts hold, and each session with its own model. */
+function unfolded(draft: Draft, groups: readonly Candidate[], input: PlannerInput): Draft {
+  const modelOfSession = new Map(
+    input.queries.flatMap(query =>
+      Object.entries(query.stages).map(([stage, { model }]) => [
+        `${tenantOf(query)}.${query.name}.${stage}`,
+        input.models.get(model)?.id,
+      ]),
+    ),
+  );
+  const sessions = draft.sessions.map(session => ({
+    ...session,
+    model: modelOfSession.get(session.name) ?? session.model,
+  }));
+  const hosts = draft.hosts.map(host => ({ ...host, models: host.models.flatMap(held => partsOf(held, groups)) }));
+  const planned = new Set(hosts.flatMap(({ kind, models }) => models.map(({ model }) => `${model} ${kind}`)));
+  return {
+    ...draft,
+    sessions,
+    hosts,
+    pools: draft.pools.map(pool => ({ ...pool, groups: groupsIn(pool, groups, sessions) })),
+    profiles: input.profiles.filter(({ model, device }) => planned.has(`${model} ${device}`)),
+  };
+}
+
+function partsOf(held: PlannedHost['models'][number], groups: readonly Candidate[]): PlannedHost['models'] {
+  const group = groups.find(({ cut }) => prefixId(cut) === held.model);
+  if (!group) return [held];
+  const suffixes = group.members.map(member => ({ ...held, model: suffixId(member, group.cut) }));
+  return [{ ...held, of: group.members[0]! }, ...suffixes];
+}
+
+function groupsIn(
+  pool: Plan['pools'][number],
+  groups: readonly Candidate[],
+  sessions: Plan['sessions'],
+): Plan['pools'][number]['groups'] {
+  const here = new Set(sessions.filter(({ name }) => pool.sessions.includes(name)).map(({ model }) => model));
+  return groups.flatMap(({ cut, members }) => {
+    const its = members.filter(member => here.has(member));
+    return its.length === 0 ? [] : [{ prefix: prefixId(cut), members: its }];
+  });
+}
+
+/** Models whose requests a host can serve with what it holds. */
+export const servedBy = ({ models }: PlannedHost): string[] =>
+  models.filter(({ model }) => !isPrefix(model)).map(({ model }) => modelOf(model));

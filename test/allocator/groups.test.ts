@@ -1,0 +1,99 @@
+import test from 'ava';
+import { candidatesOf, makeGroupedPlan, type HostView, type PlannerInput } from '../../allocator/index.ts';
+import { prefixId, suffixId, type Cut, type Profile, type QueryDocument } from '../../contracts/index.ts';
+import { linear, profileOf } from './profiles.ts';
+
+const MB = 1e6;
+const [SHALLOW, DEEP] = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb'];
+const cutAt = (cut: string, computeShare: number): Cut => ({
+  cut,
+  emulated: true,
+  prefixBytes: computeShare * 100 * MB,
+  suffixBytes: (1 - computeShare) * 100 * MB,
+  computeShare,
+});
+const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `v${i}`);
+const profile = (model: string, alphaMs: number, betaMs: number, persistentMB: number): Profile =>
+  profileOf(model, linear(alphaMs, betaMs), {
+    device: 'k',
+    persistentBytes: persistentMB * MB,
+    ephemeralBytesPerItem: MB,
+  });
+const host = (name: string): HostView => ({
+  host: name,
+  kind: 'k',
+  memoryBytes: 500 * MB,
+  holds: [],
+  barred: new Map(),
+});
+
+/** `count` variants of a 100 MB model, 97 of them shared; each with a query of 20 Hz. */
+function input(count: number, parts = true): PlannerInput {
+  const variants = names(count);
+  const profiles = [
+    ...variants.map(name => profile(name, 0.65, 8.2, 100)),
+    ...(parts
+      ? [profile(prefixId(DEEP), 0.6, 8, 97), ...variants.map(v => profile(suffixId(v, DEEP), 0.05, 0.2, 3))]
+      : []),
+  ];
+  return {
+    models: new Map(variants.map(id => [id, { id, batchMax: 32, cuts: [cutAt(SHALLOW, 0.4), cutAt(DEEP, 0.9)] }])),
+    queries: variants.map(
+      (model, i): QueryDocument => ({
+        kind: 'Query',
+        name: `q${i}`,
+        objectiveMs: 100 + 20 * (i % 3),
+        rateHz: 20,
+        stages: { read: { model } },
+      }),
+    ),
+    rateHz: () => undefined,
+    profiles,
+    hosts: names(8).map(host),
+    batchers: ['b-1'],
+    current: undefined,
+    settings: { policy: 'pooled', networkMs: 3, replicasMin: 1 },
+  };
+}
+
+test('groups: candidates are the deepest cut of each set of models that share any', t => {
+  const model = (id: string, ...cuts: Cut[]) => ({ id, batchMax: id === 'a' ? 8 : 16, cuts });
+  const shallow = cutAt(SHALLOW, 0.4);
+  const deep = cutAt(DEEP, 0.9);
+  const found = candidatesOf([model('c', shallow), model('a', shallow, deep), model('b', shallow, deep), model('d')]);
+  t.deepEqual(
+    found.map(({ cut, members }) => [cut, members]),
+    [
+      [DEEP, ['a', 'b']],
+      [SHALLOW, ['a', 'b', 'c']],
+    ],
+  );
+  t.is(found[0]!.batchMax, 8);
+});
+
+test('groups: twenty variants take the hosts that one model takes, and each host their memory once', t => {
+  const { draft } = makeGroupedPlan(input(20));
+  t.deepEqual(draft.refused, []);
+  const whole = makeGroupedPlan(input(20, false)).draft;
+  t.true(draft.hosts.length < whole.hosts.length, `${draft.hosts.length} against ${whole.hosts.length}`);
+  for (const { models } of draft.hosts) {
+    t.like(models[0], { model: prefixId(DEEP), of: 'v0' });
+    const suffixes = new Set(models.slice(1).map(({ model }) => model));
+    t.true(suffixes.size === 20 && names(20).every(v => suffixes.has(suffixId(v, DEEP))));
+    t.is(new Set(models.map(({ batchMax }) => batchMax)).size, 1);
+  }
+  for (const { groups, sessions } of draft.pools) {
+    t.is(groups.length, 1);
+    t.is(groups[0]!.members.length, sessions.length);
+  }
+  t.is(new Set(draft.sessions.map(({ model }) => model)).size, 20);
+  const profiled = new Set(draft.profiles.map(({ model }) => model));
+  t.is(profiled.size, 21);
+  t.is(draft.profiles.find(({ model }) => model === prefixId(DEEP))!.persistentBytes, 97 * MB, 'of the prefix alone');
+});
+
+test('groups: what was not measured in parts is planned whole', t => {
+  const { draft } = makeGroupedPlan(input(4, false));
+  t.true(draft.pools.every(({ groups }) => groups.length === 0));
+  t.true(draft.hosts.every(({ models }) => models.every(({ model }) => !model.includes('/'))));
+});
