@@ -24,12 +24,15 @@ export interface Candidate {
 }
 
 const CANDIDATES_MAX = 8;
+/** A prefix with less of the work saves less than a second run costs. */
+const COMPUTE_SHARE_MIN = 0.1;
 
 /** For each set of models that share cuts the deepest of these: those first that save most work. */
 export function candidatesOf(models: readonly ModelFacts[]): Candidate[] {
   const byCut = new Map<string, { cut: Cut; members: ModelFacts[] }>();
   for (const model of models.toSorted((a, b) => compareText(a.id, b.id))) {
     for (const cut of model.cuts ?? []) {
+      if (cut.computeShare < COMPUTE_SHARE_MIN) continue;
       const known = byCut.get(cut.cut);
       if (known) known.members.push(model);
       else byCut.set(cut.cut, { cut, members: [model] });
@@ -74,10 +77,20 @@ export function makeGroupedPlan(input: PlannerInput): Planned {
   return best.planned;
 }
 
-const isNoWorse = (one: Draft, other: Draft): boolean =>
-  one.refused.length !== other.refused.length
-    ? one.refused.length < other.refused.length
-    : one.hosts.length <= other.hosts.length;
+/** Fewer queries refused, then fewer hosts, then no more memory for weights. */
+function isNoWorse(one: Draft, other: Draft): boolean {
+  if (one.refused.length !== other.refused.length) return one.refused.length < other.refused.length;
+  if (one.hosts.length !== other.hosts.length) return one.hosts.length < other.hosts.length;
+  return weightBytes(one) <= weightBytes(other);
+}
+
+function weightBytes({ hosts, profiles }: Draft): number {
+  const bytes = new Map(profiles.map(profile => [`${profile.model} ${profile.device}`, profile.persistentBytes]));
+  return hosts.reduce(
+    (sum, { kind, models }) => models.reduce((all, { model }) => all + (bytes.get(`${model} ${kind}`) ?? 0), sum),
+    0,
+  );
+}
 
 /** The group as one model, on each kind on which all its parts were measured. */
 function groupProfiles({ cut, members, batchMax }: Candidate, { profiles }: PlannerInput): Profile[] {

@@ -69,6 +69,8 @@ test('groups: candidates are the deepest cut of each set of models that share an
     ],
   );
   t.is(found[0]!.batchMax, 8);
+  const trifle = cutAt(SHALLOW, 0.01);
+  t.deepEqual(candidatesOf([model('a', trifle), model('b', trifle)]), [], 'too little to be worth two runs');
 });
 
 test('groups: twenty variants take the hosts that one model takes, and each host their memory once', t => {
@@ -90,6 +92,14 @@ test('groups: twenty variants take the hosts that one model takes, and each host
   const profiled = new Set(draft.profiles.map(({ model }) => model));
   t.is(profiled.size, 21);
   t.is(draft.profiles.find(({ model }) => model === prefixId(DEEP))!.persistentBytes, 97 * MB, 'of the prefix alone');
+});
+
+test('groups: a cut that saves neither hosts nor memory is not made', t => {
+  const two = input(2);
+  const heavy = two.profiles.map(p => (p.model === suffixId('v1', DEEP) ? { ...p, persistentBytes: 200 * MB } : p));
+  t.true(makeGroupedPlan(two).draft.pools.some(({ groups }) => groups.length > 0));
+  const { draft } = makeGroupedPlan({ ...two, profiles: heavy });
+  t.true(draft.pools.every(({ groups }) => groups.length === 0));
 });
 
 test('groups: what was not measured in parts is planned whole', t => {
