@@ -24,6 +24,8 @@ interface State {
   services: Subscription[];
   /** The newest plan heard of, from whomever. */
   heard: Plan | undefined;
+  /** Nonce of the latest leader heard while standing by: any other one that is heard while leading took the lease later. */
+  leaderBefore: string;
   /** When this allocator last heard its own beat: then messages come through. */
   echoAtMs: number;
 }
@@ -59,7 +61,9 @@ export const allocator = () =>
         handle: (ctx, beat, { params }) => {
           const { director, lease } = ctx.state;
           if (params.allocator === ctx.id) ctx.state.echoAtMs = ctx.clock.nowMs();
-          else if (beat.role === 'leader' && director.leads) lease.doubt(beat.epoch > (director.inForce?.epoch ?? 0));
+          else if (beat.role === 'leader' && director.leads) {
+            lease.doubt(beat.nonce !== ctx.state.leaderBefore || beat.epoch > (director.inForce?.epoch ?? 0));
+          } else if (beat.role === 'leader') ctx.state.leaderBefore = beat.nonce;
         },
       },
       plans: {
@@ -105,6 +109,7 @@ function build(ctx: Ctx): void {
   const { state, config, clock, log } = ctx;
   state.services = [];
   state.heard = undefined;
+  state.leaderBefore = '';
   state.echoAtMs = clock.nowMs();
   const keyValue = (bucket: string) => ctx.keyValue(bucket);
   const spawn = (what: string, work: () => Promise<void>): void => ctx.spawn(what, work);

@@ -75,11 +75,12 @@ export class Lease {
   }
 
   /**
-   * Another leader was heard: the key decides at once, or where it can't be read, the one whose plan is newer leads.
+   * Another leader was heard: the key decides at once, or where it can't be read, the one leads who took the lease later or
+   * whose plan is newer: storage may be away for this allocator alone.
    */
   doubt(rivalIsNewer = false): void {
     if (this.#away && rivalIsNewer && this.leads)
-      this.#stepDown('another allocator leads with a newer plan', this.#revision);
+      this.#stepDown('another allocator leads, and the lease can not be read', this.#revision);
     else void this.tick();
   }
 
