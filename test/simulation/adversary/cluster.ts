@@ -15,7 +15,7 @@ import { Process } from './process.ts';
 import { programOf } from './programs.ts';
 import { actorsOf, idsOf, type Scenario } from './scenario.ts';
 import { Stores } from './store.ts';
-import type { Tamper } from './process-bus.ts';
+import type { Mutant } from './mutants.ts';
 import type { Watch } from './watch.ts';
 
 const LINES_MAX = 400;
@@ -37,7 +37,7 @@ export class Cluster {
   readonly #admin: Bus;
   readonly #cameras: Bus;
 
-  constructor(scenario: Scenario, watch: Watch, tamper?: (process: Process) => Tamper) {
+  constructor(scenario: Scenario, watch: Watch, mutant?: Mutant) {
     const { seed } = scenario;
     this.scenario = scenario;
     this.links = new Links(seededRandom(seed + 1));
@@ -48,7 +48,7 @@ export class Cluster {
     this.#cameras = this.network.connect('cameras');
     this.documents = new Documents(this.#admin, this.clock, scenario);
     const rates = seededRandom(seed + 4);
-    for (const id of actorsOf(scenario)) this.#add(id, watch, rates, tamper);
+    for (const id of actorsOf(scenario)) this.#add(id, watch, rates, mutant);
   }
 
   /** Everything starts at once; cameras run from the start. */
@@ -80,11 +80,12 @@ export class Cluster {
     this.clock.after(1000 / (rateHz * this.surge), () => this.#film(stream, seq + 1));
   }
 
-  #add(id: string, watch: Watch, rates: Random, tamper: ((process: Process) => Tamper) | undefined): void {
+  #add(id: string, watch: Watch, rates: Random, mutant: Mutant | undefined): void {
     const { skew, seed } = this.scenario;
     const recipe = programOf(id, this.scenario, process => watch.device(process));
     const rate = 1 + skew * (2 * rates.next() - 1);
-    const program = { ...recipe, rate, ...(tamper ? { tamper } : {}) };
+    const config = { ...recipe.config, ...mutant?.config?.(recipe.role) };
+    const program = { ...recipe, config, rate, ...(mutant?.tamper ? { tamper: mutant.tamper } : {}) };
     const { clock, network, links, stores } = this;
     const around = {
       clock,

@@ -26,4 +26,26 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    why: 'the leader is cut off from storage alone while another takes the lease: one of them steps down (seed 1616)',
+    scenario: {
+      ...SMALL,
+      seed: 1616,
+      hosts: 4,
+      routers: 2,
+      allocators: 2,
+      streams: 2,
+      rateHz: 6,
+      healAtMs: 10_974,
+      faults: [
+        { atMs: 5164, forMs: 955, is: 'query' },
+        { atMs: 5814, forMs: 3903, is: 'store', who: 'allocator-1', mood: 'away' },
+        { atMs: 6912, forMs: 628, is: 'surge', factor: 6 },
+        { atMs: 7019, forMs: 2282, is: 'weather', who: 'router-2', loss: 0.2, double: 0, delayMs: 0, lagMs: 50 },
+        { atMs: 7383, forMs: 815, is: 'weather', who: 'batcher-1', loss: 0, double: 0.5, delayMs: 20, lagMs: 0 },
+        { atMs: 7878, forMs: 3130, is: 'freeze', who: 'gpu-3' },
+        { atMs: 8380, forMs: 3337, is: 'weather', who: 'gpu-2', loss: 0.2, double: 0.5, delayMs: 20, lagMs: 0 },
+      ],
+    },
+  },
 ];

@@ -1,7 +1,6 @@
 import { Cluster } from './cluster.ts';
 import { unleash } from './faults.ts';
-import type { Process } from './process.ts';
-import type { Tamper } from './process-bus.ts';
+import type { Mutant } from './mutants.ts';
 import { pending } from './pending.ts';
 import type { Scenario } from './scenario.ts';
 import { Watch, type Violation } from './watch.ts';
@@ -20,15 +19,15 @@ export interface Outcome {
 }
 
 export interface RunOptions {
-  readonly tamper?: (process: Process) => Tamper;
+  readonly mutant?: Mutant;
   /** Stop at the first violation. */
   readonly hasty?: boolean;
 }
 
 /** Safety phase with faults; then everything heals; then it must converge. */
-export async function run(scenario: Scenario, { tamper, hasty = true }: RunOptions = {}): Promise<Outcome> {
+export async function run(scenario: Scenario, { mutant, hasty = true }: RunOptions = {}): Promise<Outcome> {
   const watch = new Watch(scenario);
-  const cluster = new Cluster(scenario, watch, tamper);
+  const cluster = new Cluster(scenario, watch, mutant);
   const { clock } = cluster;
   watch.attach(clock);
   const sweep = (): void => {
@@ -37,6 +36,7 @@ export async function run(scenario: Scenario, { tamper, hasty = true }: RunOptio
   };
   clock.after(SWEEP_MS, sweep);
   let convergedMs: number | undefined;
+  const restore = mutant?.patch?.();
   try {
     await cluster.start();
     const heal = unleash(cluster);
@@ -55,6 +55,7 @@ export async function run(scenario: Scenario, { tamper, hasty = true }: RunOptio
     if (convergedMs === undefined && !over()) watch.broken('converge', pending(cluster, watch).join('; '));
   } finally {
     cluster.stop();
+    restore?.();
   }
   return { scenario, violations: watch.violations, convergedMs, watch, lines: cluster.lines };
 }

@@ -30,7 +30,7 @@ export type Fault = { readonly atMs: number; readonly forMs: number } & (
 
 /**
  * - `storm`  everything fails; then all heals, and it must converge
- * - `crash`  one host dies at a time, with capacity to spare and long budgets: nothing may be lost
+ * - `crash`  one host after the other dies, with capacity to spare and long budgets: nothing may be lost
  * - `moves`  hosts come and go in good order, models move all the time: nothing may be dropped or late
  */
 export type Kind = 'storm' | 'crash' | 'moves';
@@ -81,7 +81,7 @@ export function scenarioOf(seed: number, wanted?: Kind): Scenario {
   };
   const healAtMs = FIRST_FAULT_MS + between(random, 5000, 12_000);
   const streams = intBetween(random, 1, kind === 'storm' ? 3 : 2);
-  const facts = { seed, kind, ...size, streams, rateHz: kind === 'storm' ? pick(random, [2, 4, 6]) : 2, healAtMs };
+  const facts = { seed, kind, ...size, streams, rateHz: kind === 'moves' ? 2 : pick(random, [2, 4, 6]), healAtMs };
   const memoryMB = kind === 'storm' ? pick(random, [600, 1000, 4000]) : 4000;
   const skew = kind === 'storm' ? pick(random, [0, 0.01, 0.05]) : 0.01;
   const faults = FAULTS_OF[kind](random, facts).toSorted((a, b) => a.atMs - b.atMs);
@@ -96,9 +96,14 @@ const FAULTS_OF: Record<Kind, (random: Random, facts: Facts) => Fault[]> = {
       const atMs = between(random, FIRST_FAULT_MS, facts.healAtMs);
       return stormFault(random, facts, { atMs, forMs: between(random, 200, pick(random, [1000, 4000, 8000])) });
     }),
-  crash: (random, { hosts, healAtMs }) => [
-    { is: 'crash', who: `gpu-${intBetween(random, 1, hosts)}`, atMs: between(random, 8000, healAtMs), forMs: 5000 },
-  ],
+  crash: (random, { hosts, healAtMs }) => {
+    const faults: Fault[] = [];
+    for (let atMs = FIRST_FAULT_MS; atMs < healAtMs; atMs += 6000) {
+      const who = `gpu-${(faults.length % hosts) + 1}`;
+      faults.push({ is: 'crash', who, atMs: atMs + between(random, 0, 1000), forMs: 4000 });
+    }
+    return faults;
+  },
   moves: (random, { hosts, healAtMs }) => {
     const faults: Fault[] = [];
     for (let atMs = FIRST_FAULT_MS; atMs < healAtMs; atMs += 5000) {

@@ -15,6 +15,8 @@ export class BeatRules implements Rule {
   readonly routers = new Map<string, Heard<RouterBeat>>();
   readonly batchers = new Map<string, Heard<BatcherBeat>>();
   readonly allocators = new Map<string, Heard<AllocatorBeat>>();
+  /** Of whoever leads, as they change. */
+  readonly phases: { readonly phase: AllocatorBeat['phase']; readonly atMs: number }[] = [];
   readonly #report: Report;
   readonly #bounds: Bounds;
   readonly #epochs = new Map<string, { epoch: number; nonce: string }>();
@@ -57,8 +59,12 @@ export class BeatRules implements Rule {
         const queued = beat.pools.reduce((sum, pool) => sum + pool.queued, 0);
         return this.#bound(id, 'invocations', queued, this.#bounds.queueMax);
       }
-      case 'allocator':
-        this.allocators.set(id, { beat: message() as AllocatorBeat, atMs });
+      case 'allocator': {
+        const beat = message() as AllocatorBeat;
+        this.allocators.set(id, { beat, atMs });
+        if (beat.role === 'leader' && beat.phase !== this.phases.at(-1)?.phase)
+          this.phases.push({ phase: beat.phase, atMs });
+      }
     }
   }
 

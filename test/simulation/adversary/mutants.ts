@@ -1,0 +1,166 @@
+import { Serving } from '../../../actors/gpu-host/serving.ts';
+import { decode, encode } from '../../../bus/index.ts';
+import type { Answers, BatcherBeat, HostBeat, Offers, Order, Plan, RouterBeat } from '../../../contracts/index.ts';
+import type { Process } from './process.ts';
+import type { Tamper } from './process-bus.ts';
+
+/** A bug made on purpose, to see that the rules find it. */
+export interface Mutant {
+  readonly name: string;
+  /** The first seed that showed it, counted from 1; when the generator of scenarios changes, another one will. */
+  readonly firstSeed: number;
+  /** The rules that may find it. */
+  readonly rules: readonly string[];
+  /** One that stands between a process and its messages. */
+  readonly tamper?: (process: Process) => Tamper;
+  /** Settings beside which the rules know better ones. */
+  readonly config?: (role: string) => object;
+  /** Changes the program itself; the answer changes it back. */
+  readonly patch?: () => () => void;
+}
+
+const WARM = [1, 2, 3, 4, 5, 6, 7, 8];
+
+/** Messages of one kind, changed by `change`; undefined: lost. */
+const changed =
+  <M>(family: string, change: (message: M) => M | undefined) =>
+  (subject: string, data: Uint8Array): Uint8Array | undefined => {
+    if (!subject.startsWith(`ganglion.${family}`)) return data;
+    const message = change(decode(data) as M);
+    return message && encode(message);
+  };
+
+const changedOut =
+  <M>(family: string, change: (message: M) => readonly M[]) =>
+  (subject: string, data: Uint8Array): readonly Uint8Array[] =>
+    subject.startsWith(`ganglion.${family}`) ? change(decode(data) as M).map(message => encode(message)) : [data];
+
+const only =
+  (role: string, tamper: () => Tamper) =>
+  (process: Process): Tamper =>
+    process.program.role === role ? tamper() : {};
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'a host obeys whoever speaks: it skips the fence',
+    firstSeed: 53,
+    rules: ['fence', 'epoch-back'],
+    tamper: only('gpu', () => {
+      let orders = 0;
+      let obeyed = { epoch: 0, nonce: '' };
+      return {
+        incoming: changed<Order>('orders.', order => {
+          obeyed = order;
+          return { ...order, epoch: 1e6 + ++orders, nonce: 'anybody' };
+        }),
+        outgoing: changedOut<HostBeat>('beats.host.', beat => {
+          return [{ ...beat, epoch: obeyed.epoch, nonce: obeyed.nonce }];
+        }),
+      };
+    }),
+  },
+  {
+    name: 'the leader takes a load that has begun for one that is done: it commits before all acknowledged',
+    firstSeed: 1,
+    rules: ['early-commit'],
+    tamper: only('allocator', () => ({
+      incoming: changed<HostBeat>('beats.host.', beat => ({
+        ...beat,
+        residents: beat.residents.map(r => (r.state === 'failed' ? r : { ...r, state: 'resident', batches: WARM })),
+      })),
+    })),
+  },
+  {
+    name: 'the leader believes that all follow its plan: it releases what somebody still uses',
+    firstSeed: 68,
+    rules: ['early-release', 'failed', 'device'],
+    tamper: only('allocator', () => {
+      let said = { epoch: 0, nonce: '' };
+      const believed = <B extends RouterBeat | BatcherBeat>(beat: B): B => ({ ...beat, ...said });
+      const routers = changed<RouterBeat>('beats.router.', believed);
+      const batchers = changed<BatcherBeat>('beats.batcher.', believed);
+      return {
+        incoming: (subject, data) => batchers(subject, routers(subject, data)!),
+        outgoing: changedOut<Plan>('plans', plan => {
+          said = { epoch: plan.epoch, nonce: plan.nonce };
+          return [plan];
+        }),
+      };
+    }),
+  },
+  {
+    name: 'a host unloads at once: not when what was granted has run',
+    firstSeed: 37,
+    rules: ['device', 'failed', 'internal', 'no-loss'],
+    patch: () => {
+      const { batchesOf } = Serving.prototype;
+      Serving.prototype.batchesOf = () => 0;
+      return () => void (Serving.prototype.batchesOf = batchesOf);
+    },
+  },
+  {
+    name: 'a router offers once and never again',
+    firstSeed: 41,
+    rules: ['no-loss', 'one-outcome'],
+    tamper: only('router', () => {
+      const offered = new Set<number>();
+      return {
+        outgoing: changedOut<Offers>('offers.', offers => {
+          const fresh = offers.ids.map(id => !offered.has(id));
+          for (const id of offers.ids) offered.add(id);
+          const keep = <T>(column: readonly T[]): T[] => column.filter((_, i) => fresh[i]);
+          const { ids, session, budgetMs, bytes } = offers;
+          const kept = { ids: keep(ids), session: keep(session), budgetMs: keep(budgetMs), bytes: keep(bytes) };
+          return [{ ...offers, ...kept }];
+        }),
+      };
+    }),
+  },
+  {
+    name: 'a router answers twice',
+    firstSeed: 1,
+    rules: ['one-outcome'],
+    tamper: only('router', () => ({ outgoing: changedOut('results.', result => [result, result]) })),
+  },
+  {
+    name: 'a router forgets one answer in fifty',
+    firstSeed: 1,
+    rules: ['one-outcome'],
+    tamper: only('router', () => {
+      let results = 0;
+      return { outgoing: changedOut('results.', result => (++results % 50 === 0 ? [] : [result])) };
+    }),
+  },
+  {
+    name: 'a host mixes the answers of a batch up',
+    firstSeed: 1,
+    rules: ['identity'],
+    tamper: only('gpu', () => ({
+      outgoing: changedOut<Answers>('answers.', message => [
+        { ...message, answers: [...message.answers.slice(1), ...message.answers.slice(0, 1)] },
+      ]),
+    })),
+  },
+  {
+    name: 'a batcher follows any plan, older ones too',
+    firstSeed: 202,
+    rules: ['epoch-back'],
+    tamper: only('batcher', () => {
+      let plans = 0;
+      let followed = { epoch: 0, nonce: '' };
+      return {
+        incoming: changed<Plan>('plans', plan => {
+          followed = { epoch: plan.epoch, nonce: plan.nonce };
+          return { ...plan, epoch: 1e6 + ++plans };
+        }),
+        outgoing: changedOut<BatcherBeat>('beats.batcher.', beat => [{ ...beat, ...followed }]),
+      };
+    }),
+  },
+  {
+    name: 'a router takes whatever comes: its queue has no bound',
+    firstSeed: 68,
+    rules: ['bounds'],
+    config: role => (role === 'router' ? { inFlightMax: 1e6, heldBytesMax: 1e9 } : {}),
+  },
+];
