@@ -66,6 +66,8 @@ export class Director {
   #issued = 0;
   #plannedAtMs = 0;
   #stored = false;
+  /** The plan in force here was not stored, for another leader's was there. */
+  #overtaken = false;
   #degraded = false;
   #applying = false;
   /** Loads and releases ordered by plans of this leader, first placements included. */
@@ -140,6 +142,10 @@ export class Director {
   get inForce(): Plan | undefined {
     return this.#chart.getSnapshot().context.inForce;
   }
+  /** What everybody should follow, as far as this leader knows. */
+  get announced(): Plan | undefined {
+    return this.leads && !this.#overtaken ? this.inForce : undefined;
+  }
   get report() {
     const { epochs, detail, aborts, unexpected } = this.#chart.getSnapshot().context;
     return { epochs, detail, aborts, unexpected, modelsMoved: this.#moved, waitingFor: this.#waitingFor };
@@ -148,6 +154,7 @@ export class Director {
   // ── What happens ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   lead(nonce: string, inForce: Plan | undefined): void {
+    this.#overtaken = false;
     this.#nonce = nonce;
     this.#issued = inForce?.epoch ?? 0;
     this.#moved = 0;
@@ -276,10 +283,17 @@ export class Director {
   #commit({ inForce }: EpochContext): void {
     const plan = inForce!;
     this.#stored = false;
+    this.#overtaken = false;
     this.#ports.spawn(`commit of epoch ${plan.epoch}`, async () => {
       const outcome = await this.#ports.shelf.write(plan);
       if (this.inForce !== plan || !this.leads) return;
-      if (outcome === 'outdated') this.#ports.doubt();
+      if (outcome === 'outdated') {
+        // Another leader's plan is stored: this one must not come into force beside it, whoever leads.
+        this.#overtaken = true;
+        this.#ports.doubt();
+        this.replan('another plan was in force already', true);
+        return;
+      }
       this.#ports.publish(plan);
       this.#stored = true;
       this.#ports.log.info('in force', { epoch: plan.epoch, hosts: plan.hosts.length, refused: plan.refused.length });

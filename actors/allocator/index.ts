@@ -87,7 +87,7 @@ export const allocator = () =>
         run: ctx => {
           beat(ctx);
           const { director } = ctx.state;
-          if (director.leads && director.inForce) ctx.publish(subjects.plans, {}, director.inForce);
+          if (director.announced) ctx.publish(subjects.plans, {}, director.announced);
         },
       },
     },
@@ -161,7 +161,7 @@ async function takeOver(ctx: Ctx, nonce: string): Promise<void> {
   state.director.lead(nonce, inForce);
   state.services.push(
     ctx.listen(subjects.drain, {}, request => drain(ctx, request.host, request.force ?? false)),
-    ctx.listen(subjects.currentPlan, {}, () => ({ v: 1, plan: state.director.inForce ?? null })),
+    ctx.listen(subjects.currentPlan, {}, () => ({ v: 1, plan: state.director.announced ?? null })),
   );
   beat(ctx);
 }
