@@ -9,7 +9,8 @@ const SEEDS_MAX = 1000;
 /** The first seed in which a rule is broken, from where it was found before. */
 async function hunt(mutant: Mutant): Promise<{ seed: number; violation: Violation } | undefined> {
   for (let seed = mutant.firstSeed; seed < mutant.firstSeed + SEEDS_MAX; seed++) {
-    const [violation] = (await run(scenarioOf(seed), { mutant })).violations;
+    const { violations } = await run(scenarioOf(seed), { mutant });
+    const violation = violations.find(({ rule }) => mutant.rules.includes(rule));
     if (violation) return { seed, violation };
   }
   return undefined;
@@ -20,6 +21,6 @@ for (const mutant of MUTANTS) {
     t.timeout(600_000);
     const found = await hunt(mutant);
     t.log(found ? `seed ${found.seed}: ${found.violation.rule}: ${found.violation.detail}` : 'not found');
-    t.true(mutant.rules.includes(found?.violation.rule ?? 'none'), `${found?.violation.rule}`);
+    t.truthy(found);
   });
 }

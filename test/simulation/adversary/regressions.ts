@@ -48,4 +48,20 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    why: 'a leader thaws that another has replaced: what it commits does not come into force (seed 417)',
+    scenario: {
+      ...SMALL,
+      seed: 417,
+      hosts: 2,
+      allocators: 2,
+      rateHz: 6,
+      memoryMB: 1000,
+      healAtMs: 12_442,
+      faults: [
+        { atMs: 6245, forMs: 6463, is: 'freeze', who: 'allocator-1' },
+        { atMs: 6287, forMs: 1765, is: 'crash', who: 'gpu-2' },
+      ],
+    },
+  },
 ];
