@@ -1,2 +1,3 @@
-export { annotate, overlaySvg, toPng } from './annotate.ts';
+export { annotate, overlaySvg } from './annotate.ts';
 export { labelledBoxes } from './labels.ts';
+export { readPicture } from './read-picture.ts';

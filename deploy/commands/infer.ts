@@ -1,20 +1,16 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { decode, encode } from '../../bus/index.ts';
 import {
-  ConfigError,
-  describeError,
   ErrorReply,
-  PICTURE_BYTES_MAX,
   RemoteError,
-  sniffPicture,
   subjects,
   validator,
   type Bus,
   type Picture,
   type Result,
 } from '../../contracts/index.ts';
-import { annotate, labelledBoxes, toPng } from '../annotate/index.ts';
+import { annotate, labelledBoxes, readPicture } from '../annotate/index.ts';
 import type { Io } from '../terminal/index.ts';
 import {
   EXIT,
@@ -49,7 +45,7 @@ export function inferCommand(program: Command, io: Io, end: (code: ExitCode) => 
       '\nExample:\n  ganglion infer scoreboard frame.jpg --annotate out.png\n\nExit code 0 when the outcome is ok or late, else 1.',
     )
     .action(async (query: string, file: string, flags: InferFlags) => {
-      const picture = await readPicture(file);
+      const picture = await readPicture(file, file === '-' ? await standardInput() : undefined);
       const result = await withBus(io, flags, 'infer', bus => infer(bus, query, picture, flags));
       if (flags.json) printJson(io, result);
       else printResult(io, result);
@@ -75,27 +71,6 @@ async function infer(bus: Bus, query: string, picture: Picture, flags: InferFlag
     throw new RemoteError({ subject, remoteCode: code, detail, retryable });
   }
   return subjects.infer.reply!.check(reply, `answer on ${subject}`);
-}
-
-/** @throws ConfigError when it isn't a picture */
-async function readPicture(file: string): Promise<Picture> {
-  try {
-    const data = file === '-' ? await standardInput() : new Uint8Array(await readFile(file));
-    if (data.byteLength > PICTURE_BYTES_MAX) {
-      throw new ConfigError(`has ${data.byteLength} bytes, a picture may have ${PICTURE_BYTES_MAX}`, { file });
-    }
-    const encoding = sniffPicture(data);
-    if (encoding) return { encoding, data };
-    return { encoding: 'png', data: await toPng(data) };
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new ConfigError(
-      missing ? 'there is no such file' : `is no picture: ${describeError(error)}`,
-      { file },
-      { cause: error },
-    );
-  }
 }
 
 async function standardInput(): Promise<Uint8Array> {

@@ -116,7 +116,15 @@ function dimsOf({ preprocess }: ModelDocument): number[] | undefined {
   return layout === 'nchw' ? [1, channels, height, width] : [1, height, width, channels];
 }
 
+/** A batch that varies stays as it is, so that cuts are called as hosts call them. */
 function freed(model: OnnxModel): Pick<NamedModel, 'model' | 'fixedBatch'> {
+  const { input, initializer } = model.proto.graph!;
+  const initialised = new Set(initializer.map(({ name }) => name));
+  const isFixed = input.some(({ name, type }) => {
+    const shape = type?.value.case === 'tensorType' ? type.value.value.shape : undefined;
+    return !initialised.has(name) && shape?.dim[0]?.value.case === 'dimValue';
+  });
+  if (!isFixed) return { model, fixedBatch: undefined };
   try {
     return { model: freeBatch(model), fixedBatch: undefined };
   } catch (error) {

@@ -1,7 +1,6 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError, describeError, PICTURE_BYTES_MAX, sniffPicture, type Picture } from '../../contracts/index.ts';
-import { toPng } from '../annotate/index.ts';
+import { ConfigError, describeError } from '../../contracts/index.ts';
 
 /** A folder of labelled pictures: a folder of each label, the pictures in it. */
 export interface LabelledFiles {
@@ -66,19 +65,5 @@ async function list(folder: string) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     const detail = missing ? 'there is no such folder' : `can't be read: ${describeError(error)}`;
     throw new ConfigError(detail, { file: folder, remedy: LAYOUT }, { cause: error });
-  }
-}
-
-/** @throws ConfigError when it isn't a picture or is too large */
-export async function readPicture(path: string): Promise<Picture> {
-  try {
-    const data = new Uint8Array(await readFile(path));
-    if (data.byteLength > PICTURE_BYTES_MAX)
-      throw new ConfigError(`has ${data.byteLength} bytes, a picture may have ${PICTURE_BYTES_MAX}`, { file: path });
-    const encoding = sniffPicture(data);
-    return encoding ? { encoding, data } : { encoding: 'png', data: await toPng(data) };
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    throw new ConfigError(`is no picture: ${describeError(error).trim()}`, { file: path }, { cause: error });
   }
 }

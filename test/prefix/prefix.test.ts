@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
-import { freeBatch, readModel, writeModel, type OnnxModel } from '../../gpu-host/graph/index.ts';
+import { readModel, writeModel, type OnnxModel } from '../../gpu-host/graph/index.ts';
 import { changed } from '../../deploy/specialize/graph-edit.ts';
 import { command, temporaryFolder } from '../deploy/command-line.ts';
 import { difference, runModel, wave, type Tensors } from '../graph/onnx-run.ts';
@@ -144,9 +144,8 @@ for (const cut of [[], ['--cut', '2'], ['--cut', '4']])
       const crossing = await runModel(prefix, feeds);
       const parted = await runModel(await modelIn(join(out, suffix)), crossing);
       const whole = await modelIn(join(folder, `${model}.onnx`));
-      const apart = difference(await runModel(freeBatch(whole), { x: picture }), parted);
+      const apart = difference(await runModel(whole, { x: picture }), parted);
       t.true(apart <= (exact ? 0 : 1e-5), `${model}: ${apart}`);
-      t.true(difference(await runModel(whole, { x: picture }), parted) <= 1e-5, 'its reshapes being as they were');
     }
   });
 

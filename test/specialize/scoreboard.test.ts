@@ -2,6 +2,7 @@ import test from 'ava';
 import { fieldsOf, makePainter, sharpPixels, truthOfFrame, type Field } from '../../actors/stream-sampler/index.ts';
 import { readDocuments } from '../../deploy/documents/index.ts';
 import { editDistance } from '../../deploy/demo/judge.ts';
+import { readModels, study } from '../../deploy/prefix/index.ts';
 import { writeScoreboardReaders, type ScoreboardReader } from '../../deploy/specialize/index.ts';
 import { imaging, type LoadedModel } from '../../gpu-host/index.ts';
 import type { Picture } from '../../contracts/index.ts';
@@ -102,3 +103,32 @@ for (const [situation, broadcast] of [
     t.log(`of ${characters} characters in ${examples.length} crops`);
     if (situation === 'as the demo shows them') t.true(wrong(texts.narrow) / characters < 0.02);
   });
+
+test('scoreboard: the readers run as one mixed batch on their trunk, and each reads what it reads alone', async t => {
+  t.timeout(120_000);
+  const folder = await temporaryFolder(t);
+  const documents = await writeScoreboardReaders(await modelAt('examples/models/ppocr-rec.yaml'), folder);
+  const [group] = study(await readModels([folder], {})).groups;
+  t.is(group!.group.members.length, 3);
+  const examples = (await crops({})).slice(0, 6);
+  const device = await openCpu();
+  t.teardown(() => device.close());
+  const files = await Promise.all(Object.values(documents).map(modelAt));
+  const prefix = await device.loadPrefix(files[0]!, { cut: group!.cut.hash.slice(0, 12), batchMax: examples.length });
+  const members = [];
+  const wanted: string[][] = [];
+  for (const [at, reader] of Object.keys(documents).entries()) {
+    const suffix = await prefix.loadSuffix(files[at]!, { batchMax: examples.length });
+    const mine = examples.filter(({ field }) => READER_OF[field.name] === reader);
+    members.push({ suffix: suffix.id, inputs: await Promise.all(mine.map(({ picture }) => suffix.prepare(picture))) });
+    wanted.push(mine.map(({ field }) => field.text));
+  }
+  const ran = await prefix.runMixed(members);
+  const texts = ran.members.map(member => {
+    if (member instanceof Error) throw member;
+    return member.outputs.map(output =>
+      output instanceof Error || output.kind !== 'text' ? String(output) : output.text.replaceAll(' ', ''),
+    );
+  });
+  t.deepEqual(texts, wanted);
+});
