@@ -43,7 +43,11 @@ const MISTAKES_SHOWN = 5;
 export function specializeCommand(program: Command, io: Io, end: (code: ExitCode) => void): void {
   const specialize = program
     .command('specialize')
-    .description('Make a narrower model of a broad one. Both keep a common trunk, which hosts load and run once.');
+    .description('Make a narrower model of a broad one. Both keep a common trunk, which hosts load and run once.')
+    .addHelpText(
+      'after',
+      '\nExample:\n  ganglion specialize alphabet examples/models/ppocr-rec.yaml --alphabet digits --out score',
+    );
   specialize
     .command('alphabet')
     .argument('<model>', 'document of a text recogniser (YAML)')

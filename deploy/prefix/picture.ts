@@ -10,7 +10,7 @@ const MARGIN = 20;
 const ROW = 50;
 const BEND = 70;
 /** Right of the branches: names and figures. */
-const LABEL = 230;
+const LABEL = 250;
 const HEAD = 64;
 const GROUP_HEAD = 58;
 const GROUP_FOOT = 74;

@@ -15,6 +15,8 @@ const COMMANDS = [
   'infer',
   'profile',
   'plan',
+  'prefix',
+  'specialize',
   'drain',
 ];
 /** Nobody listens there: port 1 needs privileges. */
