@@ -261,7 +261,13 @@ export class Director {
       return;
     }
     this.#drafting.plannedFor(draft.sessions);
-    if (context.epochs > 0 && inForce && samePlan(reached.draft, inForce) && this.#inPlace(inForce)) {
+    if (
+      context.epochs > 0 &&
+      !this.#overtaken &&
+      inForce &&
+      samePlan(reached.draft, inForce) &&
+      this.#inPlace(inForce)
+    ) {
       this.#tell({ type: 'keep', detail: `epoch ${inForce.epoch} stays: ${context.reason}` });
       return;
     }

@@ -64,4 +64,21 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    why: 'a leader reads the store stale when it commits: its next plan comes into force (seed 3077)',
+    scenario: {
+      ...SMALL,
+      seed: 3077,
+      hosts: 4,
+      allocators: 3,
+      memoryMB: 600,
+      skew: 0.01,
+      healAtMs: 13_132,
+      faults: [
+        { atMs: 7474, forMs: 520, is: 'crash', who: 'allocator-1' },
+        { atMs: 8197, forMs: 1484, is: 'storage-down' },
+        { atMs: 12124, forMs: 908, is: 'store', who: 'allocator-3', mood: 'stale' },
+      ],
+    },
+  },
 ];
