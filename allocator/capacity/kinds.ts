@@ -88,12 +88,7 @@ function filled(choices: readonly (readonly Choice[])[], fill: number): Assignme
   const regret = (each: readonly Choice[]): number =>
     each.length < 2 ? Infinity : each[1]!.costPerHour / each[0]!.costPerHour;
   const left = new Map<DeviceClass, number>();
-  const given = new Map<DeviceClass, Work[]>();
-  const give = (from: DeviceClass, work: Work): void => {
-    const works = given.get(from);
-    if (works) works.push(work);
-    else given.set(from, [work]);
-  };
+  const given = new Given();
   const order =
     fill === Infinity
       ? choices
@@ -106,11 +101,11 @@ function filled(choices: readonly (readonly Choice[])[], fill: number): Assignme
       // Less than a twentieth isn't worth another place.
       if (part < Math.min(share, 0.05)) continue;
       left.set(from, room - part * busy);
-      give(from, part === 1 ? work : { ...work, rateHz: part * work.rateHz });
+      given.add(from, part === 1 ? work : { ...work, rateHz: part * work.rateHz });
       share -= part;
       if (share <= 1e-9) break;
     }
-    if (share > 1e-9) give(each[0]!.from, { ...each[0]!.work, rateHz: share * each[0]!.work.rateHz });
+    if (share > 1e-9) given.add(each[0]!.from, { ...each[0]!.work, rateHz: share * each[0]!.work.rateHz });
   }
   for (const [from, works] of given) given.set(from, joined(works));
   return given;
@@ -121,21 +116,29 @@ function filled(choices: readonly (readonly Choice[])[], fill: number): Assignme
  * do on the cheapest class that has such, the rest where it is cheapest. Undefined: there is no such unit.
  */
 export function anchored(choices: readonly (readonly Choice[])[]): Assignment | undefined {
-  const given = new Map<DeviceClass, Work[]>();
-  const give = (from: DeviceClass, work: Work): void => void given.set(from, [...(given.get(from) ?? []), work]);
+  const given = new Given();
   let cuts = 0;
   for (const each of choices) {
     const firm = each.find(choice => hasFirm(choice.from));
     const [cheap] = each;
     const { work } = firm ?? cheap!;
-    if (!firm || hasFirm(cheap!.from) || firm.busy <= 1 || work.unit.replicasMin > 1) give((firm ?? cheap!).from, work);
+    if (!firm || hasFirm(cheap!.from) || firm.busy <= 1 || work.unit.replicasMin > 1)
+      given.add((firm ?? cheap!).from, work);
     else {
       cuts++;
-      give(firm.from, { ...work, rateHz: work.rateHz / firm.busy });
-      give(cheap!.from, { ...cheap!.work, rateHz: work.rateHz * (1 - 1 / firm.busy) });
+      given.add(firm.from, { ...work, rateHz: work.rateHz / firm.busy });
+      given.add(cheap!.from, { ...cheap!.work, rateHz: work.rateHz * (1 - 1 / firm.busy) });
     }
   }
   return cuts > 0 ? given : undefined;
+}
+
+class Given extends Map<DeviceClass, Work[]> {
+  add(from: DeviceClass, work: Work): void {
+    const works = this.get(from);
+    if (works) works.push(work);
+    else this.set(from, [work]);
+  }
 }
 
 /** Parts of one unit that ended on one class are one work. */
@@ -151,10 +154,10 @@ function joined(works: readonly Work[]): Work[] {
 function* everyWay(choices: readonly (readonly Choice[])[]): Generator<Assignment> {
   const index = choices.map(() => 0);
   for (;;) {
-    const given = new Map<DeviceClass, Work[]>();
+    const given = new Given();
     for (const [i, each] of choices.entries()) {
       const { from, work } = each[index[i]!]!;
-      given.set(from, [...(given.get(from) ?? []), work]);
+      given.add(from, work);
     }
     yield given;
     let i = 0;

@@ -29,7 +29,9 @@ export function place(pools: readonly PlannedPool[]): Placement | undefined {
   const stock = new Stock();
   const seen = new Seen();
   const slots = pools.map((): Slot[] => []);
-  const rank = pools.map(({ parts }) => Math.max(...parts.flatMap(({ unit }) => unit.members.map(m => m.priority))));
+  const rank = pools.map(({ parts }) =>
+    parts.reduce((most, { unit }) => unit.members.reduce((high, m) => Math.max(high, m.priority), most), -Infinity),
+  );
   const order = [...pools.keys()].sort(
     (a, b) =>
       rank[b]! - rank[a]! ||
@@ -50,7 +52,7 @@ export function place(pools: readonly PlannedPool[]): Placement | undefined {
     seen.add(pool, offers);
     for (const offer of offers) slots[index]!.push({ pool, offer });
   }
-  mend(slots.flat(), seen, stock);
+  mend(pools, slots.flat(), seen, stock);
   return {
     pools,
     offers: slots.map(own => own.map(slot => slot.offer)),
@@ -130,9 +132,12 @@ function anchors({ from, hosts, spread, parts }: PlannedPool, seen: Seen, stock:
  * device of another host in exchange, if that makes it better for all concerned together. Ends when no single change of
  * these does.
  */
-function mend(slots: readonly Slot[], seen: Seen, stock: Stock): void {
+function mend(all: readonly PlannedPool[], slots: readonly Slot[], seen: Seen, stock: Stock): void {
+  const places = new Set(all.flatMap(({ from }) => from.offers.map(({ zone, revocable }) => `${revocable} ${zone}`)));
+  // One device is as good as another.
+  if (places.size < 2) return;
   const poolsOf = new Map<Unit, Set<PlannedPool>>();
-  for (const { pool } of slots) for (const { unit } of pool.parts) add(poolsOf, unit, pool);
+  for (const pool of all) for (const { unit } of pool.parts) add(poolsOf, unit, pool);
   const mosts = [...poolsOf].map(([unit, pools]) => ({ unit, pools, most: worthAtMost(unit, pools) }));
   for (let changed = true; changed; ) {
     changed = false;

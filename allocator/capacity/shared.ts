@@ -86,7 +86,8 @@ function bins(bundles: readonly Bundle[], memoryBytes: number, order: (a: Bundle
     if (bin) {
       bin.bytes += bundle.bytes;
       bin.ephemeralBytes = Math.max(bin.ephemeralBytes, bundle.ephemeralBytes);
-      bin.works.push(...bundle.works);
+      // Not push(...): a model may have more sessions than a call has arguments.
+      for (const work of bundle.works) bin.works.push(work);
     } else filled.push({ bytes: bundle.bytes, ephemeralBytes: bundle.ephemeralBytes, works: [...bundle.works] });
   }
   return filled.map(bin => bin.works);

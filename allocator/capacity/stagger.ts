@@ -50,7 +50,9 @@ export function staggered(
   headroom: Headroom,
 ): SharedPool | undefined {
   const roomBytes = memoryBytes - persistentBytes(works);
-  const parts: { work: Work; batch: number; own: number; worstMs: number }[] = [];
+  // Columns, not objects: with a million works most of the time would go into collecting these.
+  const batches = new Int32Array(works.length);
+  const own = new Float64Array(works.length);
   let busy = 0;
   let edge = 0;
   let usual = 0;
@@ -62,7 +64,8 @@ export function staggered(
       const work = works[i]!;
       const choice = batchFor(work, hosts, roomBytes, longestMs);
       if (!choice) return undefined;
-      parts.push({ work, batch: choice.batch, own: choice.busy, worstMs: 0 });
+      batches[i] = choice.batch;
+      own[i] = choice.busy;
       busy += choice.busy;
       edge = Math.max(edge, choice.slower - choice.busy);
       usual += choice.usual;
@@ -70,16 +73,15 @@ export function staggered(
     }
     const free = Math.max(0, hosts * (1 - headroom.least) - busy);
     for (let j = first; j < i; j++) {
-      const { work, batch } = parts[j]!;
-      const { curve, deviceMs } = work;
-      const windowMs = deviceMs - curve.latencyMs(batch);
+      const { curve, deviceMs } = works[j]!;
+      const windowMs = deviceMs - curve.latencyMs(batches[j]!);
       const patienceMs = (deviceMs - curve.latencyMs(curve.batchMin)) / headroom.ends;
       longestMs = Math.min(longestMs, free * windowMs, Math.max(0, hosts - usual) * patienceMs);
     }
   }
   const spare = headroom.devices + headroom.variationSigmas * Math.sqrt(variance);
   if (busy + edge > hosts * (1 - headroom.least) + EPSILON || usual + spare > hosts + EPSILON) return undefined;
-  return { hosts, busy, parts: withWorst(parts, hosts) };
+  return { hosts, busy, parts: withWorst(works, batches, own, hosts) };
 }
 
 /** Most urgent first. */
@@ -88,8 +90,14 @@ export const byUrgency = (a: Work, b: Work): number =>
 
 /** ΣP: each model once. */
 function persistentBytes(works: readonly Work[]): number {
-  const models = new Map(works.map(work => [work.curve.model, work.curve.persistentBytes]));
-  return [...models.values()].reduce((sum, bytes) => sum + bytes, 0);
+  const models = new Set<string>();
+  let bytes = 0;
+  for (const { curve } of works) {
+    if (models.has(curve.model)) continue;
+    models.add(curve.model);
+    bytes += curve.persistentBytes;
+  }
+  return bytes;
 }
 
 function batchFor(
@@ -159,18 +167,16 @@ function slowerNeeds(work: Work, batchMax: number): number {
 }
 
 /** Worst case of each: it waits for its batch to fill and, at the same time, for a host. */
-function withWorst(
-  parts: readonly { work: Work; batch: number; own: number }[],
-  hosts: number,
-): { work: Work; batch: number; worstMs: number }[] {
-  const result: { work: Work; batch: number; worstMs: number }[] = [];
-  let busy = parts.reduce((sum, part) => sum + part.own, 0);
+function withWorst(works: readonly Work[], batches: Int32Array, own: Float64Array, hosts: number): SharedPool['parts'] {
+  const result: SharedPool['parts'][number][] = [];
+  let busy = own.reduce((sum, part) => sum + part, 0);
   let longestMs = 0;
-  for (let i = parts.length - 1; i >= 0; ) {
+  for (let i = works.length - 1; i >= 0; ) {
     let first = i;
-    while (first > 0 && parts[first - 1]!.work.deviceMs >= parts[i]!.work.deviceMs) first--;
+    while (first > 0 && works[first - 1]!.deviceMs >= works[i]!.deviceMs) first--;
     for (let j = first; j <= i; j++) {
-      const { work, batch } = parts[j]!;
+      const work = works[j]!;
+      const batch = batches[j]!;
       const runMs = work.curve.latencyMs(batch);
       const fillMs = ((batch - 1) * 1000) / work.rateHz;
       const blockedMs = longestMs === 0 ? 0 : longestMs / Math.max(Number.MIN_VALUE, hosts - busy);
@@ -178,8 +184,8 @@ function withWorst(
       result.push({ work, batch, worstMs: runMs + waitMs });
     }
     for (let j = first; j <= i; j++) {
-      longestMs = Math.max(longestMs, parts[j]!.work.curve.latencyMs(parts[j]!.batch));
-      busy -= parts[j]!.own;
+      longestMs = Math.max(longestMs, works[j]!.curve.latencyMs(batches[j]!));
+      busy -= own[j]!;
     }
     i = first - 1;
   }

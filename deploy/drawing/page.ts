@@ -18,12 +18,18 @@ export const htmlPage = (title: string, name: string, body: readonly string[]): 
 export const htmlTile = (figure: string, what: string, more: string): string =>
   `<div class="tile"><b>${escapeXml(figure)}</b> ${escapeXml(what)}<small>${escapeXml(more)}</small></div>`;
 
-/** A table that can be folded; nothing where there are no rows. */
-export function htmlTable(title: string, header: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table that can be folded; nothing where there are no rows. `besides`: so many rows that are not given. */
+export function htmlTable(
+  title: string,
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  besides = 0,
+): string {
   if (rows.length === 0) return '';
   const cells = (row: readonly string[], tag: string): string =>
     `<tr>${row.map(cell => `<${tag}>${escapeXml(cell)}</${tag}>`).join('')}</tr>`;
-  const more = rows.length > ROWS_MAX ? `<p class="dim">and ${rows.length - ROWS_MAX} more: see --json</p>` : '';
+  const left = Math.max(0, rows.length - ROWS_MAX) + besides;
+  const more = left > 0 ? `<p class="dim">and ${left} more: see --json</p>` : '';
   const body = rows.slice(0, ROWS_MAX).map(row => cells(row, 'td'));
   return `<details open><summary>${escapeXml(title)}</summary><table>${cells(header, 'th')}${body.join('')}</table>${more}</details>`;
 }

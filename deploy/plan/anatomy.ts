@@ -29,18 +29,24 @@ export function anatomyOf(host: CapacityHost, curves: Curves): Anatomy {
   const prefixed = new Map<string, HostSession[]>();
   for (const session of host.sessions) {
     if (session.prefix === undefined) runs.push(runOf(session.name, session.model, session.batch, host, curves));
-    else prefixed.set(session.prefix, [...(prefixed.get(session.prefix) ?? []), session]);
+    else {
+      const members = prefixed.get(session.prefix);
+      if (members) members.push(session);
+      else prefixed.set(session.prefix, [session]);
+    }
   }
   for (const [prefix, members] of prefixed) {
     runs.push(runOf(`${prefix} (prefix)`, prefix, batchBehind(members), host, curves));
-    runs.push(...members.map(member => runOf(member.name, member.model, member.batch, host, curves)));
+    for (const member of members) runs.push(runOf(member.name, member.model, member.batch, host, curves));
   }
   const models = [...new Set(runs.map(run => run.model))];
   const persistent = models
     .map(model => ({ model, bytes: curves.find(model, host.kind)?.persistentBytes ?? 0 }))
     .sort((a, b) => b.bytes - a.bytes);
-  const ephemeral = runs.map(run => at(curves.find(run.model, host.kind), run.batch, 'ephemeralBytes'));
-  const ephemeralBytes = Math.max(0, ...ephemeral);
+  const ephemeralBytes = runs.reduce(
+    (most, run) => Math.max(most, at(curves.find(run.model, host.kind), run.batch, 'ephemeralBytes')),
+    0,
+  );
   return { runs, persistent, ephemeralBytes, usedBytes: persistent.reduce((sum, p) => sum + p.bytes, ephemeralBytes) };
 }
 
@@ -74,20 +80,45 @@ export interface HostGroup {
   readonly first: CapacityHost;
 }
 
+const partsKey = (sessions: CapacityHost['sessions']): string =>
+  JSON.stringify(sessions.map(({ name, model, batch, rateHz }) => [name, model, batch, rateHz.toPrecision(4)]));
+
 /** In the order of their first hosts. */
 export function groupHosts(hosts: readonly CapacityHost[]): HostGroup[] {
   const groups = new Map<string, CapacityHost[]>();
+  // Hosts of a pool mostly have the very same list, which may be long: it gets a number.
+  const known = new Map<CapacityHost['sessions'], number>();
+  const numbers = new Map<string, number>();
+  const numberOf = (sessions: CapacityHost['sessions']): number => {
+    const key = partsKey(sessions);
+    const number = numbers.get(key) ?? numbers.size;
+    numbers.set(key, number);
+    known.set(sessions, number);
+    return number;
+  };
   for (const host of hosts) {
-    const parts = host.sessions.map(session => [
-      session.name,
-      session.model,
-      session.batch,
-      session.rateHz.toPrecision(4),
-    ]);
+    const parts = known.get(host.sessions) ?? numberOf(host.sessions);
     const key = JSON.stringify([host.kind, host.occupancy.toPrecision(4), parts]);
     const group = groups.get(key);
     if (group) group.push(host);
     else groups.set(key, [host]);
   }
   return [...groups.values()].map(hosts => ({ hosts, first: hosts[0]! }));
+}
+
+export interface SessionRow {
+  readonly group: HostGroup;
+  readonly session: HostSession;
+  /** The first of its device. */
+  readonly leads: boolean;
+}
+
+/** One row for each session of each device, up to `rowsMax`; and how many more there are. */
+export function sessionRows(groups: readonly HostGroup[], rowsMax: number): { rows: SessionRow[]; more: number } {
+  const rows: SessionRow[] = [];
+  for (const group of groups) {
+    const shown = group.first.sessions.slice(0, rowsMax - rows.length);
+    rows.push(...shown.map((session, i) => ({ group, session, leads: i === 0 })));
+  }
+  return { rows, more: groups.reduce((sum, { first }) => sum + first.sessions.length, -rows.length) };
 }

@@ -6,11 +6,20 @@ import type { QueryEntry, StageEntry, WorkloadDocument } from './schema.ts';
 /** More whole devices than any planner should put into a list: usually a rate per day taken for one per second. */
 const DEVICES_MAX = 1_000_000;
 
+/** Planned in a minute or two with 3 GB (docs/planning.md); more, and Node's own limit of memory ends it. */
+const SESSIONS_MAX = 1_000_000;
+
 /** What the parts of a workload say of each other: names that don't exist, the same name twice, circles, missing profiles. */
 export function checkWorkload(document: WorkloadDocument, profiles: readonly Profile[], report: Report): void {
   const { devices, sessions = [], queries = [], prefixes = [] } = document;
   if (sessions.length + queries.length === 0) {
     report('error', [], 'has neither sessions nor queries', 'add sessions: [{ name, model, sloMs, rateHz }]');
+  }
+  const count = queries.reduce((sum, query) => sum + Object.keys(query.stages).length, sessions.length);
+  if (count > SESSIONS_MAX) {
+    const remedy = 'write sessions of one model with nearly the same objective as one, with the sum of their rates';
+    report('error', ['sessions'], `${count} sessions and stages, at most ${SESSIONS_MAX} are planned`, remedy);
+    return;
   }
   const facts = factsOf(document, profiles);
   const kinds = [...new Set(devices.map(device => device.kind))];
@@ -51,16 +60,16 @@ export function checkWorkload(document: WorkloadDocument, profiles: readonly Pro
   };
 
   const known = new Map<string, boolean>();
+  const least = new Map<string, number>();
+  for (const { model, leastMs } of facts) least.set(model, Math.min(least.get(model) ?? Infinity, leastMs));
   sessions.forEach((session, i) => {
     once(session.name, ['sessions', i, 'name']);
     // Checked once per model: there may be a million sessions.
     const key = session.model;
     if (grouped.has(session.name)) return;
     if (!known.has(key)) known.set(key, checkModel(key, ['sessions', i, 'model']));
-    const leastMs = facts
-      .filter(fact => fact.model === key)
-      .reduce((least, fact) => Math.min(least, fact.leastMs), Infinity);
-    if (Number.isFinite(leastMs) && session.sloMs < leastMs) {
+    const leastMs = least.get(key);
+    if (leastMs !== undefined && session.sloMs < leastMs) {
       const remedy = `the nearest objective that could be met alone on a device is ${Math.ceil(leastMs * 10) / 10} ms`;
       const detail = `${session.sloMs} ms can't be met: one input of ${key} takes ${leastMs.toFixed(1)} ms`;
       report('warning', ['sessions', i, 'sloMs'], detail, remedy);

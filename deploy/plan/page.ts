@@ -1,9 +1,12 @@
 import { escapeXml, htmlPage, htmlTable, htmlTile } from '../drawing/index.ts';
 import { formatBytes, formatMs, formatPercent, formatRate } from '../terminal/index.ts';
-import { groupHosts } from './anatomy.ts';
+import { groupHosts, sessionRows } from './anatomy.ts';
 import type { Planned } from './output.ts';
 import { planSvg } from './picture.ts';
 import { moveLines } from './report.ts';
+
+/** Of all that devices hold, so much is shown. */
+const ROWS_MAX = 500;
 
 /** One file for people: the figures, the picture, and the tables behind it. Several plans stand one below the other. */
 export function planPage(planned: readonly Planned[], file: string): string {
@@ -29,18 +32,17 @@ function section(planned: Planned): string {
     ...(plan.refused.length > 0 ? [htmlTile(String(plan.refused.length), 'refused', 'see below')] : []),
   ];
   const slo = new Map(prepared.workload.sessions.map(session => [session.name, session.sloMs]));
-  const hosts = groupHosts(plan.hosts).flatMap(({ hosts: same, first }) =>
-    first.sessions.map(session => [
-      same.length === 1 ? first.id : `${first.id} × ${same.length}`,
-      first.pool,
-      session.name,
-      session.model,
-      String(session.batch),
-      `${formatRate(session.rateHz)}/s`,
-      `${formatMs(session.latencyMs)} of ${formatMs(slo.get(session.name))}`,
-      formatBytes(first.memoryBytes),
-    ]),
-  );
+  const { rows, more } = sessionRows(groupHosts(plan.hosts), ROWS_MAX);
+  const hosts = rows.map(({ group: { hosts: same, first }, session }) => [
+    same.length === 1 ? first.id : `${first.id} × ${same.length}`,
+    first.pool,
+    session.name,
+    session.model,
+    String(session.batch),
+    `${formatRate(session.rateHz)}/s`,
+    `${formatMs(session.latencyMs)} of ${formatMs(slo.get(session.name))}`,
+    formatBytes(first.memoryBytes),
+  ]);
   const splits = Object.entries(prepared.splits).flatMap(([query, stages]) =>
     Object.entries(stages).map(([stage, ms]) => [query, stage, formatMs(ms)]),
   );
@@ -68,7 +70,7 @@ function section(planned: Planned): string {
         one.dedicatedPerHour === undefined ? '–' : formatPercent(1 - one.sharedPerHour / one.dedicatedPerHour),
       ]),
     ),
-    htmlTable('Devices', ['device', 'pool', 'session', 'model', 'batch', 'rate', 'within', 'memory'], hosts),
+    htmlTable('Devices', ['device', 'pool', 'session', 'model', 'batch', 'rate', 'within', 'memory'], hosts, more),
     plan.notes.length === 0
       ? ''
       : `<h3>Notes</h3><ul>${plan.notes.map(note => `<li>${escapeXml(note)}</li>`).join('')}</ul>`,

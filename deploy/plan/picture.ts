@@ -6,6 +6,8 @@ import { formatBytes, formatMs, formatPercent } from '../terminal/index.ts';
 
 /** Rows beyond this are summed up in one line: nobody looks at them. */
 const ROWS_MAX = 120;
+/** Of a cycle with more runs the first are drawn: the others would be thinner than a hair. */
+const RUNS_MAX = 500;
 const WIDTH = 1120;
 const ROW = 72;
 const TOP = 118;
@@ -86,7 +88,7 @@ function cycle(host: CapacityHost, y: number, workload: Workload, colour: (model
   const dutyMs = Math.max(host.dutyMs, busyMs, 1e-9);
   const parts = [`<rect x="${CYCLE_X}" y="${y}" width="${CYCLE_W}" height="24" rx="3" class="track"/>`];
   let x: number = CYCLE_X;
-  for (const run of runs) {
+  for (const run of runs.slice(0, RUNS_MAX)) {
     const width = (CYCLE_W * run.ms) / dutyMs;
     const what = `${run.name}: batch ${run.batch} of ${run.model}, ${formatMs(run.ms)} of each ${formatMs(dutyMs)}`;
     const label = clip(`${run.name} ×${run.batch}`, Math.floor((width - 8) / 6.6));
@@ -97,6 +99,13 @@ function cycle(host: CapacityHost, y: number, workload: Workload, colour: (model
       '</g>',
     );
     x += width;
+  }
+  if (runs.length > RUNS_MAX) {
+    const what = `and ${runs.length - RUNS_MAX} more runs`;
+    const width = CYCLE_X + (CYCLE_W * busyMs) / dutyMs - x;
+    parts.push(
+      `<g><title>${what}</title><rect x="${x.toFixed(2)}" y="${y}" width="${width.toFixed(2)}" height="24" fill="url(#hatch)"/></g>`,
+    );
   }
   const worst = host.sessions.reduce((most, session) => Math.max(most, session.latencyMs), 0);
   parts.push(

@@ -35,11 +35,13 @@ const PlanFile = Type.Object({
           prefixBatch: Type.Optional(Type.Integer({ minimum: 1 })),
           batch: Type.Integer({ minimum: 1 }),
           rateHz: number,
+          sizedHz: Type.Optional(number),
           latencyMs: number,
         }),
       ),
     }),
   ),
+  scratchRatio: Type.Optional(number),
   refused: Type.Optional(
     Type.Array(
       Type.Object({
@@ -68,7 +70,8 @@ export async function readPrevious(file: string): Promise<CapacityPlan> {
     const field = (first?.path ?? '').split('/').slice(1).join('.');
     throw new ConfigError(first?.detail ?? 'is no plan', { file, field, remedy: REMEDY });
   }
-  const twice = value.hosts.find((host, i) => value.hosts.findIndex(other => other.id === host.id) < i);
+  const ids = new Set<string>();
+  const twice = value.hosts.find(host => ids.size === ids.add(host.id).size);
   if (twice) throw new ConfigError(`host "${twice.id}" is there twice`, { file, field: 'hosts', remedy: REMEDY });
   return {
     policy: value.policy,
@@ -88,6 +91,7 @@ export async function readPrevious(file: string): Promise<CapacityPlan> {
       reason: one.reason,
       nearestSloMs: one.nearestSloMs ?? undefined,
     })),
+    ...(value.scratchRatio === undefined ? {} : { scratchRatio: value.scratchRatio }),
     notes: [],
   };
 }

@@ -128,6 +128,8 @@ function asPlanned(profile: Profile, planWith: NonNullable<WorkloadDocument['pla
 async function profilesOf(document: WorkloadDocument, file: string, problems: Problem[], report: Report) {
   const profiles: Profile[] = [];
   const baseDir = dirname(resolve(file));
+  /** Model and device → the source that gives it. */
+  const givenBy = new Map<string, number>();
   const sources = Array.isArray(document.profiles) ? document.profiles : [document.profiles];
   for (const [i, source] of sources.entries()) {
     const here = Array.isArray(document.profiles) ? ['profiles', i] : ['profiles'];
@@ -139,7 +141,7 @@ async function profilesOf(document: WorkloadDocument, file: string, problems: Pr
           report(problem.severity, here, `${source} ${problem.detail}`);
         else problems.push(problem);
       }
-      profiles.push(...read.profiles);
+      for (const profile of read.profiles) profiles.push(profile);
     } else if (source.alphaMs + source.betaMs <= 0) {
       report(
         'error',
@@ -149,7 +151,9 @@ async function profilesOf(document: WorkloadDocument, file: string, problems: Pr
       );
     } else profiles.push(linearProfile(source));
     for (const { model, device } of profiles.slice(before)) {
-      const twice = profiles.slice(0, before).some(other => other.model === model && other.device === device);
+      const key = `${model}\0${device}`;
+      const twice = (givenBy.get(key) ?? i) !== i;
+      givenBy.set(key, i);
       if (twice) report('error', here, `a profile of ${model} on ${device} is given twice`, 'keep one of the two');
     }
   }

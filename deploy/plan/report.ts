@@ -1,5 +1,5 @@
 import { formatBytes, formatMs, formatPercent, formatRate, table, type Column, type Io } from '../terminal/index.ts';
-import { anatomyOf, groupHosts, type HostGroup } from './anatomy.ts';
+import { anatomyOf, groupHosts, sessionRows, type HostGroup } from './anatomy.ts';
 import type { CostView } from './costs.ts';
 import type { Migration, Move } from '../../allocator/capacity/index.ts';
 import type { Planned } from './output.ts';
@@ -48,32 +48,28 @@ export function planReport(planned: Planned, io: Pick<Io, 'width' | 'style'>): s
   return lines;
 }
 
-function limited(lines: readonly string[]): string[] {
-  const more = lines.length - ROWS_MAX;
-  return more <= 0 ? [...lines] : [...lines.slice(0, ROWS_MAX), `  … and ${more} more: see --json`];
-}
+const limited = (lines: readonly string[]): string[] => [
+  ...lines.slice(0, ROWS_MAX),
+  ...moreLine(lines.length - ROWS_MAX),
+];
+
+const moreLine = (more: number): string[] => (more > 0 ? [`  … and ${more} more: see --json`] : []);
 
 function hostLines({ plan, prepared: { workload } }: Planned, io: Pick<Io, 'width' | 'style'>): string[] {
   const slo = new Map(workload.sessions.map(session => [session.name, session.sloMs]));
-  const groups = groupHosts(plan.hosts);
-  const name = ({ hosts, first }: HostGroup): string =>
-    hosts.length === 1 ? first.id : `${hosts.length} × ${first.id}`;
-  const rows = groups.flatMap(group => {
-    const { first } = group;
-    const { usedBytes } = anatomyOf(first, workload.curves);
-    const host = [
-      name(group),
-      formatPercent(first.occupancy),
-      `${gigabytes(usedBytes)}/${gigabytes(first.memoryBytes)} GB`,
-    ];
-    return first.sessions.map((session, i) => [
-      ...(i === 0 ? host : ['', '', '']),
-      session.name,
-      String(session.batch),
-      `${formatRate(session.rateHz)}/s`,
-      `${session.latencyMs.toFixed(0)}/${(slo.get(session.name) ?? Number.NaN).toFixed(0)} ms`,
-    ]);
-  });
+  const device = ({ hosts, first }: HostGroup): string[] => [
+    hosts.length === 1 ? first.id : `${hosts.length} × ${first.id}`,
+    formatPercent(first.occupancy),
+    `${gigabytes(anatomyOf(first, workload.curves).usedBytes)}/${gigabytes(first.memoryBytes)} GB`,
+  ];
+  const { rows: shown, more } = sessionRows(groupHosts(plan.hosts), ROWS_MAX);
+  const rows = shown.map(({ group, session, leads }) => [
+    ...(leads ? device(group) : ['', '', '']),
+    session.name,
+    String(session.batch),
+    `${formatRate(session.rateHz)}/s`,
+    `${session.latencyMs.toFixed(0)}/${(slo.get(session.name) ?? Number.NaN).toFixed(0)} ms`,
+  ]);
   const columns = [
     wide('DEVICE'),
     right('BUSY'),
@@ -83,7 +79,7 @@ function hostLines({ plan, prepared: { workload } }: Planned, io: Pick<Io, 'widt
     right('RATE'),
     right('WITHIN'),
   ];
-  return limited(table(columns, rows, { width: io.width, paintTitle: io.style.dim }));
+  return [...table(columns, rows, { width: io.width, paintTitle: io.style.dim }), ...moreLine(more)];
 }
 
 const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1);
@@ -115,28 +111,44 @@ function runsOf(moves: readonly Move[]): [Move, ...Move[]][] {
   return runs;
 }
 
+const money = (value: number | undefined): string =>
+  value === undefined ? '–' : value < 100 ? value.toPrecision(3) : value.toFixed(0);
+
 function costLines(costs: CostView, io: Pick<Io, 'width' | 'style'>): string[] {
-  const money = (value: number | undefined): string =>
-    value === undefined ? '–' : value < 100 ? value.toPrecision(3) : value.toFixed(0);
-  const rows = costs.sessions.map(one => [
-    `  ${one.session}`,
-    `${formatRate(one.rateHz)}/s`,
-    money(one.sharedPerMillion),
-    money(one.dedicatedPerMillion),
-    one.dedicatedPerHour === undefined ? '–' : saved(1 - one.sharedPerHour / one.dedicatedPerHour),
-  ]);
+  const rows = costs.sessions
+    .slice(0, ROWS_MAX)
+    .map(one => [
+      `  ${one.session}`,
+      `${formatRate(one.rateHz)}/s`,
+      money(one.sharedPerMillion),
+      money(one.dedicatedPerMillion),
+      one.dedicatedPerHour === undefined ? '–' : saved(1 - one.sharedPerHour / one.dedicatedPerHour),
+    ]);
   const columns = [wide('  SESSION'), right('RATE'), right('PER MILLION, SHARED'), right('DEDICATED'), right('SAVED')];
   return [
-    ...limited(table(columns, rows, { width: io.width, paintTitle: io.style.dim })),
+    ...table(columns, rows, { width: io.width, paintTitle: io.style.dim }),
+    ...moreLine(costs.sessions.length - ROWS_MAX),
     `  sharing: ${costs.sharedPerHour.toFixed(2)} an hour instead of ${costs.dedicatedPerHour.toFixed(2)}, ${saved(costs.saving)} saved`,
   ];
 }
 
 const saved = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
+/** Of requests to models: each stage of a query makes its own. Undefined: none is served. */
+function costPerMillion({ plan, prepared }: Planned): number | undefined {
+  const refused = new Set(plan.refused.map(one => one.session));
+  const servedHz = prepared.workload.sessions.reduce(
+    (sum, { name, rateHz }) => sum + (refused.has(name) ? 0 : rateHz),
+    0,
+  );
+  return servedHz > 0 ? (plan.costPerHour * 1e6) / (servedHz * 3600) : undefined;
+}
+
 /** All policies side by side. */
 export function compareReport(all: readonly Planned[], io: Pick<Io, 'width' | 'style'>): string[] {
-  const rows = all.map(({ plan, planningMs, costs }) => {
+  const rows = all.map(planned => {
+    const { plan, planningMs, costs } = planned;
+    const perMillion = costPerMillion(planned);
     const busy = plan.hosts.reduce((sum, host) => sum + host.occupancy, 0) / Math.max(1, plan.hosts.length);
     const over =
       plan.bound.costPerHour > 0 ? `+${(100 * (plan.costPerHour / plan.bound.costPerHour - 1)).toFixed(0)} %` : '–';
@@ -144,6 +156,7 @@ export function compareReport(all: readonly Planned[], io: Pick<Io, 'width' | 's
       plan.policy,
       String(plan.gpus),
       plan.costPerHour.toFixed(2),
+      money(perMillion),
       plan.bound.costPerHour.toFixed(2),
       over,
       formatPercent(busy),
@@ -154,7 +167,7 @@ export function compareReport(all: readonly Planned[], io: Pick<Io, 'width' | 's
   });
   const columns = [
     wide('POLICY'),
-    ...['GPUS', 'AN HOUR', 'BOUND', 'OVER', 'BUSY', 'SHARING SAVES', 'REFUSED', 'PLANNED IN'].map(right),
+    ...['GPUS', 'AN HOUR', 'A MILLION', 'BOUND', 'OVER', 'BUSY', 'SAVED', 'REFUSED', 'TIME'].map(right),
   ];
   return table(columns, rows, { width: io.width, paintTitle: io.style.dim });
 }

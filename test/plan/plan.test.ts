@@ -27,9 +27,11 @@ interface Plan {
       readonly name: string;
       readonly batch: number;
       readonly rateHz: number;
+      readonly sizedHz?: number;
       readonly latencyMs: number;
     }[];
   }[];
+  readonly scratchRatio?: number;
   readonly refused: readonly {
     readonly session: string;
     readonly reason: string;
@@ -195,12 +197,30 @@ test('plan: --from a plan that still fits moves nothing, and one that does not s
   const same = await planned(t, await workload(t), '--from', now);
   t.deepEqual(same.moves, []);
   t.deepEqual(same.hosts, (JSON.parse(out) as Plan).hosts);
-  const grown = await workload(t, WORKLOAD.replace('rateHz: 90', 'rateHz: 2000'));
+  const grown = await workload(t, at(2000));
   const more = await planned(t, grown, '--from', now);
   t.true(more.moves.some(move => move.do === 'load' && move.model === 'm'));
   const said = await command(['plan', grown, '--from', now]);
   t.regex(said.out, /Moves\n {2}(un)?load .*\n(.*\n)* {2}.* of weights loaded, \d+ sessions? moved/);
 });
+
+test('plan: what a plan is mended by survives --json and --from', async t => {
+  const now = join(await temporaryFolder(t), 'now.json');
+  await writeFile(now, (await command(['plan', await workload(t, at(2000)), '--json'])).out);
+  const after = async (rateHz: number): Promise<Plan> => {
+    const { out } = await command(['plan', await workload(t, at(rateHz)), '--from', now, '--json']);
+    await writeFile(now, out);
+    return JSON.parse(out) as Plan;
+  };
+  const next = await after(2010);
+  t.is(typeof next.scratchRatio, 'number');
+  const sizedFor = ({ hosts }: Plan): number =>
+    hosts.flatMap(host => host.sessions).reduce((sum, s) => sum + (s.name === 'a' ? (s.sizedHz ?? s.rateHz) : 0), 0);
+  t.true(Math.abs(sizedFor(next) - 2000) < 1e-3, 'its hosts were sized for the rate of before');
+  t.true(Math.abs(sizedFor(await after(2020)) - 2000) < 1e-3, 'and still are, a step later');
+});
+
+const at = (rateHz: number): string => WORKLOAD.replace('rateHz: 90', `rateHz: ${rateHz}`);
 
 test('plan: --from a file that is no plan names the field and the remedy', async t => {
   const folder = await temporaryFolder(t);
@@ -224,7 +244,7 @@ test('plan: --from a file that is no plan names the field and the remedy', async
 
 test('plan: --compare shows all policies side by side, pooled never dearer than Nexus', async t => {
   const { out } = await command(['plan', example('mixed-fleet'), '--compare']);
-  t.regex(out, /POLICY +GPUS +AN HOUR +BOUND/);
+  t.regex(out, /POLICY +GPUS +AN HOUR +A MILLION +BOUND/);
   t.regex(out, /^pooled /m);
   t.regex(out, /^nexus /m);
   const { code, out: json } = await command(['plan', example('mixed-fleet'), '--compare', '--json']);
