@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   profile: async () => (await import('./profile.ts')).profileCommand,
   plan: async () => (await import('./plan.ts')).planCommand,
   prefix: async () => (await import('./prefix.ts')).prefixCommand,
+  simulate: async () => (await import('./simulate.ts')).simulateCommand,
   specialize: async () => (await import('./specialize.ts')).specializeCommand,
   drain: async () => (await import('./drain.ts')).drainCommand,
 };

@@ -1,5 +1,6 @@
 import { ACTOR_NAMES, DOCUMENTS, silentLog, type TSchema } from '../../contracts/index.ts';
 import { ourActor } from '../registry.ts';
+import { ScenarioDocument } from '../simulate/index.ts';
 import { fieldsOf, plainSchema } from './schema.ts';
 
 const table = (schema: TSchema): string[] => {
@@ -38,6 +39,8 @@ const ABOUT: Record<keyof typeof DOCUMENTS, string> = {
   Cluster: 'Actors that `ganglion up` starts on one machine. Example: `examples/scoreboard/cluster.yaml`.',
 };
 
+const SCENARIO = 'What `ganglion simulate` runs; it has no `kind`. Guide: [simulation.md](simulation.md).';
+
 /** The YAML documents that users write, as Markdown. */
 export function files(): string {
   const parts = [
@@ -50,5 +53,6 @@ export function files(): string {
   for (const [kind, schema] of Object.entries(DOCUMENTS)) {
     parts.push(`## ${kind}`, '', ABOUT[kind as keyof typeof DOCUMENTS], '', ...table(schema));
   }
+  parts.push('## Scenario', '', SCENARIO, '', ...table(ScenarioDocument));
   return `${parts.join('\n').trimEnd()}\n`;
 }

@@ -1,5 +1,6 @@
 import { DOCUMENTS, type TSchema } from '../../contracts/index.ts';
 import { WorkloadDocument } from '../plan/index.ts';
+import { ScenarioDocument } from '../simulate/index.ts';
 import { asyncApi } from './asyncapi.ts';
 import { configuration, files as filesGuide } from './guides.ts';
 import { reference } from './reference.ts';
@@ -18,6 +19,7 @@ export async function generatedFiles(version: string): Promise<Map<string, strin
   for (const [kind, schema] of kinds)
     files.set(`schemas/${kind.toLowerCase()}.schema.json`, documentSchema(kind, schema));
   files.set('schemas/workload.schema.json', documentSchema('Workload', WorkloadDocument));
+  files.set('schemas/scenario.schema.json', documentSchema('Scenario', ScenarioDocument));
   const any = { $schema: DRAFT, title: 'Any Ganglion document', anyOf: kinds.map(([, schema]) => plainSchema(schema)) };
   files.set('schemas/any.schema.json', json(any));
   files.set('docs/asyncapi.json', json(asyncApi(version)));

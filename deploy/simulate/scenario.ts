@@ -1,0 +1,299 @@
+import {
+  DEFAULT_TENANT,
+  seededRandom,
+  type ModelDocument,
+  type Profile,
+  type QueryDocument,
+  type Random,
+  type StoredModel,
+} from '../../contracts/index.ts';
+import { Arrivals, bursts, even, poisson, repeated, steady, surging, type Rates } from './arrivals.ts';
+import { storedModel } from './store.ts';
+import type { FaultEntry, ModelEntry, QueryEntry, ScenarioDocument, StreamEntry, SurgeEntry } from './schema.ts';
+
+/** Rates of a trace file, by its path in the scenario. Times grow from 0; it begins again after `periodMs`. */
+export interface Trace {
+  readonly steps: readonly { readonly atMs: number; readonly rateHz?: number; readonly factor?: number }[];
+  readonly periodMs: number;
+}
+
+/** Everything that the scenario file names, read. */
+export interface Sources {
+  /** By name of the model in the profiles, then by kind of device. */
+  readonly profiles: readonly Profile[];
+  readonly traces: ReadonlyMap<string, Trace>;
+}
+
+/** A stream of frames: a name and when they come. */
+export interface Camera {
+  readonly tenant: string;
+  readonly stream: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Mean frames a second, surges left out. */
+  readonly rateHz: number;
+  /** Begins anew with each call; the same seed gives the same arrivals. */
+  arrivals(random: Random): Arrivals;
+}
+
+export interface HostEntry {
+  readonly name: string;
+  readonly kind: string;
+  readonly memoryMB: number;
+}
+
+/** A scenario as actors, documents and arrivals. */
+export interface Scenario {
+  readonly name: string;
+  readonly seed: number;
+  readonly durationMs: number;
+  readonly warmupMs: number;
+  readonly hosts: readonly HostEntry[];
+  readonly models: readonly StoredModel[];
+  /** For each model and kind of device; times of all parts follow from them. */
+  readonly profiles: readonly Profile[];
+  readonly queries: readonly QueryDocument[];
+  readonly cameras: readonly Camera[];
+  readonly network: { readonly oneWayMs: number; readonly jitterMs: number };
+  readonly frameBytes: number;
+  readonly routers: number;
+  readonly batchers: number;
+  /** By actor. */
+  readonly config: Readonly<Record<'query-router' | 'prefix-batcher' | 'gpu-host' | 'allocator', object>>;
+  readonly faults: readonly FaultEntry[];
+}
+
+const MB = 1e6;
+const DEFAULTS = { warmupS: 5, memoryMB: 8192, batchMax: 64, persistentMB: 100, ephemeralMBPerItem: 10 };
+/** A profile holds so many points at most. */
+const POINTS_MAX = 256;
+
+/** A document that was found right, with what it names. `rateFactor`: times all rates, the declared ones too. */
+export function compile(
+  { document, sources, name }: { document: ScenarioDocument; sources: Sources; name: string },
+  rateFactor = 1,
+): Scenario {
+  const { seed = 1, durationS, warmupS = DEFAULTS.warmupS, network = {}, policies = {}, config = {} } = document;
+  const hosts = hostsOf(document);
+  const kinds = [...new Set(document.devices.map(({ kind }) => kind))];
+  const models = document.models.map(entry => modelOf(entry, kinds, document.deviation ?? 0, sources));
+  const cameras = document.streams.flatMap(stream => camerasOf(stream, document.surges ?? [], sources, rateFactor));
+  return {
+    name: document.name ?? name,
+    seed,
+    durationMs: 1000 * durationS,
+    warmupMs: 1000 * warmupS,
+    hosts,
+    models: models.map(({ stored }) => stored),
+    profiles: models.flatMap(({ profiles }) => profiles),
+    queries: document.queries.map(query => queryOf(query, document, cameras, rateFactor)),
+    cameras,
+    network: { oneWayMs: network.oneWayMs ?? 0.2, jitterMs: network.jitterMs ?? 0 },
+    frameBytes: document.frameBytes ?? 500,
+    routers: document.routers ?? 1,
+    batchers: document.batchers ?? 1,
+    config: {
+      'query-router': config['query-router'] ?? {},
+      'prefix-batcher': { ...(policies.dispatch ? { policy: policies.dispatch } : {}), ...config['prefix-batcher'] },
+      'gpu-host': config['gpu-host'] ?? {},
+      allocator: { ...(policies.planning ? { policy: policies.planning } : {}), ...config.allocator },
+    },
+    faults: document.faults ?? [],
+  };
+}
+
+/** gpu-1, gpu-2, … in the order of the devices. */
+export function hostsOf(document: ScenarioDocument): HostEntry[] {
+  const all = document.devices.flatMap(({ kind, count = 1, memoryMB = DEFAULTS.memoryMB }) =>
+    Array.from({ length: count }, () => ({ kind, memoryMB })),
+  );
+  return all.map((host, i) => ({ name: hostName(i + 1), ...host }));
+}
+
+export const hostName = (number: number): string => `gpu-${number}`;
+
+/** What a model costs on a kind of device, by its own figures or the profiles; undefined where neither says. */
+export function profileOf(
+  entry: ModelEntry,
+  kind: string,
+  deviation: number,
+  { profiles }: Pick<Sources, 'profiles'>,
+): Profile | undefined {
+  const deviating = (batch: number, meanMs: number, ephemeralBytes: number) => ({
+    batch,
+    meanMs,
+    stdMs: deviation * meanMs,
+    p99Ms: (1 + 2.33 * deviation) * meanMs,
+    ephemeralBytes,
+    repeats: 0,
+  });
+  const { alphaMs, betaMs } = entry;
+  // Decoding takes no time on emulated devices, so no plan should reckon with it.
+  const common = { v: 1 as const, model: entry.name, device: kind, emulated: true, preMs: 0, postMs: 0 };
+  if (alphaMs !== undefined || betaMs !== undefined) {
+    const { batchMax = DEFAULTS.batchMax, persistentMB = DEFAULTS.persistentMB, loadMs = 0 } = entry;
+    const { ephemeralMBPerItem = DEFAULTS.ephemeralMBPerItem } = entry;
+    const points = [...new Set([1, batchMax])].map(batch =>
+      deviating(batch, (alphaMs ?? 0) * batch + (betaMs ?? 0), Math.ceil(batch * ephemeralMBPerItem * MB)),
+    );
+    return { ...common, points, persistentBytes: Math.ceil(persistentMB * MB), loadMs };
+  }
+  const name = entry.profile ?? entry.name;
+  const found = profiles.find(({ model, device }) => model === name && device === kind);
+  if (!found) return undefined;
+  const { persistentBytes, loadMs } = found;
+  const points = found.points
+    .filter(({ batch }) => batch <= (entry.batchMax ?? Infinity))
+    .slice(0, POINTS_MAX)
+    .map(({ batch, meanMs, ephemeralBytes }) => deviating(batch, meanMs, ephemeralBytes));
+  return { ...common, points, persistentBytes, loadMs: entry.loadMs ?? loadMs };
+}
+
+function modelOf(entry: ModelEntry, kinds: readonly string[], deviation: number, sources: Sources) {
+  const found = kinds.flatMap(kind => profileOf(entry, kind, deviation, sources) ?? []);
+  const stored = storedModel(documentOf(entry, found[0]!, deviation), found[0]!.persistentBytes);
+  return { stored, profiles: found.map(profile => ({ ...profile, model: stored.id })) };
+}
+
+/** For what goes by the manifest and not by profiles: the line through the first and the last point. */
+function documentOf(entry: ModelEntry, { points, persistentBytes, loadMs }: Profile, deviation: number): ModelDocument {
+  const { name, boxes, prefix } = entry;
+  const [first, last] = [points[0]!, points.at(-1)!];
+  const alphaMs = last === first ? 0 : (last.meanMs - first.meanMs) / (last.batch - first.batch);
+  return {
+    kind: 'Model',
+    name,
+    version: '1',
+    file: `${name}.onnx`,
+    licence: 'none',
+    source: 'emulated',
+    preprocess: { kind: 'picture', width: 224, height: 224, fit: 'stretch' },
+    postprocess:
+      boxes === undefined ? { kind: 'classes' } : { kind: 'boxes', coordinates: 'corners', ...labelsOf(boxes) },
+    batchMax: last.batch,
+    emulation: {
+      alphaMs: Math.max(0, alphaMs),
+      betaMs: Math.max(0, first.meanMs - alphaMs * first.batch),
+      persistentMB: persistentBytes / MB,
+      ephemeralMBPerItem: last.ephemeralBytes / last.batch / MB,
+      loadMs,
+      ...(deviation > 0 ? { jitter: deviation } : {}),
+      ...(boxes === undefined ? {} : { boxes: boxCount(boxes) }),
+      ...(prefix ? { prefix } : {}),
+    },
+  };
+}
+
+type Boxes = NonNullable<ModelEntry['boxes']>;
+
+const boxCount = (boxes: Boxes): number =>
+  typeof boxes === 'number' ? boxes : Object.values(boxes).reduce((sum, mean) => sum + mean, 0);
+
+/** A device picks a label by chance from a list: of this one each label is its share. */
+function labelsOf(boxes: Boxes): { labels?: string[] } {
+  if (typeof boxes === 'number') return {};
+  const all = boxCount(boxes);
+  if (all === 0) return {};
+  return {
+    labels: Object.entries(boxes).flatMap(([label, mean]) => Array<string>(Math.round((100 * mean) / all)).fill(label)),
+  };
+}
+
+function queryOf(
+  entry: QueryEntry,
+  document: ScenarioDocument,
+  cameras: readonly Camera[],
+  rateFactor: number,
+): QueryDocument {
+  const tenant = entry.tenant ?? DEFAULT_TENANT;
+  const read = cameras.filter(camera => camera.tenant === tenant && reads(entry, camera.stream));
+  const declared = read.reduce((sum, { rateHz }) => sum + rateHz, 0);
+  const stages = Object.fromEntries(
+    Object.entries(entry.stages).map(([name, stage]) => {
+      const fanout = stage.fanout ?? fanoutOf(stage, entry, document);
+      return [name, fanout === undefined ? stage : { ...stage, fanout }];
+    }),
+  );
+  return {
+    ...entry,
+    kind: 'Query',
+    tenant,
+    rateHz: entry.rateHz === undefined ? declared : rateFactor * entry.rateHz,
+    stages,
+  };
+}
+
+/** As `streams` of a query reads: * matches any characters. */
+export function reads({ streams = [] }: Pick<QueryEntry, 'streams'>, stream: string): boolean {
+  return streams.some(pattern => {
+    const parts = pattern.split('*').map(part => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&'));
+    return new RegExp(`^${parts.join('.*')}$`, 'u').test(stream);
+  });
+}
+
+type Stage = QueryEntry['stages'][string];
+
+/** Boxes that a stage takes of each result of the one before; undefined where that finds none. */
+function fanoutOf({ from, labels, whole }: Stage, query: QueryEntry, document: ScenarioDocument): number | undefined {
+  const parent = from === undefined ? undefined : query.stages[from];
+  const boxes = document.models.find(model => model.name === parent?.model)?.boxes;
+  if (boxes === undefined || whole) return undefined;
+  if (labels === undefined || typeof boxes === 'number') return boxCount(boxes);
+  return labels.reduce((sum, label) => sum + (boxes[label] ?? 0), 0);
+}
+
+function camerasOf(
+  entry: StreamEntry,
+  common: readonly SurgeEntry[],
+  { traces }: Sources,
+  rateFactor: number,
+): Camera[] {
+  const { name, tenant = DEFAULT_TENANT, count, fromS = 0, toS = Infinity } = entry;
+  const names = count === undefined ? [name] : Array.from({ length: count }, (_, i) => `${name}-${i + 1}`);
+  const surges = [...(entry.surges ?? []), ...common].map(({ fromS, toS, factor }) => {
+    return { fromMs: 1000 * fromS, toMs: 1000 * toS, factor };
+  });
+  if (rateFactor !== 1) surges.push({ fromMs: 0, toMs: Infinity, factor: rateFactor });
+  return names.map(stream => ({
+    tenant,
+    stream,
+    fromMs: 1000 * fromS,
+    toMs: 1000 * toS,
+    rateHz: rateFactor * meanHz(entry, traces),
+    arrivals: random => {
+      const rates = ratesOf(entry, random, traces);
+      const gap = entry.arrivals?.kind === 'constant' ? even(random) : poisson(random);
+      return new Arrivals(surges.length === 0 ? rates : surging(rates, surges), gap);
+    },
+  }));
+}
+
+function ratesOf({ rateHz, arrivals }: StreamEntry, random: Random, traces: Sources['traces']): Rates {
+  if (arrivals?.kind === 'bursty') {
+    const { factor, burstS, everyS } = arrivals;
+    return bursts({ rateHz, factor, burstMs: 1000 * burstS, everyMs: 1000 * everyS }, random);
+  }
+  if (arrivals?.kind !== 'trace') return steady(rateHz);
+  const { steps, periodMs } = traces.get(arrivals.file)!;
+  return repeated(
+    steps.map(step => ({ atMs: step.atMs, rateHz: step.rateHz ?? rateHz * step.factor! })),
+    periodMs,
+  );
+}
+
+function meanHz({ rateHz, arrivals }: StreamEntry, traces: Sources['traces']): number {
+  if (arrivals?.kind !== 'trace') return rateHz;
+  const { steps, periodMs } = traces.get(arrivals.file)!;
+  const frames = steps.reduce((sum, step, i) => {
+    const lengthMs = (steps[i + 1]?.atMs ?? periodMs) - step.atMs;
+    return sum + lengthMs * (step.rateHz ?? rateHz * step.factor!);
+  }, 0);
+  return frames / periodMs;
+}
+
+/** A source of chance of its own for each part of a run: what one draws doesn't move another. */
+export function randomFor(seed: number, what: string): Random {
+  let value = 0x811c9dc5 ^ seed;
+  for (let i = 0; i < what.length; i++) value = Math.imul(value ^ what.charCodeAt(i), 0x01000193);
+  return seededRandom(value >>> 0);
+}

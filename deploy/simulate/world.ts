@@ -1,0 +1,159 @@
+import { startActor, type AnyActor, type RunningActor } from '../../actors/actor/index.ts';
+import { allocator } from '../../actors/allocator/index.ts';
+import { gpuHost } from '../../actors/gpu-host/index.ts';
+import { prefixBatcher } from '../../actors/prefix-batcher/index.ts';
+import { queryRouter } from '../../actors/query-router/index.ts';
+import { createNetwork, encodeJson, VirtualClock, type Network } from '../../bus/index.ts';
+import {
+  DEFAULT_PREFIX,
+  seededRandom,
+  silentLog,
+  type Bus,
+  type Clock,
+  type Imaging,
+  type Log,
+  type Profile,
+} from '../../contracts/index.ts';
+import { openDevice, openEmulatedDevice } from '../../gpu-host/index.ts';
+import { tell, type Told } from './store.ts';
+
+/** A crop of the simulation has at most so many bytes. */
+const CROP_BYTES_MAX = 8000;
+const CROP_BYTES_MIN = 16;
+const NOTHING = new Uint8Array(CROP_BYTES_MAX);
+
+/** Crops that are not cut: as many bytes as there are pixels, up to a bound. */
+const imaging: Imaging = {
+  crop: async (_picture, regions) =>
+    regions.map(({ width, height }) => {
+      const bytes = Math.min(CROP_BYTES_MAX, Math.max(CROP_BYTES_MIN, Math.round(width * height)));
+      return { encoding: 'jpeg' as const, data: NOTHING.subarray(0, bytes) };
+    }),
+};
+
+export interface WorldOptions {
+  readonly seed: number;
+  /** Of a message between two clients; default 0.2. */
+  readonly latencyMs?: number | (() => number);
+  /** Every message is checked before it is sent: for tests. */
+  readonly checkOutgoing?: boolean;
+  readonly onLog?: (level: 'info' | 'warn' | 'error', actor: string, message: string, facts: object) => void;
+}
+
+export interface HostOptions {
+  readonly kind?: string;
+  readonly memoryMB?: number;
+  readonly config?: object;
+  /** By id of a model or part: what it takes there. The others take what their manifests say. */
+  readonly profiles?: ReadonlyMap<string, Profile>;
+  /** Times that batches take what they should. */
+  readonly slowness?: () => number;
+}
+
+/** Where a process stands in time and on the bus, when that isn't where everybody does. */
+interface Standing {
+  readonly clock?: Clock;
+  readonly bus?: (bus: Bus) => Bus;
+}
+
+/** A whole cluster in one process, on virtual time: the production actors, the in-process bus, emulated devices. */
+export class World {
+  readonly clock = new VirtualClock();
+  readonly network: Network;
+  /** A client of its own, for those who look on. */
+  readonly admin: Bus;
+  readonly #options: WorldOptions;
+  readonly #actors = new Map<string, { readonly running: RunningActor; readonly bus: Bus }>();
+  #started = 0;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.network = createNetwork({ clock: this.clock, latencyMs: options.latencyMs ?? 0.2 });
+    this.admin = this.network.connect('admin');
+  }
+
+  /** Starts an actor and waits, in virtual time, until it runs. */
+  async start(definition: AnyActor, id: string, config: object = {}): Promise<RunningActor> {
+    return this.clock.settle(this.launch(definition, id, config), 120_000);
+  }
+
+  /** Starts an actor; it runs when the clock has gone on a little. */
+  async launch(definition: AnyActor, id: string, config: object = {}, standing: Standing = {}): Promise<RunningActor> {
+    const { seed, onLog = () => {}, checkOutgoing = false } = this.#options;
+    const say =
+      (level: 'info' | 'warn' | 'error') =>
+      (message: string, facts: object = {}): void =>
+        onLog(level, id, message, facts);
+    const log: Log = { debug: () => {}, info: say('info'), warn: say('warn'), error: say('error') };
+    const connection = this.network.connect(id);
+    const running = await startActor(definition, {
+      bus: standing.bus?.(connection) ?? connection,
+      clock: standing.clock ?? this.clock,
+      random: seededRandom(seed * 1000 + this.#started++),
+      log,
+      id,
+      config,
+      checkOutgoing,
+    });
+    this.#actors.set(id, { running, bus: connection });
+    return running;
+  }
+
+  /** A GPU host with an emulated device. */
+  async launchHost(id: string, options: HostOptions = {}, standing: Standing = {}): Promise<RunningActor> {
+    const { kind, memoryMB = 4000, config = {}, profiles, slowness = () => 1 } = options;
+    const { seed } = this.#options;
+    const clock = standing.clock ?? this.clock;
+    const deviceClock: Clock = {
+      nowMs: () => clock.nowMs(),
+      unixMs: () => clock.unixMs(),
+      after: (delayMs, fn) => clock.after(delayMs * slowness(), fn),
+    };
+    const around = { clock: deviceClock, random: seededRandom(seed), log: silentLog };
+    const definition = gpuHost({
+      openDevice: async settings =>
+        settings.kind === 'emulated' && profiles
+          ? openEmulatedDevice(settings, { ...around, profiles })
+          : openDevice(settings, around),
+    });
+    const device = { kind: 'emulated', memoryMB, ...(kind === undefined ? {} : { name: kind }) };
+    return this.launch(definition, id, { ...config, device }, standing);
+  }
+
+  async host(id: string, options: HostOptions = {}): Promise<RunningActor> {
+    return this.clock.settle(this.launchHost(id, options), 120_000);
+  }
+  router(id: string, config: object = {}): Promise<RunningActor> {
+    return this.start(queryRouter({ imaging }), id, config);
+  }
+  batcher(id: string, config: object = {}): Promise<RunningActor> {
+    return this.start(prefixBatcher(), id, config);
+  }
+  allocator(id: string, config: object = {}): Promise<RunningActor> {
+    return this.start(allocator(), id, config);
+  }
+
+  /** As a crash would: the actor says nothing more and its connection is gone. */
+  crash(id: string): void {
+    const { running, bus } = this.#actors.get(id)!;
+    running.kill();
+    void bus.close();
+    this.#actors.delete(id);
+  }
+
+  async tell(told: Told): Promise<void> {
+    await this.clock.settle(tell(this.admin, told));
+  }
+
+  /** Sends a wish to the leading allocator, as `ganglion drain` does. */
+  async ask(subject: string, message: object): Promise<unknown> {
+    const { data } = await this.clock.settle(
+      this.admin.request(`${DEFAULT_PREFIX}.${subject}`, encodeJson(message), { timeoutMs: 5000 }),
+    );
+    return JSON.parse(new TextDecoder().decode(data));
+  }
+
+  async stopAll(): Promise<void> {
+    for (const { running } of [...this.#actors.values()].toReversed()) running.kill();
+  }
+}
