@@ -85,7 +85,7 @@ export class Batcher {
     return true;
   }
 
-  offers(pool: string, { router, sessions, ids, session, budgetMs, bytes }: Offers): void {
+  offers(pool: string, { router, sessions, ids, session, budgetMs, bytes, alone }: Offers): void {
     if (session.length !== ids.length || budgetMs.length !== ids.length || bytes.length !== ids.length) {
       throw new InvalidMessageError({
         where: `offers.${pool}`,
@@ -95,6 +95,7 @@ export class Batcher {
     }
     const nowMs = this.#parts.clock.nowMs();
     const book = this.#books.of(router);
+    const apart = new Set(alone);
     const places = sessions.map(name => this.#placement.places.get(name));
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
@@ -106,7 +107,8 @@ export class Batcher {
         this.#mail.drop(router, pool, 'no-capacity', id);
         this.#tally.of(pool).dropped++;
       } else {
-        const item = invocationAt(place, { id, book, answerByMs: nowMs + budgetMs[i]!, bytes: bytes[i]! });
+        const facts = { id, book, answerByMs: nowMs + budgetMs[i]!, bytes: bytes[i]!, alone: apart.has(id) };
+        const item = invocationAt(place, facts);
         this.#books.enter(item);
         place.pool.add(place.group, item, nowMs);
       }
@@ -193,7 +195,8 @@ export class Batcher {
     const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
     const size = items.length;
     const startByMs = startAtMs + START_GRACE_MS;
-    seat.host.grant({ batch: id, pool, seat, size, bytes, meanMs, expectedMs, startAtMs, startByMs });
+    const alone = items[0]!.alone;
+    seat.host.grant({ batch: id, pool, seat, size, bytes, meanMs, expectedMs, startAtMs, startByMs, alone });
     for (const item of items) this.#books.strike(item);
     const returnMs = Math.max(...items.map(({ place }) => place.returnMs));
     const answerByMs = startAtMs + Math.max(expectedMs, seat.latencyMs(size)) + returnMs;
@@ -215,14 +218,14 @@ export class Batcher {
 
   /** After a commit: to its new place, or back. */
   #readmit(item: Invocation): void {
-    const { id, book, answerByMs, bytes } = item;
+    const { id, book, answerByMs, bytes, alone } = item;
     const place = this.#placement.places.get(item.session.name);
     this.#books.strike(item);
     if (!place) {
       this.#refuse(book.router, item.place.pool.name, item.session.name, id);
       return;
     }
-    const moved = invocationAt(place, { id, book, answerByMs, bytes });
+    const moved = invocationAt(place, { id, book, answerByMs, bytes, alone });
     this.#books.enter(moved);
     place.pool.enqueue(place.group, moved);
   }

@@ -16,6 +16,8 @@ import type { Seat } from './seat.ts';
 export interface Item extends Waiting {
   readonly bytes: number;
   readonly session: Session;
+  /** It was on a host that was lost: it runs with nothing else on its host. */
+  readonly alone?: boolean;
 }
 
 export interface Session {

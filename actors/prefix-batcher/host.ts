@@ -20,6 +20,8 @@ export interface Booking {
   /** When it should start; `startBy` is when its host counts as stuck. */
   startAtMs: number;
   startByMs: number;
+  /** Nothing is granted behind it before it has finished. */
+  readonly alone?: boolean;
 }
 
 /** What the batcher knows of one host, from its beats, its progress and the grants given to it: at most one running and one granted. */
@@ -29,6 +31,10 @@ export class Host implements HostView {
   seats: readonly Seat[] = [];
   emulated = false;
   leadMsMax = 0;
+  /** Kept free for an invocation that must run alone. */
+  reserved = false;
+  /** Has run one alone since the latest ordinary batch: those come first now. */
+  owesBatch = false;
   #freeAtMs = -Infinity;
   #seenAtMs = -Infinity;
   #ready = false;
@@ -46,7 +52,17 @@ export class Host implements HostView {
   }
 
   get granted(): boolean {
-    return this.#granted !== undefined;
+    return this.#granted !== undefined || this.apart;
+  }
+
+  /** Given to an invocation that runs alone. */
+  get apart(): boolean {
+    return this.reserved || (this.#granted?.alone ?? this.#running?.alone ?? false);
+  }
+
+  /** Nothing that was granted is left to do there. */
+  get idle(): boolean {
+    return this.#granted === undefined && this.#running === undefined;
   }
 
   get bookedUntilMs(): number {
@@ -74,6 +90,7 @@ export class Host implements HostView {
 
   grant(booking: Booking): void {
     this.#granted = booking;
+    this.owesBatch = booking.alone ?? false;
   }
 
   /** Takes in a beat: what the host says of itself counts, except about batches whose outline it can't have seen yet. */

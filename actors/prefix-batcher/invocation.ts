@@ -23,17 +23,19 @@ export interface Invocation extends Item {
   readonly place: Place;
   /** When the answer must be back at the router. */
   readonly answerByMs: number;
+  readonly alone: boolean;
 }
 
 /** Field by field: spreading the offer took most of the time of taking one in. */
 export const invocationAt = (
   place: Place,
-  { id, book, answerByMs, bytes }: { id: number; book: RouterBook; answerByMs: number; bytes: number },
+  { id, book, answerByMs, bytes, alone }: Pick<Invocation, 'id' | 'book' | 'answerByMs' | 'bytes' | 'alone'>,
 ): Invocation => ({
   id,
   book,
   answerByMs,
   bytes,
+  alone,
   place,
   session: place.session,
   deadlineMs: answerByMs - place.returnMs,

@@ -1,3 +1,4 @@
+import { AloneLane } from './alone.ts';
 import type { Group, Item } from './group.ts';
 import type { Host } from './host.ts';
 import {
@@ -41,6 +42,7 @@ export class Pool<T extends Item> implements PoolView {
   readonly hosts: readonly Host[];
   nowMs = 0;
   queued = 0;
+  readonly #alone: AloneLane<T>;
   readonly #policy: Policy;
   readonly #effects: PoolEffects<T>;
   #measuredAtMs = -Infinity;
@@ -58,6 +60,7 @@ export class Pool<T extends Item> implements PoolView {
     this.hosts = parts.hosts;
     this.#policy = parts.policy;
     this.#effects = parts.effects;
+    this.#alone = new AloneLane(parts.hosts);
   }
 
   /** When {@link settle} is due, if nothing happens before. */
@@ -67,42 +70,54 @@ export class Pool<T extends Item> implements PoolView {
 
   /** One arrival, decided about at once: bursts must be considered one arrival at a time. */
   add(group: Group<T>, item: T, nowMs: number): void {
-    group.note(item, nowMs);
+    if (!item.alone) group.note(item, nowMs);
     this.enqueue(group, item);
     this.settle(nowMs, group);
   }
 
   /** Takes over what waited elsewhere; {@link settle} must follow. */
   enqueue(group: Group<T>, item: T): void {
-    group.add(item);
+    if (item.alone) this.#alone.add(group, item);
+    else group.add(item);
     this.queued++;
   }
 
   remove(group: Group<T>, item: T): void {
-    if (group.remove(item)) this.queued--;
+    if (item.alone ? this.#alone.remove(item) : group.remove(item)) this.queued--;
   }
 
   /** Empties all queues. */
   removeAll(): T[] {
-    return this.groups.flatMap(group => this.#take(group, group.queue, 0, group.queue.length));
+    const apart = this.#alone.removeAll();
+    this.queued -= apart.length;
+    return [...apart, ...this.groups.flatMap(group => this.#take(group, group.queue, 0, group.queue.length))];
   }
 
   /** Carries out what the policy decides, until it decides nothing more. `changed`: the only group that changed since. */
   settle(nowMs: number, changed?: Group<T>): void {
     this.nowMs = nowMs;
     if (nowMs - this.#measuredAtMs >= MEASURE_MS) this.#measure();
+    this.#settleAlone();
     let only = changed;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const { drops, grants, wakeAtMs } = this.#policy.decide(this, only);
       for (const { group, queue, count } of drops) this.#effects.drop(this.#take(group as Group<T>, queue, 0, count));
       for (const grant of grants) this.#grant(grant);
       if (drops.length === 0 && grants.length === 0) {
-        this.#wakeAtMs = only ? Math.min(this.#wakeAtMs, wakeAtMs) : wakeAtMs;
+        this.#wakeAtMs = Math.min(only ? this.#wakeAtMs : Infinity, wakeAtMs, this.#alone.wakeAtMs);
         return;
       }
       only = undefined;
     }
     throw new Error(`policy ${this.#policy.name} of pool ${this.name} finds no end`);
+  }
+
+  #settleAlone(): void {
+    if (this.#alone.isQuiet) return;
+    const { drops, grants } = this.#alone.settle(this.nowMs, this.queued > this.#alone.length);
+    this.queued -= drops.length + grants.length;
+    if (drops.length > 0) this.#effects.drop(drops);
+    for (const batch of grants) this.#effects.grant(batch);
   }
 
   #grant(grant: Grant): void {

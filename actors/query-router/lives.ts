@@ -2,7 +2,9 @@ import type { InferRequest, Outcome, Payload, Picture, Result, StageResult, Trou
 import type { Sleeper } from './alarms.ts';
 import type { Piece } from './boxes.ts';
 import type { Route } from './catalog.ts';
+import type { Fate } from './hosts.ts';
 import type { Query, Stage } from './query.ts';
+import type { Loss } from './suspicion.ts';
 import type { HostTimes } from './timing.ts';
 
 /** One frame (or one-off picture) for one query, from its acceptance to its one outcome. */
@@ -63,6 +65,13 @@ export interface Invocation {
   /** Of the latest grant. */
   batch: string;
   host: string;
+  incarnation: string;
+  /** When the answer to the latest grant was expected. */
+  expectedAtMs: number;
+  /** Offered, or granted, to run with nothing else on its host. */
+  alone: boolean;
+  /** Hosts that had it and gave no answer. */
+  losses: readonly Loss[];
 }
 
 /** Boxes of one result that are to be cut out of the frame. */
@@ -90,6 +99,13 @@ export interface Effects {
   cut(job: CutJob, frame: Picture): void;
   /** A result of the stage before gave `count` inputs for `stage`. */
   fannedOut(query: Query, stage: number, count: number): void;
+  /** Empty for a host that was never heard. */
+  incarnationOf(host: string): string;
+  fateOf(loss: Loss): Fate;
+  /** What earlier attempts with the same stored frame tell. */
+  lossesBefore(invocation: Invocation): readonly Loss[];
+  /** Its losses have changed. */
+  suspected(invocation: Invocation): void;
   /** `request.wakeAtMs` is what counts from now on. */
   wakeAt(request: Request): void;
   end(request: Request, outcome: Outcome, trouble: Trouble | undefined, nowMs: number): void;

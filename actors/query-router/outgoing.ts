@@ -8,6 +8,15 @@ interface Gathered {
   session: number[];
   budgetMs: number[];
   bytes: number[];
+  alone: number[];
+}
+
+interface Offered {
+  readonly id: number;
+  readonly budgetMs: number;
+  readonly bytes: number;
+  /** It must run with nothing else on its host. */
+  readonly alone: boolean;
 }
 
 /** Offers and withdrawals of one turn of the event loop, as few messages to each pool as fit. */
@@ -35,7 +44,7 @@ export class Outgoing {
     this.#sendWithdrawals = options.withdrawals;
   }
 
-  offer(pool: string, session: string, id: number, budgetMs: number, bytes: number): void {
+  offer(pool: string, session: string, { id, budgetMs, bytes, alone }: Offered): void {
     let gathered = this.#offers.get(pool);
     if (!gathered) this.#offers.set(pool, (gathered = nothing()));
     let index = gathered.sessions.get(session);
@@ -50,6 +59,7 @@ export class Outgoing {
     gathered.session.push(index);
     gathered.budgetMs.push(budgetMs);
     gathered.bytes.push(bytes);
+    if (alone) gathered.alone.push(id);
     this.#soon();
   }
 
@@ -69,14 +79,21 @@ export class Outgoing {
     this.#withdrawals.clear();
   }
 
-  #send(pool: string, { sessions, ids, session, budgetMs, bytes }: Gathered): void {
+  #send(pool: string, { sessions, ids, session, budgetMs, bytes, alone }: Gathered): void {
     if (ids.length === 0) return;
-    const columns = { sessions: [...sessions.keys()], ids, session, budgetMs, bytes };
+    const columns = {
+      sessions: [...sessions.keys()],
+      ids,
+      session,
+      budgetMs,
+      bytes,
+      ...(alone.length > 0 ? { alone } : {}),
+    };
     this.#sendOffers(pool, { v: 1, router: this.#router, epoch: this.#epoch(), ...columns });
   }
 }
 
-const nothing = (): Gathered => ({ sessions: new Map(), ids: [], session: [], budgetMs: [], bytes: [] });
+const nothing = (): Gathered => ({ sessions: new Map(), ids: [], session: [], budgetMs: [], bytes: [], alone: [] });
 
 /** Bytes of the data of a payload, as offered, held and accounted. */
 export function dataBytes(payload: Payload): number {

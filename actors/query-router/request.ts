@@ -3,6 +3,7 @@ import { choose, lets, toFrame, type Piece } from './boxes.ts';
 import type { Route } from './catalog.ts';
 import type { AnswerFacts, CutJob, Effects, Invocation, Request } from './lives.ts';
 import type { Stage } from './query.ts';
+import { judge } from './suspicion.ts';
 import { timingOf } from './timing.ts';
 import * as trouble from './trouble.ts';
 
@@ -10,6 +11,8 @@ import * as trouble from './trouble.ts';
 const GRANTS_MAX = 3;
 const REPEAT_MS_MIN = 50;
 const ANSWER_SLACK_MS = 100;
+/** How often it is asked what became of a host, before the next one is given what may have killed it. */
+const FATE_MS = 100;
 
 /** Starts an accepted request: the stages that read the frame. */
 export function begin(request: Request, nowMs: number, fx: Effects): void {
@@ -32,7 +35,9 @@ export function grant(
   invocation.state = 'granted';
   invocation.batch = batch;
   invocation.host = host;
+  invocation.incarnation = fx.incarnationOf(host);
   invocation.grantedAtMs = nowMs;
+  invocation.expectedAtMs = nowMs + answerInMs;
   invocation.dueAtMs = nowMs + 2 * answerInMs + ANSWER_SLACK_MS;
   wakeBy(invocation, fx);
   return true;
@@ -49,7 +54,9 @@ export function answer(invocation: Invocation, said: Answer, facts: AnswerFacts,
   const { request } = invocation;
   const current = invocation.state === 'granted' && invocation.batch === facts.batch;
   if (said.is === 'refused') {
-    if (current) offerAgain(invocation, nowMs, fx);
+    if (!current) return;
+    if (said.reason === 'device-lost') suspect(invocation, true, fx);
+    offerAgain(invocation, nowMs, fx);
   } else if (said.is === 'dropped') {
     // An earlier grant's drop says nothing about the chance that the invocation has now.
     if (current) finish(request, 'dropped', trouble.droppedByHost(invocation, said.reason), nowMs, fx);
@@ -60,9 +67,11 @@ export function answer(invocation: Invocation, said: Answer, facts: AnswerFacts,
   }
 }
 
-/** The answer won't come any more: its host is gone, or the messages were lost. */
-export function lose(invocation: Invocation, nowMs: number, fx: Effects): void {
-  if (invocation.state === 'granted') offerAgain(invocation, nowMs, fx);
+/** The answer won't come any more: its host is gone (`withHost`), or messages were lost. */
+export function lose(invocation: Invocation, withHost: boolean, nowMs: number, fx: Effects): void {
+  if (invocation.state !== 'granted') return;
+  if (withHost) suspect(invocation, false, fx);
+  offerAgain(invocation, nowMs, fx);
 }
 
 /** Offers what waits for a grant again: the plan changed, or offers may have been lost. */
@@ -104,6 +113,7 @@ export function wake(request: Request, nowMs: number, fx: Effects): void {
   let nextMs = over ? Infinity : request.deadlineMs;
   for (const invocation of request.invocations) {
     if (invocation.state === 'done') continue;
+    if (invocation.state === 'granted' && invocation.dueAtMs <= nowMs) suspect(invocation, false, fx);
     if (over && (invocation.state === 'queued' || invocation.dueAtMs <= nowMs))
       return finish(request, 'dropped', trouble.late(request, invocation), nowMs, fx);
     if (invocation.dueAtMs <= nowMs) {
@@ -152,7 +162,12 @@ function invoke(
     grants: 0,
     batch: '',
     host: '',
+    incarnation: '',
+    expectedAtMs: 0,
+    alone: false,
+    losses: [],
   };
+  invocation.losses = fx.lossesBefore(invocation);
   request.invocations.push(invocation);
   request.open++;
   fx.track(invocation);
@@ -164,6 +179,14 @@ function offer(invocation: Invocation, nowMs: number, fx: Effects): void {
   const { request, stage } = invocation;
   const leftMs = request.deadlineMs - nowMs;
   if (leftMs <= 0) return finish(request, 'dropped', trouble.noTime(invocation), nowMs, fx);
+  const verdict = judge(invocation.losses, loss => fx.fateOf(loss));
+  if (verdict === 'poison') return finish(request, 'failed', trouble.poison(invocation), nowMs, fx);
+  if (verdict === 'unclear') {
+    invocation.dueAtMs = nowMs + FATE_MS;
+    return wakeBy(invocation, fx);
+  }
+  if (invocation.grants >= GRANTS_MAX) return finish(request, 'dropped', trouble.noAnswer(invocation), nowMs, fx);
+  invocation.alone = verdict === 'suspect';
   const route = fx.routeOf(request.query, stage);
   const budgetMs = route ? budgetOf(route, leftMs) : leftMs;
   invocation.dueAtMs = nowMs + Math.max(REPEAT_MS_MIN, budgetMs / 4);
@@ -185,9 +208,16 @@ function budgetOf({ budgetMs, reserveMs }: Route, leftMs: number): number {
 function offerAgain(invocation: Invocation, nowMs: number, fx: Effects): void {
   const { request } = invocation;
   if (nowMs >= request.deadlineMs) return finish(request, 'dropped', trouble.late(request, invocation), nowMs, fx);
-  if (invocation.grants >= GRANTS_MAX) return finish(request, 'dropped', trouble.noAnswer(invocation), nowMs, fx);
   invocation.state = 'queued';
   offer(invocation, nowMs, fx);
+}
+
+/** Its host gave no answer, and perhaps died of it. `certain`: the host says that it did. */
+function suspect(invocation: Invocation, certain: boolean, fx: Effects): void {
+  const { host, incarnation, expectedAtMs: sinceMs, alone } = invocation;
+  if (incarnation === '') return;
+  invocation.losses = [...invocation.losses, { host, incarnation, sinceMs, alone, certain }];
+  fx.suspected(invocation);
 }
 
 function takeOutput(invocation: Invocation, raw: Output, facts: AnswerFacts, nowMs: number, fx: Effects): void {

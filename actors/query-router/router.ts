@@ -22,7 +22,7 @@ import { AlarmClock } from './alarm-clock.ts';
 import { AnsweredIds } from './answered-ids.ts';
 import { Catalog, type Route } from './catalog.ts';
 import type { RouterConfig } from './config.ts';
-import { Hosts } from './hosts.ts';
+import { Hosts, type Fate } from './hosts.ts';
 import { Meters } from './meter.ts';
 import { dataBytes, ENVELOPE_BYTES, Outgoing, packedBytes, parcels } from './outgoing.ts';
 import { open, unfit, type Asked } from './opening.ts';
@@ -30,6 +30,7 @@ import type { Query, Stage } from './query.ts';
 import * as life from './request.ts';
 import type { AnswerFacts, CutJob, Effects, Invocation, Request } from './lives.ts';
 import { rejection, resultOf, withoutOutputs } from './results.ts';
+import { Suspicions, type Loss } from './suspicion.ts';
 import * as trouble from './trouble.ts';
 
 export type RouterContext = ActorContext<RouterConfig, Router>;
@@ -42,6 +43,7 @@ export class Router implements Effects {
   readonly catalog: Catalog;
   readonly meters: Meters;
   readonly #hosts = new Hosts();
+  readonly #suspicions = new Suspicions();
   readonly #init: ActorInit<RouterConfig>;
   readonly #imaging: Imaging;
   /** New at each start: tells requests of this process from those of an earlier one of the same name. */
@@ -214,7 +216,7 @@ export class Router implements Effects {
     const nowMs = this.#init.clock.nowMs();
     this.#hosts.amnesty(nowMs);
     for (const invocation of this.#invocations.values()) {
-      if (invocation.state === 'granted') life.lose(invocation, nowMs, this);
+      if (invocation.state === 'granted') life.lose(invocation, false, nowMs, this);
       else life.repeat(invocation, nowMs, this);
     }
   }
@@ -283,7 +285,7 @@ export class Router implements Effects {
     for (const invocation of this.#invocations.values()) {
       if (invocation.host !== host || invocation.state !== 'granted') continue;
       lost++;
-      life.lose(invocation, nowMs, this);
+      life.lose(invocation, !politely, nowMs, this);
     }
     if (politely && lost === 0) this.#init.log.info('a host left', { host });
     else this.#init.log.warn('a host is lost', { host, offeredAgain: lost });
@@ -318,13 +320,32 @@ export class Router implements Effects {
 
   untrack(invocation: Invocation, answered: boolean): void {
     this.#invocations.delete(invocation.id);
-    if (answered) this.#answered.add(invocation.id);
+    if (!answered) return;
+    this.#answered.add(invocation.id);
+    this.#suspicions.acquit(invocation);
   }
 
   offer(invocation: Invocation, { pool, session }: Route, budgetMs: number): void {
     if (invocation.offeredAtMs >= 0) this.meters.reoffers++;
     const bytes = invocation.bytes > 0 ? invocation.bytes : invocation.request.payloadBytes;
-    this.#outgoing.offer(pool, session, invocation.id, budgetMs, bytes);
+    const { id, alone } = invocation;
+    this.#outgoing.offer(pool, session, { id, budgetMs, bytes, alone });
+  }
+
+  incarnationOf(host: string): string {
+    return this.#hosts.incarnationOf(host);
+  }
+
+  fateOf(loss: Loss): Fate {
+    return this.#hosts.fateOf(loss);
+  }
+
+  lossesBefore(invocation: Invocation): readonly Loss[] {
+    return this.#suspicions.lossesBefore(invocation, this.#init.clock.nowMs());
+  }
+
+  suspected(invocation: Invocation): void {
+    this.#suspicions.keep(invocation, this.#init.clock.nowMs());
   }
 
   withdraw(invocation: Invocation): void {

@@ -104,6 +104,16 @@ export const noAnswer = ({ stage, grants, host }: Invocation): Trouble =>
     stage.name,
   );
 
+export const poison = ({ stage, losses }: Invocation): Trouble =>
+  make(
+    'router',
+    'poison',
+    `hosts ${losses.map(({ host }) => host).join(', ')} died while they had this input for stage ${stage.name}, the last one while it had nothing else; ` +
+      'it is not tried again: keep the input and see why the model breaks',
+    false,
+    stage.name,
+  );
+
 export const noRoomForCrops = (stage: Stage): Trouble =>
   make(
     'router',

@@ -21,6 +21,12 @@ export const Offers = Type.Object({
   session: column(Count('index into sessions')),
   budgetMs: column(Ms('until the answer must be back at the router')),
   bytes: column(ByteCount('of the payload')),
+  alone: Type.Optional(
+    column(
+      Count('invocation id'),
+      'those of `ids` that were on a host when it was lost: each runs with nothing else there',
+    ),
+  ),
 });
 export type Offers = Static<typeof Offers>;
 

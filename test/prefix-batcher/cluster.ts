@@ -115,10 +115,18 @@ export class Cluster {
   /** Offers `count` invocations; answers their ids. */
   offer(
     count: number,
-    { router = 'router-1', pool = 'pool-0', session = SESSION, budgetMs = 200, ids = this.#newIds(count) } = {},
+    {
+      router = 'router-1',
+      pool = 'pool-0',
+      session = SESSION,
+      budgetMs = 200,
+      alone = false,
+      ids = this.#newIds(count),
+    } = {},
   ): number[] {
     const columns = { session: ids.map(() => 0), budgetMs: ids.map(() => budgetMs), bytes: ids.map(() => 1000) };
-    const offers: Offers = { v: 1, router, epoch: 1, sessions: [session], ids, ...columns };
+    const apart = alone ? { alone: ids } : {};
+    const offers: Offers = { v: 1, router, epoch: 1, sessions: [session], ids, ...columns, ...apart };
     this.#say(subjects.offers, { pool }, offers);
     return ids;
   }

@@ -46,6 +46,10 @@ function recorder(heldBytesMax = Infinity) {
     withdraw: () => void state.withdrawals++,
     cut: job => void cuts.push(job),
     fannedOut: () => {},
+    incarnationOf: () => 'a',
+    fateOf: ({ sinceMs }) => (['alive', 'unclear', 'silent', 'died'] as const)[Math.floor(sinceMs) % 4]!,
+    lossesBefore: () => [],
+    suspected: () => {},
     wakeAt: () => {},
     end: (_request, outcome) => void ended.push(outcome),
   };
@@ -146,7 +150,7 @@ test('request: whatever happens in whatever order, it ends exactly once and hold
           if (what === 'dropped') say({ is: 'dropped', reason: 'deadline' });
           if (what === 'failed' && stale) say({ is: 'failed', reason: 'model', detail: '' });
           if (what === 'drop' && invocation) life.dropByBatcher(invocation, 'deadline', nowMs, fx);
-          if (what === 'lose' && invocation) life.lose(invocation, nowMs, fx);
+          if (what === 'lose' && invocation) life.lose(invocation, stale, nowMs, fx);
           if (what === 'repeat' && invocation) life.repeat(invocation, nowMs, fx);
           const job = what.startsWith('cut') ? cuts.shift() : undefined;
           if (job && what === 'cut')

@@ -77,6 +77,7 @@ export interface Offered {
   readonly id: number;
   readonly budgetMs: number;
   readonly bytes: number;
+  readonly alone: boolean;
   readonly atMs: number;
 }
 export interface Sent {
@@ -120,7 +121,7 @@ export async function world(t: ExecutionContext, options: WorldOptions = {}) {
   hear(subjects.results, result => void results.push(result));
   hear(subjects.routerBeats, beat => void beats.push(beat));
   hear(subjects.withdrawals, ({ ids }) => void withdrawn.push(...ids));
-  hear(subjects.offers, ({ router, sessions, ids, session, budgetMs, bytes }, pool) => {
+  hear(subjects.offers, ({ router, sessions, ids, session, budgetMs, bytes, alone }, pool) => {
     ids.forEach((id, i) =>
       offers.push({
         router,
@@ -129,6 +130,7 @@ export async function world(t: ExecutionContext, options: WorldOptions = {}) {
         session: sessions[session[i]!]!,
         budgetMs: budgetMs[i]!,
         bytes: bytes[i]!,
+        alone: alone?.includes(id) ?? false,
         atMs: clock.nowMs(),
       }),
     );

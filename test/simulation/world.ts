@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
 import type { RunningActor } from '../../actors/actor/index.ts';
 import { simulatedPorts, streamSampler } from '../../actors/stream-sampler/index.ts';
-import { decode } from '../../bus/index.ts';
+import { decode, encode } from '../../bus/index.ts';
 import {
   bucketName,
   BUCKETS,
@@ -18,7 +18,7 @@ import {
 import { storedModel, World as SimulatedWorld } from '../../deploy/simulate/index.ts';
 
 /** A model for emulated devices: ℓ(b) = α·b + β. */
-function emulatedModel(
+export function emulatedModel(
   name: string,
   curve: { alphaMs: number; betaMs: number; boxes?: number; persistentMB?: number; batchMax?: number },
 ): ModelDocument {
@@ -101,6 +101,13 @@ export class World extends SimulatedWorld {
   async remove(document: StreamDocument): Promise<void> {
     const bucket = await this.clock.settle(this.admin.keyValue(bucketName(DEFAULT_PREFIX, BUCKETS.config)));
     await this.clock.settle(bucket.delete(`streams.${document.tenant ?? 'default'}.${document.name}`));
+  }
+
+  /** A frame of a stream that nobody samples. */
+  frame(stream: string, seq: number, what = ''): void {
+    const picture = { encoding: 'jpeg' as const, data: new TextEncoder().encode(what.padEnd(100)) };
+    const at = subjects.frames.at(DEFAULT_PREFIX, { tenant: 'default', stream });
+    this.admin.publish(at, encode({ v: 1, seq, picture }));
   }
 
   /** Frames that have no outcome (yet). */
