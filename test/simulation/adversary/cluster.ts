@@ -8,6 +8,7 @@ import {
   type Frame,
   type Random,
 } from '../../../contracts/index.ts';
+import { Asker } from './asker.ts';
 import { Documents } from './documents.ts';
 import { pictureOf } from './device.ts';
 import { Links } from './links.ts';
@@ -15,6 +16,7 @@ import { Process } from './process.ts';
 import { programOf } from './programs.ts';
 import { actorsOf, idsOf, type Scenario } from './scenario.ts';
 import { Stores } from './store.ts';
+import { Vault } from './vault.ts';
 import type { Mutant } from './mutants.ts';
 import type { Watch } from './watch.ts';
 
@@ -36,6 +38,8 @@ export class Cluster {
   frames = 0;
   readonly #admin: Bus;
   readonly #cameras: Bus;
+  readonly #vault: Vault;
+  readonly #watch: Watch;
 
   constructor(scenario: Scenario, watch: Watch, mutant?: Mutant) {
     const { seed } = scenario;
@@ -46,6 +50,8 @@ export class Cluster {
     this.network.link = packet => this.links.carry(packet);
     this.#admin = this.network.connect('admin');
     this.#cameras = this.network.connect('cameras');
+    this.#watch = watch;
+    this.#vault = new Vault(this.network, this.clock, watch.durable);
     this.documents = new Documents(this.#admin, this.clock, scenario);
     const rates = seededRandom(seed + 4);
     for (const id of actorsOf(scenario)) this.#add(id, watch, rates, mutant);
@@ -56,6 +62,10 @@ export class Cluster {
     await this.clock.settle(this.documents.applyAll());
     for (const process of this.processes.values()) process.start();
     for (const stream of idsOf('cam', this.scenario.streams)) this.#film(stream, 0);
+    const { extras } = this.scenario;
+    if (extras.includes('durable')) await this.clock.settle(this.#vault.open());
+    if (extras.includes('durable') && !extras.includes('film')) this.#vault.film();
+    if (extras.includes('infer')) new Asker(this.network.connect('asker'), this.clock, this.#watch).start();
   }
 
   of(role: string): Process[] {

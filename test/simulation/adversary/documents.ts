@@ -1,9 +1,12 @@
-import { createHash } from 'node:crypto';
 import { encodeJson } from '../../../bus/index.ts';
 import {
   bucketName,
   BUCKETS,
   DEFAULT_PREFIX,
+  DEFAULT_TENANT,
+  frameReader,
+  framesJournal,
+  frameSubjectsOf,
   MODEL_STORE,
   sleep,
   type Bus,
@@ -12,30 +15,10 @@ import {
   type ModelDocument,
   type Profile,
   type QueryDocument,
-  type StoredModel,
+  type StreamDocument,
 } from '../../../contracts/index.ts';
+import { BADGES, detector, profilesOf, reader, storedOf, tagger } from './models.ts';
 import type { Scenario } from './scenario.ts';
-
-function model(name: string, emulation: NonNullable<ModelDocument['emulation']>): ModelDocument {
-  return {
-    kind: 'Model',
-    name,
-    version: '1',
-    file: `${name}.onnx`,
-    licence: 'none',
-    source: 'emulated',
-    preprocess: { kind: 'picture', width: 320, height: 320, fit: 'stretch' },
-    postprocess: emulation.boxes === undefined ? { kind: 'classes' } : { kind: 'boxes', coordinates: 'corners' },
-    batchMax: 8,
-    emulation,
-  };
-}
-
-const MODELS: readonly ModelDocument[] = [
-  model('detector', { alphaMs: 15, betaMs: 25, persistentMB: 150, ephemeralMBPerItem: 10, loadMs: 400, boxes: 2 }),
-  model('reader', { alphaMs: 4, betaMs: 8, persistentMB: 100, ephemeralMBPerItem: 10, loadMs: 300 }),
-  model('tagger', { alphaMs: 15, betaMs: 20, persistentMB: 200, ephemeralMBPerItem: 10, loadMs: 800 }),
-];
 
 /** Objectives, ms: of two stages and of one. A crash is noticed after seconds, so nothing is lost only where there are more. */
 const OBJECTIVES = { storm: [300, 1500], moves: [800, 2000], crash: [10_000, 12_000] } as const;
@@ -45,33 +28,48 @@ function query(scenario: Scenario, name: string, objectiveMs: number, stages: Qu
   return { kind: 'Query', name, streams: ['cam-*'], objectiveMs, rateHz, stages };
 }
 
-function queriesOf(scenario: Scenario): QueryDocument[] {
+/** Its frames are stored, and read by this query. */
+export const VAULT = 'vault';
+export const KEPT = 'kept';
+/** What samplers read. */
+const FILM = 'film';
+const EXTRA_RATE_HZ = 2;
+
+export function queriesOf(scenario: Scenario): QueryDocument[] {
+  const { extras } = scenario;
   const [twoStages, oneStage] = OBJECTIVES[scenario.kind];
+  const of = (name: string, stream: string, more: Partial<QueryDocument> = {}): QueryDocument => ({
+    ...query(scenario, name, oneStage, { read: { model: 'reader' } }),
+    streams: [stream],
+    rateHz: EXTRA_RATE_HZ,
+    ...more,
+  });
   return [
     query(scenario, 'traffic', twoStages, {
       detect: { model: 'detector' },
       read: { model: 'reader', from: 'detect', fanout: 2 },
     }),
     query(scenario, 'tags', oneStage, { tag: { model: 'tagger' } }),
+    ...(extras.includes('durable') ? [of(KEPT, VAULT, { delivery: 'durable' })] : []),
+    ...(extras.includes('film') ? [of('films', FILM)] : []),
+    ...(extras.includes('group') ? BADGES : []).map(({ name }) =>
+      of(name, 'cam-1', { rateHz: scenario.rateHz, stages: { read: { model: name } } }),
+    ),
   ];
 }
 
-function contentOf({ name, version }: ModelDocument): { content: Uint8Array; hash: string; id: string } {
-  const content = new TextEncoder().encode(`${name} ${version}`);
-  const hash = createHash('sha256').update(content).digest('hex');
-  return { content, hash, id: `${name}@${hash.slice(0, 12)}` };
-}
+const stream = (name: string, more: Partial<StreamDocument> = {}): StreamDocument => ({
+  kind: 'Stream',
+  name,
+  source: { kind: 'synthetic' },
+  rateHz: EXTRA_RATE_HZ,
+  ...more,
+});
 
-/** What measuring would find. */
-function profileOf(document: ModelDocument): Profile {
-  const { alphaMs, betaMs, persistentMB, ephemeralMBPerItem, loadMs = 0 } = document.emulation!;
-  const points = [1, 2, 4, document.batchMax].map(batch => {
-    const meanMs = alphaMs * batch + betaMs;
-    return { batch, meanMs, stdMs: 0, p99Ms: meanMs, ephemeralBytes: ephemeralMBPerItem * batch * 1e6, repeats: 3 };
-  });
-  const facts = { model: contentOf(document).id, device: 'emulated', emulated: true, loadMs, preMs: 0, postMs: 0 };
-  return { v: 1, ...facts, points, persistentBytes: persistentMB * 1e6 };
-}
+const streamsOf = ({ extras }: Scenario): StreamDocument[] =>
+  extras.includes('film')
+    ? [stream(FILM), ...(extras.includes('durable') ? [stream(VAULT, { durable: true })] : [])]
+    : [];
 
 const RETRY_MS = 300;
 
@@ -91,11 +89,17 @@ export class Documents {
 
   /** The models have been measured before. */
   applyAll(): Promise<void> {
-    for (const document of MODELS) {
+    const group = this.#scenario.extras.includes('group') ? BADGES : [];
+    for (const document of [detector, reader, tagger, ...group]) {
       this.#putModel(document);
-      this.#putProfile(document);
+      for (const profile of profilesOf(document)) this.#putProfile(profile);
     }
-    for (const document of queriesOf(this.#scenario)) this.#putQuery(document);
+    for (const document of queriesOf(this.#scenario)) {
+      if (document.delivery === 'durable') this.#keepFrames(document);
+      this.#putQuery(document);
+    }
+    for (const document of streamsOf(this.#scenario))
+      this.#then(config => config.put(`streams.default.${document.name}`, encodeJson(document)));
     return this.#last;
   }
 
@@ -109,7 +113,7 @@ export class Documents {
 
   /** The same model with other content: hosts load it beside the old one. */
   newVersion(): void {
-    this.#putModel({ ...MODELS[1]!, version: `${++this.#versions + 1}` });
+    this.#putModel({ ...reader, version: `${++this.#versions + 1}` });
   }
 
   /** A model is deleted, and the query that reads it. */
@@ -119,21 +123,19 @@ export class Documents {
   }
 
   restoreTags(): void {
-    this.#putModel(MODELS[2]!);
+    this.#putModel(tagger);
     this.#putQuery(queriesOf(this.#scenario)[1]!);
   }
 
   #putModel(document: ModelDocument): void {
-    const { content, hash, id } = contentOf(document);
-    const stored: StoredModel = { v: 1, id, document, files: { [document.file]: hash }, bytes: content.length };
+    const { stored, content, hash } = storedOf(document);
     this.#then(async config => {
       await (await this.#bus.objectStore(bucketName(DEFAULT_PREFIX, MODEL_STORE))).put(hash, content);
       await config.put(`models.${document.name}`, encodeJson(stored));
     });
   }
 
-  #putProfile(document: ModelDocument): void {
-    const profile = profileOf(document);
+  #putProfile(profile: Profile): void {
     const key = `${profile.model.replace('@', '.')}.${profile.device}`;
     this.#then(() =>
       this.#bus
@@ -144,6 +146,15 @@ export class Documents {
 
   #putQuery(document: QueryDocument): void {
     this.#then(config => config.put(`queries.default.${document.name}`, encodeJson(document)));
+  }
+
+  /** Before the query is there, as `ganglion apply` does. */
+  #keepFrames({ name, streams = [] }: QueryDocument): void {
+    const frameSubjects = frameSubjectsOf(DEFAULT_PREFIX, DEFAULT_TENANT, streams);
+    const journal = framesJournal(DEFAULT_PREFIX, DEFAULT_TENANT, frameSubjects);
+    this.#then(async () =>
+      (await this.#bus.journal(journal.name, journal.settings)).addReader(frameReader(name, frameSubjects)),
+    );
   }
 
   #delete(key: string): void {

@@ -14,7 +14,7 @@ export function migrations(seed: number, count: number): Scenario {
       forMs: 4000,
     };
   });
-  const size = { hosts: 3, routers: 2, batchers: 2, allocators: 2, streams: 2, rateHz: 2 };
+  const size = { hosts: 3, routers: 2, batchers: 2, allocators: 2, samplers: 0, extras: [], streams: 2, rateHz: 2 };
   const healAtMs = FIRST_FAULT_MS + count * PERIOD_MS;
   return { seed, kind: 'moves', ...size, memoryMB: 4000, skew: 0.01, healAtMs, faults };
 }

@@ -7,7 +7,7 @@ import type { Tamper } from './process-bus.ts';
 /** A bug made on purpose, to see that the rules find it. */
 export interface Mutant {
   readonly name: string;
-  /** The first seed that showed it, counted from 1; when the generator of scenarios changes, another one will. */
+  /** The first seed from 1 on that showed it; when the generator of scenarios or the planner changes, another one may. */
   readonly firstSeed: number;
   /** The rules that may find it. */
   readonly rules: readonly string[];
@@ -36,9 +36,9 @@ const changedOut =
     subject.startsWith(`ganglion.${family}`) ? change(decode(data) as M).map(message => encode(message)) : [data];
 
 const only =
-  (role: string, tamper: () => Tamper) =>
+  (role: string, tamper: (process: Process) => Tamper) =>
   (process: Process): Tamper =>
-    process.program.role === role ? tamper() : {};
+    process.program.role === role ? tamper(process) : {};
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -140,6 +140,47 @@ export const MUTANTS: readonly Mutant[] = [
         { ...message, answers: [...message.answers.slice(1), ...message.answers.slice(0, 1)] },
       ]),
     })),
+  },
+  {
+    name: 'a host takes one model of a mixed batch for another',
+    firstSeed: 1,
+    rules: ['identity'],
+    tamper: only('gpu', () => ({
+      outgoing: changedOut<Answers>('answers.', message => [
+        { ...message, model: [...message.model.slice(1), ...message.model.slice(0, 1)] },
+      ]),
+    })),
+  },
+  {
+    name: 'a router forgets one answer in ten to whoever asked it',
+    firstSeed: 15,
+    rules: ['one-answer'],
+    tamper: only('router', () => {
+      let answers = 0;
+      return {
+        outgoing: (subject, data) => (subject.startsWith('_INBOX') && ++answers % 10 === 0 ? [] : [data]),
+      };
+    }),
+  },
+  {
+    name: 'a router acknowledges one stored frame in ten whose result is not stored',
+    firstSeed: 2,
+    rules: ['converge'],
+    tamper: only('router', () => {
+      let results = 0;
+      return {
+        stored: (subject, id) => (subject.startsWith('ganglion.results.') && ++results % 10 === 0 ? undefined : id),
+      };
+    }),
+  },
+  {
+    name: 'a router stores each result under a name of its own: what is tried again is stored again',
+    firstSeed: 16,
+    rules: ['durable'],
+    tamper: only('router', process => {
+      let results = 0;
+      return { stored: (_, id) => `${id} ${process.id} ${process.incarnation} ${++results}` };
+    }),
   },
   {
     name: 'a batcher follows any plan, older ones too',

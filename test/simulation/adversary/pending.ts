@@ -1,8 +1,12 @@
+import { queriesOf } from './documents.ts';
 import type { Cluster } from './cluster.ts';
 import type { Watch } from './watch.ts';
 
 /** So long everything must have been well. */
 const CALM_MS = 2500;
+
+/** A stored frame is answered within so long when all is well. */
+const KEPT_MS = 2000;
 
 /** What the cluster is stuck on: empty when it does all that it should. */
 export function pending(cluster: Cluster, watch: Watch): string[] {
@@ -43,8 +47,12 @@ export function pending(cluster: Cluster, watch: Watch): string[] {
       `${bad.length} of the latest ${recent.length} requests did not end well: ${query} ${outcome} ${trouble?.detail ?? ''}`,
     );
   }
-  for (const name of ['traffic', 'tags'])
-    if (!recent.some(({ result }) => result.query === name)) stuck.push(`no results of ${name}`);
+  for (const { name, delivery } of queriesOf(cluster.scenario))
+    if (delivery !== 'durable' && !recent.some(({ result }) => result.query === name))
+      stuck.push(`no results of ${name}`);
+  const unanswered = watch.durable.open(KEPT_MS);
+  if (unanswered.length > 0)
+    stuck.push(`${unanswered.length} stored frames have no result: ${unanswered.slice(0, 5).join(', ')}`);
   if (nowMs < cluster.scenario.healAtMs + CALM_MS) stuck.push('the calm has been short');
   return stuck;
 }

@@ -6,6 +6,9 @@ import { moodyJournal, moodyKeyValue, moodyObjectStore, type StoreUser } from '.
 export interface Tap {
   sent(subject: string, data: Uint8Array): void;
   delivered(subject: string, data: Uint8Array, reply: string | undefined): void;
+  /** Is about to be stored, and was. */
+  appending(subject: string, data: Uint8Array, id: string | undefined): void;
+  appended(subject: string, data: Uint8Array, id: string | undefined): void;
 }
 
 /** A bug made on purpose: the process and the wire see different messages. */
@@ -13,6 +16,8 @@ export interface Tamper {
   readonly incoming?: (subject: string, data: Uint8Array) => Uint8Array | undefined;
   /** What is published instead, in order. */
   readonly outgoing?: (subject: string, data: Uint8Array) => readonly Uint8Array[];
+  /** The id under which a journal stores a message instead; undefined: it does not, and the process believes that it did. */
+  readonly stored?: (subject: string, id: string) => string | undefined;
 }
 
 export interface ProcessBusParts extends StoreUser {
@@ -74,7 +79,19 @@ export function processBus(parts: ProcessBusParts): Bus {
     requestMany: async (subject, data, options) => gate.async(inner.requestMany(subject, data, options)),
     keyValue: async (bucket, options) => moodyKeyValue(await gate.async(inner.keyValue(bucket, options)), parts),
     objectStore: async bucket => moodyObjectStore(await gate.async(inner.objectStore(bucket)), parts),
-    journal: async (name, settings) => moodyJournal(await gate.async(inner.journal(name, settings)), parts),
+    journal: async (name, settings) => {
+      const journal = moodyJournal(await gate.async(inner.journal(name, settings)), parts);
+      const append: typeof journal.append = async (subject, data, options) => {
+        const { id } = options ?? {};
+        tap.appending(subject, data, id);
+        const said = id !== undefined && tamper.stored ? tamper.stored(subject, id) : id;
+        if (said === undefined && id !== undefined) return { duplicate: false };
+        const outcome = await journal.append(subject, data, said === undefined ? {} : { id: said });
+        tap.appended(subject, data, id);
+        return outcome;
+      };
+      return { ...journal, append };
+    },
     onStatus: listener => inner.onStatus(status => gate.pass(() => listener(status))),
     flush: async () => gate.async(inner.flush()),
     drain: async () => gate.async(inner.drain()),

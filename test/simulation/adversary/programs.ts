@@ -2,6 +2,7 @@ import { allocator } from '../../../actors/allocator/index.ts';
 import { gpuHost } from '../../../actors/gpu-host/index.ts';
 import { prefixBatcher } from '../../../actors/prefix-batcher/index.ts';
 import { queryRouter } from '../../../actors/query-router/index.ts';
+import { simulatedPorts, streamSampler } from '../../../actors/stream-sampler/index.ts';
 import { seededRandom, silentLog, type Imaging } from '../../../contracts/index.ts';
 import { openDevice } from '../../../gpu-host/index.ts';
 import { nameOf, pictureOf, slowClock, watchedDevice, type DeviceWatch } from './device.ts';
@@ -57,6 +58,8 @@ export const programOf = (id: string, scenario: Scenario, watch: (process: Proce
     }
     case 'batcher':
       return { role, config: { queueMax: bounds.queueMax }, define: () => prefixBatcher() };
+    case 'sampler':
+      return { role, config: {}, define: () => streamSampler(simulatedPorts({ bytes: 400 })) };
     case 'allocator':
       return { role, config: ALLOCATOR, define: () => allocator() };
     default:

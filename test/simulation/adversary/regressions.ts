@@ -5,6 +5,8 @@ const SMALL = {
   routers: 1,
   batchers: 1,
   allocators: 1,
+  samplers: 0,
+  extras: [],
   streams: 1,
   rateHz: 2,
   memoryMB: 4000,

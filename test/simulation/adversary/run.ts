@@ -31,7 +31,7 @@ export async function run(scenario: Scenario, { mutant, hasty = true }: RunOptio
   const { clock } = cluster;
   watch.attach(clock);
   const sweep = (): void => {
-    watch.sweep(cluster.processes.values());
+    watch.sweep([...cluster.processes.values()]);
     clock.after(SWEEP_MS, sweep);
   };
   clock.after(SWEEP_MS, sweep);

@@ -35,6 +35,16 @@ export type Fault = { readonly atMs: number; readonly forMs: number } & (
  */
 export type Kind = 'storm' | 'crash' | 'moves';
 
+/**
+ * What a scenario has beside cameras and plain queries:
+ * - `durable`  frames that are stored, and a query that must answer each of them
+ * - `infer`    somebody who asks one-off questions
+ * - `group`    models that share a prefix, in mixed batches
+ * - `film`     samplers that read streams
+ */
+export const EXTRAS = ['durable', 'infer', 'group', 'film'] as const;
+export type Extra = (typeof EXTRAS)[number];
+
 /** A whole run follows from it. Plain data: what is printed can be read back. */
 export interface Scenario {
   readonly seed: number;
@@ -43,6 +53,9 @@ export interface Scenario {
   readonly routers: number;
   readonly batchers: number;
   readonly allocators: number;
+  /** Only with the extra `film`. */
+  readonly samplers: number;
+  readonly extras: readonly Extra[];
   readonly streams: number;
   readonly rateHz: number;
   readonly memoryMB: number;
@@ -58,17 +71,27 @@ export const FIRST_FAULT_MS = 5000;
 export const idsOf = (role: string, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${role}-${i + 1}`);
 
-export const actorsOf = (scenario: Pick<Scenario, 'hosts' | 'routers' | 'batchers' | 'allocators'>): string[] => [
+export const actorsOf = (
+  scenario: Pick<Scenario, 'hosts' | 'routers' | 'batchers' | 'allocators' | 'samplers'>,
+): string[] => [
   ...idsOf('gpu', scenario.hosts),
   ...idsOf('router', scenario.routers),
   ...idsOf('batcher', scenario.batchers),
   ...idsOf('allocator', scenario.allocators),
+  ...idsOf('sampler', scenario.samplers),
 ];
 
 const pick = <T>(random: Random, values: readonly T[]): T => values[intBetween(random, 0, values.length - 1)]!;
 const between = (random: Random, min: number, max: number): number => Math.round(min + (max - min) * random.next());
 
-/** The scenario of a seed: nine in ten are storms, unless a kind is asked for. */
+/** Dice of their own: the faults of a seed don't depend on them. Two in three seeds have at least one. */
+function extrasOf(seed: number): { extras: Extra[]; samplers: number } {
+  const random = seededRandom(seed + 0x5eed);
+  const extras = EXTRAS.filter(() => random.next() < 0.25);
+  return { extras, samplers: extras.includes('film') ? intBetween(random, 1, 2) : 0 };
+}
+
+/** The scenario of a seed: eight in ten are storms, unless a kind is asked for. */
 export function scenarioOf(seed: number, wanted?: Kind): Scenario {
   const random = seededRandom(seed);
   const dice = random.next();
@@ -78,6 +101,7 @@ export function scenarioOf(seed: number, wanted?: Kind): Scenario {
     routers: intBetween(random, 1, 2),
     batchers: intBetween(random, 1, 2),
     allocators: intBetween(random, 2, 3),
+    ...extrasOf(seed),
   };
   const healAtMs = FIRST_FAULT_MS + between(random, 5000, 12_000);
   const streams = intBetween(random, 1, kind === 'storm' ? 3 : 2);

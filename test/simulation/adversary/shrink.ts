@@ -1,5 +1,5 @@
 import { run, type Outcome, type RunOptions } from './run.ts';
-import { actorsOf, FIRST_FAULT_MS, type Fault, type Scenario } from './scenario.ts';
+import { actorsOf, EXTRAS, FIRST_FAULT_MS, type Extra, type Fault, type Scenario } from './scenario.ts';
 
 const RUNS_MAX = 120;
 
@@ -36,6 +36,7 @@ export async function shrink(failed: Outcome, options: RunOptions = {}): Promise
 
 /** Each makes a scenario a little simpler, or finds nothing more to do. */
 const SIMPLER: readonly ((scenario: Scenario) => Scenario | undefined)[] = [
+  ...EXTRAS.map(extra => (s: Scenario) => without(s, extra)),
   s => fewer(s, 'hosts'),
   s => fewer(s, 'routers'),
   s => fewer(s, 'batchers'),
@@ -50,9 +51,19 @@ const SIMPLER: readonly ((scenario: Scenario) => Scenario | undefined)[] = [
 
 function fewer(scenario: Scenario, what: 'hosts' | 'routers' | 'batchers' | 'allocators'): Scenario | undefined {
   if (scenario[what] <= 1) return undefined;
-  const smaller = { ...scenario, [what]: scenario[what] - 1 };
+  return withTheirFaults({ ...scenario, [what]: scenario[what] - 1 });
+}
+
+function without(scenario: Scenario, extra: Extra): Scenario | undefined {
+  if (!scenario.extras.includes(extra)) return undefined;
+  const extras = scenario.extras.filter(other => other !== extra);
+  return withTheirFaults({ ...scenario, extras, ...(extra === 'film' ? { samplers: 0 } : {}) });
+}
+
+/** Without the faults of those who aren't there any more. */
+function withTheirFaults(smaller: Scenario): Scenario {
   const there = new Set(['*', ...actorsOf(smaller)]);
   const about = (fault: Fault): string[] =>
     'who' in fault ? [fault.who] : 'from' in fault ? [fault.from, fault.to] : [];
-  return { ...smaller, faults: scenario.faults.filter(fault => about(fault).every(who => there.has(who))) };
+  return { ...smaller, faults: smaller.faults.filter(fault => about(fault).every(who => there.has(who))) };
 }

@@ -144,7 +144,7 @@ export function moodyObjectStore(inner: ObjectStore, { id, gate, stores }: Store
   };
 }
 
-/** A journal as one process sees it: there or away. What is stored is delivered when the process can see it. */
+/** A journal as one process sees it: there or away; what is appended may be reported as failed. What is stored is delivered when the process can see it. */
 export function moodyJournal(inner: Journal, { id, gate, stores }: StoreUser): Journal {
   const { name, incarnation } = inner;
   const reach = <T>(work: () => Promise<T>): Promise<T> =>
@@ -152,7 +152,12 @@ export function moodyJournal(inner: Journal, { id, gate, stores }: StoreUser): J
   return {
     name,
     incarnation,
-    append: (subject, data, options) => reach(() => inner.append(subject, data, options)),
+    append: (subject, data, options) =>
+      reach(async () => {
+        const outcome = await inner.append(subject, data, options);
+        if (stores.mood(id) === 'unacknowledged' && stores.strikes()) throw away(name);
+        return outcome;
+      }),
     addReader: reader => reach(() => inner.addReader(reader)),
     read: (reader, deliver) => reach(() => inner.read(reader, entry => gate.pass(() => deliver(entry)))),
     removeReader: reader => reach(() => inner.removeReader(reader)),

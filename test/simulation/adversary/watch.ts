@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import { decode } from '../../../bus/index.ts';
-import { DEFAULT_PREFIX, type Clock } from '../../../contracts/index.ts';
+import { DEFAULT_PREFIX, type Clock, type Frame } from '../../../contracts/index.ts';
 import type { DeviceWatch } from './device.ts';
+import { Pictures } from './pictures.ts';
 import type { Process } from './process.ts';
 import type { Tap } from './process-bus.ts';
 import type { Scenario } from './scenario.ts';
+import { AskRules } from './rules/asks.ts';
 import { BeatRules } from './rules/beats.ts';
+import { DurableRules } from './rules/durable.ts';
 import { OrderRules } from './rules/orders.ts';
 import { PlanRules } from './rules/plans.ts';
 import { RequestRules } from './rules/requests.ts';
@@ -19,6 +22,7 @@ export interface Violation {
 /** What a rule is told and may say. */
 export interface Report {
   readonly scenario: Scenario;
+  readonly pictures: Pictures;
   nowMs(): number;
   broken(rule: string, detail: string): void;
 }
@@ -28,7 +32,7 @@ export interface Rule {
   sent?(process: Process, subject: readonly string[], message: () => any): void;
   delivered?(process: Process, subject: readonly string[], message: () => any, reply: string | undefined): void;
   /** Now and then. */
-  sweep?(processes: Iterable<Process>): void;
+  sweep?(processes: readonly Process[]): void;
 }
 
 const VIOLATIONS_MAX = 20;
@@ -39,9 +43,12 @@ const OUR_FAULT = /^(a handler failed|timer .* failed|.* failed|the actor can no
 export class Watch implements Report {
   readonly violations: Violation[] = [];
   readonly scenario: Scenario;
+  readonly pictures = new Pictures();
   readonly requests: RequestRules;
   readonly beats: BeatRules;
   readonly plans: PlanRules;
+  readonly durable: DurableRules;
+  readonly asks: AskRules;
   readonly #rules: readonly Rule[];
   #clock: Clock | undefined;
   readonly #trace = createHash('sha256');
@@ -52,7 +59,9 @@ export class Watch implements Report {
     this.requests = new RequestRules(this);
     this.beats = new BeatRules(this);
     this.plans = new PlanRules(this);
-    this.#rules = [this.requests, this.beats, this.plans, new OrderRules(this, this.plans)];
+    this.durable = new DurableRules(this);
+    this.asks = new AskRules(this);
+    this.#rules = [this.requests, this.beats, this.plans, this.asks, new OrderRules(this, this.plans)];
   }
 
   attach(clock: Clock): void {
@@ -73,12 +82,19 @@ export class Watch implements Report {
         this.messages++;
         this.#trace.update(`${this.nowMs()} ${subject} ${data.byteLength}\n`);
         const [tokens, message] = [tokensOf(subject), once(data)];
+        if (tokens[0] === 'frames') this.pictures.saw(tokens[2]!, message() as Frame);
         for (const rule of this.#rules) rule.sent?.(process, tokens, message);
       },
       delivered: (subject, data, reply) => {
         const [tokens, message] = [tokensOf(subject), once(data)];
         for (const rule of this.#rules) rule.delivered?.(process, tokens, message, reply);
       },
+      appending: (subject, data, id) => {
+        const [tokens, message] = [tokensOf(subject), once(data)];
+        if (tokens[0] === 'frames') this.pictures.saw(tokens[2]!, message() as Frame);
+        this.durable.appending(tokens, message, id);
+      },
+      appended: (subject, data, id) => this.durable.appended(tokensOf(subject), once(data), id),
     };
   }
 
@@ -96,7 +112,7 @@ export class Watch implements Report {
     return this.#trace.copy().digest('hex');
   }
 
-  sweep(processes: Iterable<Process>): void {
+  sweep(processes: readonly Process[]): void {
     for (const rule of this.#rules) rule.sweep?.(processes);
   }
 }

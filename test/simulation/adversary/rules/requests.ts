@@ -17,7 +17,7 @@ interface RouterState {
 }
 
 /** Beyond its objective a request may wait for an answer that is due; no longer. */
-const OVERDUE_MS = 3000;
+export const OVERDUE_MS = 3000;
 
 /** Exactly one outcome for each request that a router accepted, and never under another request's name. */
 export class RequestRules implements Rule {
@@ -68,10 +68,11 @@ export class RequestRules implements Rule {
     const { kind } = this.#report.scenario;
     if (kind !== 'storm' && outcome !== 'ok' && this.#report.nowMs() > FIRST_FAULT_MS)
       this.#report.broken('no-loss', `${key} ended ${outcome}: ${trouble?.detail}`);
-    this.#checkIdentity(result);
+    for (const mistake of this.#report.pictures.mistakes(result))
+      this.#report.broken('identity', `${query}: ${mistake}`);
   }
 
-  sweep(processes: Iterable<Process>): void {
+  sweep(processes: readonly Process[]): void {
     const nowMs = this.#report.nowMs();
     for (const process of processes) {
       if (process.program.role !== 'router') continue;
@@ -100,29 +101,5 @@ export class RequestRules implements Rule {
     let open = this.#open.get(key);
     if (!open) this.#open.set(key, (open = new Map()));
     return open;
-  }
-
-  /** Each label is the name of the picture that the model saw. */
-  #checkIdentity({ stream, seq, query, stages }: Result): void {
-    const frame = `${stream}/${seq}`;
-    for (const [stage, results] of Object.entries(stages)) {
-      const seen = new Set<string>();
-      for (const { output, item } of results) {
-        const labels =
-          output.kind === 'boxes'
-            ? output.boxes.map(b => b.label)
-            : output.kind === 'classes'
-              ? output.classes.map(c => c.label)
-              : [];
-        for (const label of labels) {
-          if (label?.split('#')[0] !== frame)
-            this.#report.broken('identity', `${query} ${frame}, stage ${stage}: the output is of ${label}`);
-        }
-        if (item === undefined) continue;
-        const label = labels[0] ?? '';
-        if (seen.has(label)) this.#report.broken('identity', `${query} ${frame}, stage ${stage}: ${label} comes twice`);
-        seen.add(label);
-      }
-    }
   }
 }
