@@ -115,6 +115,11 @@ function alphabets(text: string): AlphabetName[] {
 
 async function makeReader(file: string, flags: AlphabetFlags, io: Io): Promise<void> {
   const { keep = '', alphabet = [] } = flags;
+  if (keep in ALPHABETS)
+    throw new ConfigError(`"${keep}" names an alphabet; --keep takes the characters themselves`, {
+      field: '--keep',
+      remedy: `use --alphabet ${keep}`,
+    });
   const wanted = keep + alphabet.map(name => ALPHABETS[name]).join('');
   if (wanted === '') throw new ConfigError('say which characters stay', { remedy: 'with --keep or --alphabet' });
   const files = await modelOfFile(file);

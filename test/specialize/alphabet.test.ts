@@ -138,6 +138,7 @@ test('alphabet: what can not be done is said, with exit code 2', async t => {
   };
   await refused(/no class for "∰" \(U\+2230\), "€" \(U\+20AC\)/, READER, '--keep', '0∰€');
   await refused(/say which characters stay/, READER);
+  await refused(/"digits" names an alphabet.*\n?.*--alphabet digits/, READER, '--keep', 'digits');
   await refused(/alphabet "digit".*did you mean "digits"/, READER, '--alphabet', 'digit');
   await refused(/ppocr-det is no text recogniser/, 'examples/models/ppocr-det.yaml', '--alphabet', 'digits');
   await refused(/holds no document of kind Model/, 'examples/queries/scoreboard.yaml', '--alphabet', 'digits');
