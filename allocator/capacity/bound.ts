@@ -1,7 +1,7 @@
 import { isTight } from '../packing.ts';
 import type { Curve } from '../curve.ts';
 import { classesOf, type DeviceClass } from './supply.ts';
-import { leastEachMs, tableOf } from './table.ts';
+import { leastEachMs, tableOf, type Table } from './table.ts';
 import { sane } from './unit.ts';
 import type { Bound, PrefixGroup, SessionDemand, Workload } from './workload.ts';
 
@@ -15,15 +15,21 @@ import type { Bound, PrefixGroup, SessionDemand, Workload } from './workload.ts'
  * waits for the last, then the batch runs); on independent devices 2ℓ(B) ≤ L (Nexus, section 6.1), or, where not even
  * the smallest batch fits twice, the smallest batch alone. A member of a prefix group costs at least its input's part of the
  * largest prefix batch and of its own best suffix batch.
- * @param served names of the sessions that count; without: all whose numbers make sense and that some device can serve
+ * Those that no device can serve, or whose numbers make no sense, don't count.
  */
-export function lowerBound(workload: Workload, served?: ReadonlySet<string>): Bound {
-  const classes = classesOf(workload.devices);
+export const lowerBound = (workload: Workload): Bound =>
+  boundOf(sane(workload).sessions, classesOf(workload.devices), workload);
+
+/** {@link lowerBound} of some of its sessions. O(sessions). */
+export function boundOf(
+  sessions: readonly SessionDemand[],
+  classes: readonly DeviceClass[],
+  workload: Workload,
+): Bound {
   const prefixOf = new Map<string, PrefixGroup>();
   for (const group of workload.prefixes) for (const member of group.members) prefixOf.set(member, group);
   const bound = { gpus: 0, costPerHour: 0, independentGpus: 0, independentCostPerHour: 0 };
-  for (const session of sane(workload).sessions) {
-    if (served && !served.has(session.name)) continue;
+  for (const session of sessions) {
     let least: { busy: number; cost: number; aloneBusy: number; aloneCost: number } | undefined;
     for (const from of classes) {
       const price = cheapest(from);
@@ -59,19 +65,20 @@ function leastBusy(
   const own = workload.curves.find(session.model, from.kind);
   if (own && servable(own, session.sloMs - own.aroundMs, from.memoryBytes)) {
     const deviceMs = session.sloMs - own.aroundMs;
-    const { latencyMs } = tableOf(own);
+    const table = tableOf(own);
+    const { latencyMs } = table;
     const runMs = (b: number): number => latencyMs[b - own.batchMin]!;
     const arrive = (b: number): boolean => runMs(b) + (perMs > 0 ? (b - 1) / perMs : 0) <= deviceMs * (1 + 1e-9);
-    busy = perMs * eachMs(own, arrive);
+    busy = perMs * eachMs(own, table, arrive);
     const load = { name: session.name, rateHz: session.rateHz, deviceMs, curve: own };
     const tight = isTight(load);
-    aloneBusy = perMs * eachMs(own, b => !tight && arrive(b) && 2 * runMs(b) <= deviceMs * (1 + 1e-9));
+    aloneBusy = perMs * eachMs(own, table, b => !tight && arrive(b) && 2 * runMs(b) <= deviceMs * (1 + 1e-9));
   }
   const prefix = group && workload.curves.find(group.prefix, from.kind);
   const suffix = group && workload.curves.find(group.suffixes.get(session.name) ?? session.model, from.kind);
   if (prefix && suffix) {
     const deviceMs = session.sloMs - prefix.aroundMs - suffix.aroundMs;
-    const together = (curve: Curve): number => eachMs(curve, b => curve.latencyMs(b) <= deviceMs);
+    const together = (curve: Curve): number => eachMs(curve, tableOf(curve), b => curve.latencyMs(b) <= deviceMs);
     if (prefix.latencyMs(prefix.batchMin) + suffix.latencyMs(suffix.batchMin) <= deviceMs * (1 + 1e-9)) {
       const both = perMs * (together(prefix) + together(suffix));
       busy = Math.min(busy, both);
@@ -86,12 +93,12 @@ const servable = (curve: Curve, deviceMs: number, memoryBytes: number): boolean 
   curve.persistentBytes + curve.ephemeralBytes(curve.batchMin) <= memoryBytes;
 
 /** The least time an input, ms, over the batches up to the largest allowed; the smallest one is always allowed. */
-function eachMs(curve: Curve, allowed: (batch: number) => boolean): number {
+function eachMs(curve: Curve, table: Table, allowed: (batch: number) => boolean): number {
   let [low, high] = [curve.batchMin, curve.batchMax];
   while (low < high) {
     const b = Math.ceil((low + high) / 2);
     if (allowed(b)) low = b;
     else high = b - 1;
   }
-  return leastEachMs(tableOf(curve), low);
+  return leastEachMs(table, low);
 }

@@ -1,5 +1,5 @@
 import type { PlannedPool } from './pack.ts';
-import type { Demand } from './plan.ts';
+import type { Demand } from './demand.ts';
 import { madeOf } from './settle.ts';
 import { termsOf, type DeviceClass } from './supply.ts';
 import { RATE_LEAST_HZ, unitOf, workOn, type Unit } from './unit.ts';

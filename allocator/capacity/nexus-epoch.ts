@@ -2,8 +2,9 @@ import { compareText, merged, pack, saturatingBatch, type Node } from '../packin
 import { onOne, worksOf, type Portion } from './fit.ts';
 import { frameOf, type Frame, type Held, type HeldPart } from './held.ts';
 import { poolOfNode, type PlannedPool } from './pack.ts';
-import type { Demand } from './plan.ts';
+import type { Demand } from './demand.ts';
 import { rehouse } from './rehouse.ts';
+import { squishy } from './squishy.ts';
 import type { DeviceClass } from './supply.ts';
 import type { Unit } from './unit.ts';
 import type { CapacityHost, CapacityPlan } from './workload.ts';
@@ -30,6 +31,11 @@ interface Backend {
   portions: Portion[];
   pool: PlannedPool | undefined;
   touched: boolean;
+}
+
+interface Alone {
+  readonly node: Node;
+  readonly floor: number;
 }
 
 /**
@@ -61,6 +67,7 @@ class Epoch {
   private readonly frame: Frame;
   private readonly options: EpochOptions;
   private readonly unassigned: Portion[] = [];
+  private readonly aloneOn = new Map<DeviceClass, Map<Portion, Alone | undefined>>();
 
   constructor(demand: Demand, frame: Frame, options: EpochOptions) {
     this.demand = demand;
@@ -180,8 +187,13 @@ class Epoch {
   private bestFor(portion: Portion, not: Backend | undefined): Backend | undefined {
     let best: { backend: Backend; occupancy: number } | undefined;
     for (const backend of this.backends) {
-      if (backend === not || backend.portions.some(own => own.unit === portion.unit)) continue;
-      if (backend.pool && backend.pool.occupancy >= 1) continue;
+      if (backend === not || (backend.pool && backend.pool.occupancy >= 1)) continue;
+      let floor = this.alone(portion, backend.from)?.floor ?? Infinity;
+      for (const own of backend.portions) {
+        floor += own.unit === portion.unit ? Infinity : (this.alone(own, backend.from)?.floor ?? Infinity);
+        if (floor > 1 + 1e-6) break;
+      }
+      if (floor > 1 + 1e-6) continue;
       const pool = this.together([...backend.portions, portion], backend.from);
       if (pool && (!best || pool.occupancy > best.occupancy + 1e-9)) best = { backend, occupancy: pool.occupancy };
     }
@@ -225,16 +237,25 @@ class Epoch {
   }
 
   private together(portions: readonly Portion[], from: DeviceClass): PlannedPool | undefined {
-    const works = worksOf(portions, from, this.demand.workload.curves);
-    if (!works) return undefined;
     let node: Node | undefined;
-    for (const work of works) {
-      const [own, more] = pack([work], from.memoryBytes);
-      if (!own || more) return undefined;
-      node = node ? merged(node, own, from.memoryBytes) : own;
+    for (const portion of portions) {
+      const own = this.alone(portion, from)?.node;
+      node = node && own ? merged(node, own, from.memoryBytes) : own;
       if (!node) return undefined;
     }
     return node && poolOfNode(node, from);
+  }
+
+  /** On a device of its own, and what it takes at least of any; undefined: one isn't enough. Looked at once. */
+  private alone(portion: Portion, from: DeviceClass): Alone | undefined {
+    let known = this.aloneOn.get(from);
+    if (!known) this.aloneOn.set(from, (known = new Map()));
+    if (known.has(portion)) return known.get(portion);
+    const works = worksOf([portion], from, this.demand.workload.curves);
+    const [node, more] = works ? pack(works, from.memoryBytes) : [];
+    const found = works && node && !more ? { node, floor: squishy.least(works, from) } : undefined;
+    known.set(portion, found);
+    return found;
   }
 
   /** What a device of its own takes of a session, Hz. */

@@ -1,8 +1,10 @@
+import { Demand } from './demand.ts';
+import { finished } from './finish.ts';
 import { grouped } from './groups.ts';
-import { cheapest, Demand, finished, serve } from './plan.ts';
 import { nexusEpoch, type EpochOptions } from './nexus-epoch.ts';
 import { KNOWN_SESSIONS_MAX, remembered, replanned, shortOf } from './replan.ts';
 import { roomyWith } from './roomy.ts';
+import { cheapest, serve } from './serve.ts';
 import { shared } from './shared.ts';
 import { squishy } from './squishy.ts';
 import { HEADROOM, type Headroom } from './stagger.ts';
@@ -21,14 +23,13 @@ export const nexusWith =
         'nexus',
         demand,
         serve(demand, sessions => cheapest(demand, sessions, [squishy], previous)),
-        [],
       );
     if (previous?.policy !== 'nexus') return scratch();
     const waiting = shortOf(demand, previous);
     const next = nexusEpoch(demand, previous, { ...options, waiting });
     // Who is to have what becomes free is for a plan from scratch to say.
     if (!next || (next.moved && waiting.size > 0)) return scratch();
-    return finished('nexus', demand, { hosts: next.hosts, refused: [...demand.refused, ...waiting.values()] }, []);
+    return finished('nexus', demand, { hosts: next.hosts, refused: [...demand.refused, ...waiting.values()] });
   };
 
 export const nexus: CapacityPolicy = nexusWith({ consolidate: false });
@@ -50,7 +51,6 @@ export const pooledWith =
         'pooled',
         demand,
         serve(demand, sessions => cheapest(demand, sessions, [best, roomy], previous)),
-        [],
       );
     const plan =
       previous?.policy === 'pooled'

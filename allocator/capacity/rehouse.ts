@@ -1,8 +1,8 @@
 import { checkCopies } from './check-copies.ts';
 import type { Held } from './held.ts';
 import type { PlannedPool } from './pack.ts';
-import type { Demand } from './plan.ts';
-import { byNumber, entriesOf } from './settle.ts';
+import type { Demand } from './demand.ts';
+import { byNumber, entriesOf, remember } from './settle.ts';
 import { classesOf, Stock, termsOf, type DeviceClass } from './supply.ts';
 import type { CapacityHost, CapacityPlan, DeviceOffer } from './workload.ts';
 
@@ -118,16 +118,7 @@ function housed({ pool, held, sizedAnew }: Slot, mine: readonly Bare[], name: st
   if (held?.same && !sizedAnew) return [...held.hosts];
   const { occupancy, dutyMs } = pool;
   const before = held?.hosts[0]?.sessions;
-  let sessions = entriesOf(pool);
-  if (!sizedAnew && before) {
-    const sizedHz = new Map(before.map(entry => [entry.name, entry.sizedHz ?? entry.rateHz]));
-    sessions = sessions.map(entry => {
-      const was = sizedHz.get(entry.name)!;
-      return was === entry.rateHz ? entry : { ...entry, sizedHz: was };
-    });
-    const unchanged = sessions.length === before.length && sessions.every((entry, i) => sameEntry(entry, before[i]!));
-    if (unchanged) sessions = before as typeof sessions;
-  }
+  const sessions = sizedAnew || !before ? entriesOf(pool) : remember(asSizedBefore(entriesOf(pool), before), pool);
   return mine.map(host => {
     const was = host as CapacityHost;
     if (was.sessions === sessions && was.pool === name && was.occupancy === occupancy && was.dutyMs === dutyMs)
@@ -138,6 +129,18 @@ function housed({ pool, held, sizedAnew }: Slot, mine: readonly Bare[], name: st
 }
 
 type Entry = CapacityHost['sessions'][number];
+
+/** With the rates that their hosts were sized for; the list of before if nothing else changed either. */
+function asSizedBefore(entries: readonly Entry[], before: readonly Entry[]): readonly Entry[] {
+  const sizedHz = new Map(before.map(entry => [entry.name, entry.sizedHz ?? entry.rateHz]));
+  const sessions = entries.map(entry => {
+    const was = sizedHz.get(entry.name)!;
+    return was === entry.rateHz ? entry : { ...entry, sizedHz: was };
+  });
+  return sessions.length === before.length && sessions.every((entry, i) => sameEntry(entry, before[i]!))
+    ? before
+    : sessions;
+}
 
 const sameEntry = (a: Entry, b: Entry): boolean =>
   a.name === b.name &&

@@ -2,7 +2,7 @@ import { compareText } from '../packing.ts';
 import { inPool, onOne, roomyOnOne, worksOf, type Portion } from './fit.ts';
 import { frameOf, growthOf, toTheRoomiest, type Frame, type Held, type HeldPart } from './held.ts';
 import { hostsOf, type Packer, type PlannedPool } from './pack.ts';
-import type { Demand } from './plan.ts';
+import type { Demand } from './demand.ts';
 import { rehouse, type Slot } from './rehouse.ts';
 import { WOBBLE } from './roomy.ts';
 import { smallest } from './shared.ts';
@@ -154,9 +154,12 @@ class Mending {
     if (!same || !still) this.still = false;
     if (same && (still || hosts.length === 1)) return [{ pool: same, held, sizedAnew: false }];
     if (hosts.length === 1) return this.spilled(held);
+    const near = growths.every(growth => growth >= GROWTH_LOW && growth <= GROWTH_HIGH);
+    // As busy as that, it can't do with fewer.
+    if (same && near && same.occupancy * hosts.length > hosts.length - 1)
+      return [{ pool: same, held, sizedAnew: false }];
     const works = worksOf(parts, from, this.demand.workload.curves)!;
     const pools = smallest(works.toSorted(byUrgency), from, this.options.headroom);
-    const near = growths.every(growth => growth >= GROWTH_LOW && growth <= GROWTH_HIGH);
     if (same && near && hostsOf(pools) >= hosts.length) return [{ pool: same, held, sizedAnew: false }];
     return pools.map((pool): Slot => ({ pool, held, sizedAnew: true }));
   }

@@ -1,6 +1,7 @@
 import type { Curves } from '../curve.ts';
+import type { Demand } from './demand.ts';
+import { finished } from './finish.ts';
 import type { Packer } from './pack.ts';
-import { finished, type Demand } from './plan.ts';
 import { repair, type Repaired } from './repair.ts';
 import type { Headroom } from './stagger.ts';
 import type { CapacityPlan, RefusedSession } from './workload.ts';
@@ -38,7 +39,7 @@ export function replanned(
   const first = mend(Number.POSITIVE_INFINITY);
   if (!first) return scratch();
   const refused = [...demand.refused, ...waiting.values()];
-  const plan = finished(previous.policy, demand, { hosts: first.hosts, refused }, []);
+  const plan = finished(previous.policy, demand, { hosts: first.hosts, refused });
   const ratio = previous.scratchRatio ?? ratioOf(previous);
   // Who is to have what becomes free is for a plan from scratch to say.
   if (waiting.size > 0) return first.moved ? scratch() : { ...plan, scratchRatio: ratio };
@@ -49,7 +50,7 @@ export function replanned(
   const scratchRatio = rival ? ratioOf(rival) : ratio;
   if (plan.costPerHour <= costMax) return { ...plan, scratchRatio };
   const second = mend(costMax);
-  const cheaper = second && finished(previous.policy, demand, { hosts: second.hosts, refused }, []);
+  const cheaper = second && finished(previous.policy, demand, { hosts: second.hosts, refused });
   return cheaper && cheaper.costPerHour <= costMax ? { ...cheaper, scratchRatio } : (rival ?? scratch());
 }
 

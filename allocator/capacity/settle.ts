@@ -46,8 +46,13 @@ export function settle({ pools, offers }: Placement, previous: CapacityPlan | un
 
 const made = new WeakMap<readonly Entry[], PlannedPool>();
 
-/** The pool that {@link entriesOf} made these of, if it did: a memory for who plans on, nothing that a plan says. */
+/** The pool that these were made of, as far as that was {@link remember}ed: for who plans on, nothing that a plan says. */
 export const madeOf = (entries: readonly Entry[]): PlannedPool | undefined => made.get(entries);
+
+export function remember<T extends readonly Entry[]>(entries: T, pool: PlannedPool): T {
+  made.set(entries, pool);
+  return entries;
+}
 
 export function entriesOf(pool: PlannedPool): Entry[] {
   const entries = pool.parts.flatMap(({ unit, rateHz, batch, latencyMs }): Entry[] => {
@@ -66,8 +71,7 @@ export function entriesOf(pool: PlannedPool): Entry[] {
     });
   });
   entries.sort((a, b) => compareText(a.name, b.name));
-  made.set(entries, pool);
-  return entries;
+  return remember(entries, pool);
 }
 
 /** An id for each slot: pairs of slot kinds and previous hosts by models in common, most first. */

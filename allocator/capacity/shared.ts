@@ -1,6 +1,6 @@
 import { isTight } from '../packing.ts';
 import { hostsOf, poolOfShared, type Packer, type PlannedPool } from './pack.ts';
-import { roomyWith, varied } from './roomy.ts';
+import { leastApart, roomyWith, varied } from './roomy.ts';
 import { squishy } from './squishy.ts';
 import { byUrgency, staggered, type Headroom, type SharedPool } from './stagger.ts';
 import type { DeviceClass } from './supply.ts';
@@ -98,7 +98,7 @@ export function smallest(works: readonly Work[], from: DeviceClass, headroom: He
   const pool = sizePool(works, from.memoryBytes, headroom);
   const idle = !pool || pool.hosts <= SQUISHY_HOSTS_MAX || pool.busy < IDLE * pool.hosts;
   const few = works.length <= SQUISHY_WORKS_MAX && idle;
-  if (pool && !few) return [poolOfShared(pool, from)];
+  if (pool && (!few || leastApart(works, from, headroom) > pool.hosts - 1)) return [poolOfShared(pool, from)];
   const alone = few ? varied(works, headroom, all => squishy.pack(all, from)) : undefined;
   if (pool && (!alone || pool.hosts <= alone.length)) return [poolOfShared(pool, from)];
   if (alone) return roomyWith(headroom).pack(works, from);

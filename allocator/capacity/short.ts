@@ -1,5 +1,5 @@
 import type { Item } from './admit.ts';
-import type { Demand } from './plan.ts';
+import type { Demand } from './demand.ts';
 import { curveOn, unitOf } from './unit.ts';
 import type { SessionDemand } from './workload.ts';
 
