@@ -1,12 +1,17 @@
 import type { Plan } from '../contracts/index.ts';
-import type { CapacityHost, CapacityPlan } from './capacity/index.ts';
+import { scratchRatioOf, type CapacityHost, type CapacityPlan } from './capacity/index.ts';
 import type { Place } from './hosts.ts';
 import type { Supply } from './supply.ts';
 
-type Shared = NonNullable<Plan['capacity']>;
+type Capacity = Required<Pick<Plan, 'capacity' | 'scratchRatio'>>;
 
-/** How rates were cut over the named hosts, for the next plan: one entry for hosts that share the same. */
-export function capacityOf(places: readonly Place[]): Shared {
+/** What the next plan is mended by: how rates were cut over the named hosts, one entry for hosts that share the same. */
+export const capacityOf = (plan: CapacityPlan, places: readonly Place[]): Capacity => ({
+  capacity: cutsOf(places),
+  scratchRatio: scratchRatioOf(plan),
+});
+
+function cutsOf(places: readonly Place[]): Capacity['capacity'] {
   const pools = new Map<string, { hosts: string[]; node: CapacityHost }>();
   for (const { host, node } of places) {
     if (!node) continue;
@@ -31,5 +36,6 @@ export function previousOf(current: Plan | undefined, policy: string, supply: Su
     }),
   );
   const bound = { gpus: 0, costPerHour: 0, independentGpus: 0, independentCostPerHour: 0 };
-  return { policy, gpus: hosts.length, costPerHour: hosts.length, bound, hosts, refused: [], notes: [] };
+  const plan = { policy, gpus: hosts.length, costPerHour: hosts.length, bound, hosts, refused: [], notes: [] };
+  return current.scratchRatio === undefined ? plan : { ...plan, scratchRatio: current.scratchRatio };
 }

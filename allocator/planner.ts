@@ -55,7 +55,7 @@ export function makePlan(input: PlannerInput): Planned {
   const supply = supplyOf(input.hosts, curves, new Set(batchMax.keys()));
 
   const { asks, refused } = asksOf(input, supply);
-  const { places, served, squeezed, shareOf, refused: unserved } = settle(asks, input, supply);
+  const { plan, places, served, squeezed, shareOf, refused: unserved } = settle(asks, input, supply);
   replicate(places, supply, settings.replicasMin);
 
   const all = [...served, ...squeezed].toSorted((a, b) => compareText(a[0]!.name, b[0]!.name));
@@ -72,7 +72,7 @@ export function makePlan(input: PlannerInput): Planned {
       hosts,
       sessions: sessions.map(plannedSession),
       queries: all.map(stages => plannedQuery(stages, pools)),
-      ...(short ? {} : { capacity: capacityOf(places) }),
+      ...(short || !plan ? {} : capacityOf(plan, places)),
       refused: [...refused, ...unserved]
         .toSorted((a, b) => compareText(a.tenant, b.tenant) || compareText(a.query, b.query))
         .map(r => ({ ...r, reason: r.reason.slice(0, 1024) })),
@@ -145,9 +145,9 @@ function settle(
   asks: readonly (readonly Ask[])[],
   input: PlannerInput,
   supply: Supply,
-): Omit<Served, 'plan' | 'homeless'> & { readonly places: Place[]; readonly squeezed: readonly Ask[] } {
-  const { plan, homeless, ...rest } = serve(asks, input, supply);
-  const places = plan ? placesOf(plan, supply) : [];
+): Omit<Served, 'homeless'> & { readonly places: Place[]; readonly squeezed: readonly Ask[] } {
+  const { homeless, ...rest } = serve(asks, input, supply);
+  const places = rest.plan ? placesOf(rest.plan, supply) : [];
   const crowdedOut = squeeze(homeless, places, supply, input.settings.networkMs);
   if (crowdedOut.length === 0) return { ...rest, places, squeezed: homeless };
   const isOut = (ask: Ask): boolean => crowdedOut.some(r => r.tenant === ask[0]!.tenant && r.query === ask[0]!.query);

@@ -40,7 +40,7 @@ export function replanned(
   if (!first) return scratch();
   const refused = [...demand.refused, ...waiting.values()];
   const plan = finished(previous.policy, demand, { hosts: first.hosts, refused });
-  const ratio = previous.scratchRatio ?? ratioOf(previous);
+  const ratio = scratchRatioOf(previous);
   // Who is to have what becomes free is for a plan from scratch to say.
   if (waiting.size > 0) return first.moved ? scratch() : { ...plan, scratchRatio: ratio };
   if (first.still) return { ...plan, scratchRatio: ratio };
@@ -56,6 +56,9 @@ export function replanned(
 
 const ratioOf = ({ costPerHour, bound }: CapacityPlan): number =>
   bound.costPerHour > 0 ? costPerHour / bound.costPerHour : 1;
+
+/** What the last plan from scratch cost, over its lower bound. */
+export const scratchRatioOf = (plan: CapacityPlan): number => plan.scratchRatio ?? ratioOf(plan);
 
 /** Sessions that could be served, and were refused for want of devices. */
 export function shortOf(demand: Demand, previous: CapacityPlan): Map<string, RefusedSession> {

@@ -114,6 +114,12 @@ export const Plan = Type.Object({
       },
     ),
   ),
+  scratchRatio: Type.Optional(
+    Type.Number({
+      minimum: 0,
+      description: 'what the last plan from scratch cost over its lower bound; with capacity',
+    }),
+  ),
   refused: Type.Array(
     Type.Object({ tenant: Type.String(), query: Type.String(), reason: Type.String({ maxLength: 1024 }) }),
     { maxItems: 10_000, description: 'queries that this plan can not serve, and why' },

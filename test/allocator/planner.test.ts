@@ -206,6 +206,22 @@ test('plan: what is in force is mended: one rate that grows moves nothing of the
   t.true(holds(grown, 'x').length >= holds(first, 'x').length);
 });
 
+test('plan: what is in force is mended where there are too many sessions to compare with a plan from scratch', t => {
+  const profiles = Array.from({ length: 210 }, (_, i) => model(`m${i}`, 1 + (i % 7) / 3, 3 + (i % 5), 100));
+  const queries = profiles.map((p, i) =>
+    query(`q${i}`, { one: { model: p.model } }, { rateHz: 40 + ((i * 53) % 200), objectiveMs: 80 + ((i * 37) % 90) }),
+  );
+  const world: World = { profiles, queries, hosts: Array.from({ length: 150 }, (_, i) => host(`h${i}`)) };
+  const first = plan(world);
+  t.true(first.scratchRatio! >= 1);
+  const grown = queries.map((q, i) => (i === 7 ? { ...q, rateHz: 1.5 * q.rateHz! } : q));
+  const next = plan({ ...after(world, first), queries: grown });
+  t.is(next.scratchRatio, first.scratchRatio, 'not from scratch');
+  const before = new Map(first.hosts.map(h => [h.host, JSON.stringify(h)]));
+  const touched = next.hosts.filter(h => JSON.stringify(h) !== before.get(h.host));
+  t.true(touched.length < 0.2 * next.hosts.length, `${touched.length} of ${next.hosts.length}`);
+});
+
 /** The objective of each session on the wire, by stage. */
 const budgets = (draft: Draft): Record<string, number> =>
   Object.fromEntries(draft.queries.flatMap(q => q.stages.map(s => [`${q.query}.${s.stage}`, Math.round(s.budgetMs)])));

@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { checkPlan, movesOf, nexus, policies, pooled, type Workload } from '../../allocator/index.ts';
 import { checkSteps } from './steps.ts';
 import { anyWorkload, device, places } from './world.ts';
+import { runs } from '../helpers/properties.ts';
 
-const RUNS = { numRuns: 60 };
+const RUNS = runs(25);
 const expect = (problems: readonly string[]): void => {
   if (problems.length > 0) throw new Error(problems.join('; '));
 };
@@ -51,7 +52,7 @@ test('capacity: equal input gives an equal plan, in whatever order it is written
         t.deepEqual([a.hosts, a.refused], [b.hosts, b.refused]);
       }
     }),
-    { numRuns: 40 },
+    runs(20),
   );
 });
 
@@ -79,7 +80,7 @@ test('capacity: the way from any plan to any other is safe at each step (propert
         }
       },
     ),
-    { numRuns: 60 },
+    runs(25),
   );
   t.pass();
 });

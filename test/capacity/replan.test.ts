@@ -10,12 +10,12 @@ import {
   type CapacityPlan,
   type Workload,
 } from '../../allocator/index.ts';
+import { runs } from '../helpers/properties.ts';
 import { checkSteps } from './steps.ts';
 import { affine, anyWorkload, device, places, session, workload } from './world.ts';
 
 /** As it judges workloads that are too large to plan from scratch each time. */
 const estimating = pooledWith(HEADROOM, { knownSessionsMax: 0 });
-const RUNS = { numRuns: 80 };
 const changes = fc.array(fc.oneof(fc.constant(1), fc.double({ min: 0.5, max: 2, noNaN: true })), {
   minLength: 12,
   maxLength: 12,
@@ -41,7 +41,7 @@ test('replan: from the plan of quite another workload, on other devices, a plan 
         sound(now, previous, policy(now, previous));
       }
     }),
-    RUNS,
+    runs(15),
   );
   t.pass();
 });
@@ -67,7 +67,7 @@ test('replan: sessions, rates and devices change, again and again, and every pla
         }
       }
     }),
-    { numRuns: 40 },
+    runs(12),
   );
   t.pass();
 });
@@ -84,7 +84,7 @@ test('replan: costs at most 2 % more than from scratch, and a change taken back 
       const back = pooled(given, there);
       if (back.costPerHour > 1.02 * start.costPerHour + 1e-6) throw new Error(`${start.gpus}, then ${back.gpus}`);
     }),
-    RUNS,
+    runs(40),
   );
   t.pass();
 });
@@ -102,7 +102,7 @@ test('replan: equal input, equal plan, whether the previous one is the same obje
         t.deepEqual([c.hosts, c.refused], [a.hosts, a.refused]);
       }
     }),
-    { numRuns: 30 },
+    runs(15),
   );
 });
 

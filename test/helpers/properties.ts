@@ -13,6 +13,9 @@ if (wanted !== 'random') {
   fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });
 }
 
+/** For properties that take seconds: so many runs, and in a search (`npm run test:long`) ten times as many. */
+export const runs = (usual: number): { numRuns: number } => ({ numRuns: wanted === '1' ? usual : 10 * usual });
+
 /** Which seeds test/simulation/adversary runs. */
 export const simulationSeeds = {
   from: wholeNumber('SIMULATION_FROM', 1),
