@@ -14,6 +14,7 @@ export const AllocatorConfig = Type.Object(
     silenceMs: ms(3000, 'whose beats stay away for so long is lost'),
     profileMs: ms(180_000, 'so long to measure one model before another host is asked'),
     barMs: ms(60_000, 'a model that could not be loaded on a host is not tried there again for so long'),
+    slowMs: ms(60_000, 'a host that takes a multiple of its profiles is planned around for so long, then tried again'),
     averageMs: ms(10_000, 'rates are averaged over about so long; after it, measured ones replace declared ones'),
     headroom: Type.Number({
       minimum: 1,

@@ -4,6 +4,7 @@ import {
   phaseOf,
   reach,
   samePlan,
+  type Planned,
   type EpochContext,
   type EpochEvent,
   type EpochSettings,
@@ -26,6 +27,7 @@ import { chartClock } from './chart-clock.ts';
 import { Cluster, type Change } from './cluster.ts';
 import type { AllocatorConfig } from './config.ts';
 import { Drafting } from './drafting.ts';
+import { Grays } from './grays.ts';
 import { Orders, type OrdersPorts } from './orders.ts';
 import { ProfileOrders } from './profiling.ts';
 import type { Shelf } from './shelf.ts';
@@ -61,6 +63,9 @@ export class Director {
   readonly #orders: Orders;
   readonly #drafting: Drafting;
   readonly #bars: Bars;
+  readonly #grays: Grays;
+  /** What the latest plan was made without. */
+  #avoided: readonly string[] = [];
   #nonce = '';
   /** Highest epoch that this leader has named in a plan or an order. */
   #issued = 0;
@@ -78,6 +83,7 @@ export class Director {
     this.#ports = ports;
     const { config, clock, catalog, log } = ports;
     this.#bars = new Bars(clock, config.barMs);
+    this.#grays = new Grays(config.slowMs);
     this.#drafting = new Drafting({
       config,
       catalog,
@@ -185,6 +191,8 @@ export class Director {
 
   hearBatcher(batcher: string, beat: BatcherBeat): void {
     this.#take(this.cluster.hearBatcher(batcher, beat, this.#now()));
+    const slow = this.#grays.hear(beat, this.#now());
+    if (slow.length > 0) this.replan(`${slow.join(', ')} ${slow.length === 1 ? 'is' : 'are'} slow`, true);
     this.step();
   }
 
@@ -207,9 +215,13 @@ export class Director {
   tick(): void {
     const { config } = this.#ports;
     for (const change of this.cluster.silent(this.#now(), config.silenceMs)) this.#take(change);
+    this.#grays.tick(this.#now());
     if (!this.leads) return;
     const { context } = this.#chart.getSnapshot();
     if (this.phase === 'observing' && !context.pending && context.epochs > 0) {
+      const avoided = this.#grays.avoided(this.#now());
+      const back = this.#avoided.filter(host => !avoided.includes(host));
+      if (back.length > 0) this.replan(`${back.join(', ')} may be well again`, false);
       const agoMs = this.#now() - this.#plannedAtMs;
       const outgrown = agoMs >= config.epochMinMs ? this.#drafting.outgrown() : undefined;
       if (outgrown) this.replan(outgrown, false);
@@ -251,7 +263,7 @@ export class Director {
       this.#tell({ type: 'keep', detail: 'no prefix-batcher is up; the plan stays as it is' });
       return;
     }
-    const { draft, notes } = this.#drafting.draft(inForce, this.#ports.catalog.draining);
+    const { draft, notes } = this.#draft(inForce);
     this.#degraded = notes.length > 0 || draft.refused.length > 0;
     for (const note of notes) this.#ports.log.warn('the plan is not as good as it should be', { note });
     const reached = reach(draft, inForce, this.cluster.holdings());
@@ -274,6 +286,20 @@ export class Director {
     this.#issued = this.#aboveAll();
     const plan: Plan = { v: 1, epoch: this.#issued, nonce: this.#nonce, ...reached.draft };
     this.#tell({ type: 'draft', plan, partial: reached.is === 'partial' });
+  }
+
+  /** Around hosts that are slow, unless others can't serve what they do. */
+  #draft(inForce: Plan | undefined): Planned {
+    const { draining } = this.#ports.catalog;
+    this.#avoided = this.#grays.avoided(this.#now()).filter(host => this.cluster.ready(host));
+    const all = (): Planned => this.#drafting.draft(inForce, draining);
+    if (this.#avoided.length === 0) return all();
+    const around = this.#drafting.draft(inForce, new Set([...draining, ...this.#avoided]));
+    if (around.draft.refused.length === 0 && around.notes.length === 0) return around;
+    const without = all();
+    return without.draft.refused.length + without.notes.length < around.draft.refused.length + around.notes.length
+      ? without
+      : around;
   }
 
   #startPreparing({ candidate, reason }: EpochContext): void {
@@ -404,6 +430,7 @@ export class Director {
     if (what === 'gone') {
       if (role === 'router') this.#drafting.rates.forget(who);
       if (role === 'host') this.#orders.forget(who);
+      if (role === 'host') this.#grays.forget(who);
       if (role === 'host' && !this.cluster.hosts.has(who)) this.#hasLeft(who);
       if (this.leads && this.#matters(who)) this.#tell({ type: 'lose', who });
       return;

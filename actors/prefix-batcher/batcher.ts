@@ -139,7 +139,9 @@ export class Batcher {
       const { seat, size, bytes } = booking;
       const ran = progress.size;
       if (ran > 0 && ran <= size && progress.phase === 'finished') {
-        seat.lessons.fit.observe(seat.meanOfSome(booking.meanMs, ran, size), progress.runMs);
+        const meanMs = seat.meanOfSome(booking.meanMs, ran, size);
+        seat.lessons.fit.observe(meanMs, progress.runMs);
+        host.pace.observe(meanMs, progress.runMs);
       }
       if (progress.phase === 'started') seat.lessons.lead.observe(size, bytes, progress.fillMs);
       if (progress.phase === 'refused') this.#tally.of(booking.pool).refused += size;
@@ -182,10 +184,13 @@ export class Batcher {
     this.#mail.send(this.#plan?.epoch ?? 0, this.#parts.clock.nowMs());
   }
 
-  report(): Pick<BatcherBeat, 'epoch' | 'nonce' | 'policy' | 'pools'> {
+  report(): Pick<BatcherBeat, 'epoch' | 'nonce' | 'policy' | 'pools' | 'slow'> {
     const pools = [...this.pools].map(pool => ({ pool: pool.name, queued: pool.queued, ...this.#tally.of(pool.name) }));
     const { epoch = 0, nonce = '' } = this.#plan ?? {};
-    return { epoch, nonce, policy: this.#parts.config.policy, pools };
+    const slow = [...this.#hosts.values()]
+      .filter(({ seats, pace }) => seats.length > 0 && pace.slow)
+      .map(({ name, pace, relieved }) => ({ host: name, times: pace.ratio, relieved }));
+    return { epoch, nonce, policy: this.#parts.config.policy, pools, ...(slow.length > 0 ? { slow } : {}) };
   }
 
   #grant(pool: string, { seat, items, startAtMs, latestAtMs }: Batch<Invocation>): void {

@@ -1,4 +1,5 @@
 import type { HostBeat, Progress } from '../../contracts/index.ts';
+import { Pace } from './pace.ts';
 import type { HostView } from './policy/index.ts';
 import type { Seat } from './seat.ts';
 
@@ -33,6 +34,9 @@ export class Host implements HostView {
   leadMsMax = 0;
   /** Kept free for an invocation that must run alone. */
   reserved = false;
+  pace = new Pace();
+  /** It is slow and others are there: it gets probes only. */
+  relieved = false;
   /** Has run one alone since the latest ordinary batch: those come first now. */
   owesBatch = false;
   #freeAtMs = -Infinity;
@@ -71,6 +75,15 @@ export class Host implements HostView {
   }
 
   get usableUntilMs(): number {
+    return this.relieved ? -Infinity : this.#aliveUntilMs;
+  }
+
+  /** Relieved or not, it is there. */
+  isAlive(nowMs: number): boolean {
+    return nowMs <= this.#aliveUntilMs;
+  }
+
+  get #aliveUntilMs(): number {
     if (!this.#ready) return -Infinity;
     return Math.min(this.#seenAtMs + SILENCE_MS_MAX, this.#granted?.startByMs ?? Infinity);
   }
@@ -100,6 +113,8 @@ export class Host implements HostView {
       this.#granted = undefined;
       this.#running = undefined;
       this.#freeAtMs = nowMs;
+      this.pace = new Pace();
+      this.relieved = false;
     }
     this.#incarnation = beat.incarnation;
     this.#seenAtMs = nowMs;

@@ -10,6 +10,7 @@ import {
   type PoolView,
   type QueueView,
 } from './policy/index.ts';
+import { PROBE_MS, PROBE_MS_MAX } from './pace.ts';
 import type { Seat } from './seat.ts';
 
 /** How often rates and batch sizes that follow from them are brought up to date. */
@@ -98,6 +99,7 @@ export class Pool<T extends Item> implements PoolView {
     this.nowMs = nowMs;
     if (nowMs - this.#measuredAtMs >= MEASURE_MS) this.#measure();
     this.#settleAlone();
+    for (const host of this.hosts) if (host.relieved) this.#probe(host);
     let only = changed;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const { drops, grants, wakeAtMs } = this.#policy.decide(this, only);
@@ -110,6 +112,40 @@ export class Pool<T extends Item> implements PoolView {
       only = undefined;
     }
     throw new Error(`policy ${this.#policy.name} of pool ${this.name} finds no end`);
+  }
+
+  /** One invocation, that with the most time left, shows whether a relieved host is well again. */
+  #probe(host: Host): void {
+    const { pace } = host;
+    if (this.nowMs < pace.probeAtMs || !host.isAlive(this.nowMs) || host.granted || !host.idle) return;
+    for (const group of this.groups) {
+      const seat = group.seatOn(host);
+      if (!seat?.resident || seat.queue.length === 0) continue;
+      const startAtMs = this.nowMs + seat.leadMs(1);
+      const last = seat.queue.length - 1;
+      const latestAtMs = seat.queue.deadlineAt(last) - pace.ratio * seat.curve.meanMs[1]!;
+      if (latestAtMs < startAtMs && this.nowMs < pace.probeAtMs + PROBE_MS_MAX) continue;
+      pace.probeAtMs = this.nowMs + PROBE_MS;
+      this.#effects.grant({
+        group,
+        seat,
+        items: this.#take(group, seat.queue, last, 1),
+        startAtMs,
+        latestAtMs: Math.max(startAtMs, latestAtMs),
+      });
+      return;
+    }
+  }
+
+  /** Relieves hosts that are slow by themselves, as long as others are there. */
+  #judgeHosts(): void {
+    const alive = this.hosts.filter(host => host.isAlive(this.nowMs));
+    for (const host of alive) {
+      const others = alive.filter(other => other !== host && !other.pace.slow && other.pace.isKnown);
+      host.pace.judge(Math.max(1, median(others.map(({ pace }) => pace.ratio))));
+    }
+    const well = alive.filter(({ pace }) => !pace.slow).length;
+    for (const host of this.hosts) host.relieved = host.pace.slow && well > 0;
   }
 
   #settleAlone(): void {
@@ -136,6 +172,7 @@ export class Pool<T extends Item> implements PoolView {
   #measure(): void {
     const elapsedMs = Number.isFinite(this.#measuredAtMs) ? this.nowMs - this.#measuredAtMs : 0;
     this.#measuredAtMs = this.nowMs;
+    this.#judgeHosts();
     for (const host of this.hosts) host.measure();
     const demanding = this.groups.flatMap(group => {
       const demand = group.measure(this.nowMs, elapsedMs);
@@ -149,4 +186,10 @@ export class Pool<T extends Item> implements PoolView {
     );
     demanding.forEach(({ group }, i) => (group.batchSustain = batches[i]!));
   }
+}
+
+/** 0 of none. */
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? 0;
 }

@@ -117,6 +117,16 @@ export const BatcherBeat = Type.Object({
     }),
     { maxItems: 256 },
   ),
+  slow: Type.Optional(
+    Type.Array(
+      Type.Object({
+        host: Type.String(),
+        times: Type.Number({ minimum: 0, description: 'measured by expected device time' }),
+        relieved: Type.Boolean({ description: 'it gets probes only' }),
+      }),
+      { maxItems: 1024, description: 'hosts that take a multiple of what their profiles say, and of what others take' },
+    ),
+  ),
   ...Vitals,
 });
 export type BatcherBeat = Static<typeof BatcherBeat>;
