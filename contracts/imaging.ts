@@ -9,6 +9,12 @@ export interface Region {
   readonly quad?: readonly number[];
 }
 
+/** In pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
 /** Work on pixels, off the event loop. */
 export interface Imaging {
   /**
@@ -16,4 +22,6 @@ export interface Imaging {
    * @throws InputError when the picture can't be decoded
    */
   crop(picture: Picture, regions: readonly Region[]): Promise<Picture[]>;
+  /** As it is shown (EXIF orientation applied), from its header alone. @throws InputError */
+  size(picture: Picture): Promise<Size>;
 }

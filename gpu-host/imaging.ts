@@ -6,6 +6,7 @@ import {
   type Imaging,
   type Picture,
   type Region,
+  type Size,
 } from '../contracts/index.ts';
 import { checkRgb } from './payload.ts';
 import { isTurned, sampleQuad } from './quad.ts';
@@ -97,11 +98,24 @@ function cut(pixels: Pixels, region: Region): Pixels {
   return { width, height, data };
 }
 
+/** Size of a picture as it is shown (EXIF orientation applied), from its header alone. @throws InputError */
+export async function pictureSize(picture: Picture): Promise<Size> {
+  if (picture.encoding === 'rgb') return checkRgb(picture);
+  try {
+    const { width, height } = (await openPicture(picture).metadata()).autoOrient;
+    return { width, height };
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw undecodable(picture.encoding, error);
+  }
+}
+
 /**
  * The picture is decoded once; each region is copied out of it, a quad that is turned by more than a few degrees is
  * sampled upright. Decoding and encoding run on sharp's threads.
  */
 export const imaging: Imaging = {
+  size: pictureSize,
   crop: async (picture, regions) => {
     for (const { x, y, width, height, quad } of regions)
       if (![x, y, width, height, ...(quad ?? [])].every(Number.isFinite) || (quad && quad.length !== 8))
@@ -116,15 +130,3 @@ export const imaging: Imaging = {
     );
   },
 };
-
-/** Size of a picture as it is shown (EXIF orientation applied), from its header alone. @throws InputError */
-export async function pictureSize(picture: Picture): Promise<{ width: number; height: number }> {
-  if (picture.encoding === 'rgb') return checkRgb(picture);
-  try {
-    const { width, height } = (await openPicture(picture).metadata()).autoOrient;
-    return { width, height };
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    throw undecodable(picture.encoding, error);
-  }
-}

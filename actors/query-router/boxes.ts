@@ -1,4 +1,4 @@
-import type { Box, Output, Picture, Region } from '../../contracts/index.ts';
+import type { Box, FrameRegion, Output, Picture, Region, Size } from '../../contracts/index.ts';
 import type { Cut } from './query.ts';
 
 /** One box that was chosen: its index in the result, and where it lies in the frame. */
@@ -7,18 +7,18 @@ export interface Piece {
   readonly region: Region;
 }
 
-/** The boxes that a cut takes, best scores first, at most `fanoutMax`. */
-export function choose(cut: Cut, boxes: readonly Box[]): Piece[] {
+/** The boxes that a cut takes, best scores first, at most `fanoutMax`. `frame`: needed where it has regions. */
+export function choose(cut: Cut, boxes: readonly Box[], frame: Size | undefined): Piece[] {
   const chosen: number[] = [];
-  for (let i = 0; i < boxes.length; i++) if (fits(cut, boxes[i]!)) chosen.push(i);
+  for (let i = 0; i < boxes.length; i++) if (takes(cut, boxes[i]!, frame)) chosen.push(i);
   chosen.sort((a, b) => boxes[b]!.score - boxes[a]!.score);
   if (chosen.length > cut.fanoutMax) chosen.length = cut.fanoutMax;
   return chosen.map(item => ({ item, region: regionOf(boxes[item]!, cut.pad) }));
 }
 
 /** Whether a result lets a stage that takes the whole frame run: it has a box (or class) that the stage asks for. */
-export function lets(cut: Cut, output: Output): boolean {
-  if (output.kind === 'boxes') return output.boxes.some(box => fits(cut, box));
+export function lets(cut: Cut, output: Output, frame: Size | undefined): boolean {
+  if (output.kind === 'boxes') return output.boxes.some(box => takes(cut, box, frame));
   if (output.kind === 'classes' && (cut.labels || cut.scoreMin > -Infinity))
     return output.classes.some(found => fits(cut, found));
   return true;
@@ -26,6 +26,15 @@ export function lets(cut: Cut, output: Output): boolean {
 
 const fits = (cut: Cut, found: { score: number; label?: string }): boolean =>
   found.score >= cut.scoreMin && (!cut.labels || (found.label !== undefined && cut.labels.has(found.label)));
+
+const takes = (cut: Cut, box: Box, frame: Size | undefined): boolean =>
+  fits(cut, box) && (!cut.regions || cut.regions.some(region => frame !== undefined && isIn(region, box, frame)));
+
+function isIn(region: FrameRegion, box: Box, frame: Size): boolean {
+  const x = (box.x + box.width / 2) / frame.width - region.x;
+  const y = (box.y + box.height / 2) / frame.height - region.y;
+  return x >= 0 && x <= region.width && y >= 0 && y <= region.height;
+}
 
 /** Turned by less, a quad is cut as the rectangle around it: turning would only blur it. */
 const TURNED_DEGREES = 3.1;

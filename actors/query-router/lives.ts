@@ -1,4 +1,14 @@
-import type { InferRequest, Outcome, Payload, Picture, Result, StageResult, Trouble } from '../../contracts/index.ts';
+import type {
+  InferRequest,
+  Outcome,
+  Output,
+  Payload,
+  Picture,
+  Result,
+  Size,
+  StageResult,
+  Trouble,
+} from '../../contracts/index.ts';
 import type { Sleeper } from './alarms.ts';
 import type { Piece } from './boxes.ts';
 import type { Route } from './catalog.ts';
@@ -27,8 +37,10 @@ export interface Request extends Sleeper {
   invocations: Invocation[];
   /** Invocations without an answer. */
   open: number;
-  /** Cuts under way. */
+  /** Cuts, and measurements for them, under way. */
   cutting: number;
+  /** Of the frame; undefined until a stage asks for it. */
+  size: Size | undefined;
   /** Per stage, in the order of the answers. */
   results: StageResult[][];
   /** Where the latest answer stands in `results`: the end of the critical path. */
@@ -83,6 +95,14 @@ export interface CutJob {
   readonly pieces: readonly { readonly piece: Piece; readonly stages: readonly number[] }[];
 }
 
+/** Boxes that can't be chosen before the size of the frame is known. */
+export interface SizeJob {
+  readonly request: Request;
+  readonly stage: Stage;
+  readonly output: Output;
+  readonly parent: number;
+}
+
 /** What a transition asks of the world; carried out at once, never answered by another transition before it returns. */
 export interface Effects {
   nextId(): number;
@@ -97,6 +117,7 @@ export interface Effects {
   offer(invocation: Invocation, route: Route, budgetMs: number): void;
   withdraw(invocation: Invocation): void;
   cut(job: CutJob, frame: Picture): void;
+  measure(job: SizeJob, frame: Picture): void;
   /** A result of the stage before gave `count` inputs for `stage`. */
   fannedOut(query: Query, stage: number, count: number): void;
   /** Empty for a host that was never heard. */

@@ -51,6 +51,7 @@ export function open(
     invocations: [],
     open: 0,
     cutting: 0,
+    size: undefined,
     results: query.stages.map(() => []),
     lastStage: 0,
     lastIndex: 0,

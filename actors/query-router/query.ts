@@ -1,4 +1,4 @@
-import { ConfigError, type QueryDocument } from '../../contracts/index.ts';
+import { ConfigError, type FrameRegion, type QueryDocument } from '../../contracts/index.ts';
 
 type QueryStage = QueryDocument['stages'][string];
 
@@ -11,6 +11,8 @@ export interface Cut {
   readonly fanoutMax: number;
   readonly labels: ReadonlySet<string> | undefined;
   readonly scoreMin: number;
+  /** Fractions of the frame: the middle of a box lies in one of them. */
+  readonly regions: readonly FrameRegion[] | undefined;
   /** Share of the smaller side by which a box grows on each side. */
   readonly pad: number;
   /** The whole frame once, when there is a box at all. */
@@ -35,7 +37,7 @@ export interface Query {
   readonly name: string;
   readonly objectiveMs: number;
   readonly stages: readonly Stage[];
-  /** Whether some stage cuts boxes out, which takes a picture and not tensors. */
+  /** Whether some stage cuts boxes out or asks where they lie, which takes a picture and not tensors. */
   readonly cutsPictures: boolean;
   /** Its frames come from the journal, not from the subjects themselves. */
   readonly durable: boolean;
@@ -75,7 +77,7 @@ export function compileQuery(tenant: string, name: string, document: QueryDocume
     name,
     objectiveMs: document.objectiveMs,
     stages,
-    cutsPictures: stages.some(stage => stage.cuts.some(cut => !cut.whole)),
+    cutsPictures: stages.some(stage => stage.cuts.some(cut => !cut.whole || cut.regions !== undefined)),
     // One-off requests have somebody who waits for the answer.
     durable: delivery === 'durable' && streams.length > 0,
     streams,
@@ -89,6 +91,7 @@ function addCut(cuts: Cut[], stage: QueryStage, index: number): void {
     fanoutMax: stage.fanoutMax ?? FANOUT_MAX,
     labels: stage.labels && new Set(stage.labels),
     scoreMin: stage.scoreMin ?? -Infinity,
+    regions: stage.regions,
     pad: stage.pad ?? 0,
     whole: stage.whole ?? false,
   };
@@ -97,8 +100,12 @@ function addCut(cuts: Cut[], stage: QueryStage, index: number): void {
   else cuts.push(cut);
 }
 
-const chooses = (cut: Cut): string =>
-  [cut.fanoutMax, cut.scoreMin, cut.pad, cut.whole, ...(cut.labels ? [...cut.labels].sort() : [])].join('\n');
+const chooses = ({ fanoutMax, scoreMin, pad, whole, labels, regions = [] }: Cut): string =>
+  JSON.stringify([
+    [fanoutMax, String(scoreMin), pad, whole],
+    labels ? [...labels].sort() : null,
+    regions.map(({ x, y, width, height }) => [x, y, width, height]),
+  ]);
 
 function unreachable(document: QueryDocument, waiting: [string, QueryStage][]): ConfigError {
   const [name, stage] = waiting[0]!;

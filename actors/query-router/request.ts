@@ -1,7 +1,7 @@
-import type { Answer, DropReason, Outcome, Output, Payload, Picture, Trouble } from '../../contracts/index.ts';
+import type { Answer, DropReason, Outcome, Output, Payload, Picture, Size, Trouble } from '../../contracts/index.ts';
 import { choose, lets, toFrame, type Piece } from './boxes.ts';
 import type { Route } from './catalog.ts';
-import type { AnswerFacts, CutJob, Effects, Invocation, Request } from './lives.ts';
+import type { AnswerFacts, CutJob, Effects, Invocation, Request, SizeJob } from './lives.ts';
 import type { Stage } from './query.ts';
 import { judge } from './suspicion.ts';
 import { timingOf } from './timing.ts';
@@ -97,6 +97,26 @@ export function takeCuts(job: CutJob, pictures: readonly Picture[], nowMs: numbe
     }
   }
   settle(request, nowMs, fx);
+}
+
+/** The size of the frame is known: the boxes that waited for it are chosen. */
+export function takeSize({ request, stage, output, parent }: SizeJob, size: Size, nowMs: number, fx: Effects): void {
+  if (request.ended) return;
+  request.cutting--;
+  request.size = size;
+  fanOut(request, stage, output, parent, nowMs, fx);
+  settle(request, nowMs, fx);
+}
+
+export function failSize(
+  { request, stage }: SizeJob,
+  detail: string,
+  input: boolean,
+  nowMs: number,
+  fx: Effects,
+): void {
+  const behind = request.query.stages[stage.cuts[0]!.stages[0]!]!;
+  finish(request, 'failed', trouble.failedCut(behind, detail, input), nowMs, fx);
 }
 
 /** `input`: the picture itself can't be cut; else the fault is ours. */
@@ -247,12 +267,17 @@ function takeOutput(invocation: Invocation, raw: Output, facts: AnswerFacts, now
 /** Feeds the stages that read this one. */
 function fanOut(request: Request, stage: Stage, output: Output, parent: number, nowMs: number, fx: Effects): void {
   const { stages } = request.query;
+  if (output.kind === 'boxes' && !request.size && stage.cuts.some(({ regions }) => regions)) {
+    request.cutting++;
+    fx.measure({ request, stage, output, parent }, request.payload as Picture);
+    return;
+  }
   const pieces: { piece: Piece; stages: readonly number[] }[] = [];
   for (const cut of stage.cuts) {
     if (!cut.whole && output.kind !== 'boxes')
       return finish(request, 'failed', trouble.noBoxes(stages[cut.stages[0]!]!, stage, output.kind), nowMs, fx);
-    const chosen = cut.whole || output.kind !== 'boxes' ? [] : choose(cut, output.boxes);
-    const whole = cut.whole && lets(cut, output);
+    const chosen = cut.whole || output.kind !== 'boxes' ? [] : choose(cut, output.boxes, request.size);
+    const whole = cut.whole && lets(cut, output, request.size);
     for (const index of cut.stages) fx.fannedOut(request.query, index, whole ? 1 : chosen.length);
     for (const piece of chosen) pieces.push({ piece, stages: cut.stages });
     if (!whole) continue;

@@ -28,7 +28,7 @@ import { dataBytes, ENVELOPE_BYTES, Outgoing, packedBytes, parcels } from './out
 import { open, unfit, type Asked } from './opening.ts';
 import type { Query, Stage } from './query.ts';
 import * as life from './request.ts';
-import type { AnswerFacts, CutJob, Effects, Invocation, Request } from './lives.ts';
+import type { AnswerFacts, CutJob, Effects, Invocation, Request, SizeJob } from './lives.ts';
 import { rejection, resultOf, withoutOutputs } from './results.ts';
 import { Suspicions, type Loss } from './suspicion.ts';
 import * as trouble from './trouble.ts';
@@ -353,17 +353,39 @@ export class Router implements Effects {
   }
 
   cut(job: CutJob, frame: Picture): void {
-    this.ctx.spawn('cutting boxes out', async () => {
-      const regions = job.pieces.map(({ piece }) => piece.region);
-      let pictures: Picture[];
+    const regions = job.pieces.map(({ piece }) => piece.region);
+    this.#look(
+      'cutting boxes out',
+      () => this.#imaging.crop(frame, regions),
+      (pictures, nowMs) => life.takeCuts(job, pictures, nowMs, this),
+      (detail, input, nowMs) => life.failCut(job, detail, input, nowMs, this),
+    );
+  }
+
+  measure(job: SizeJob, frame: Picture): void {
+    this.#look(
+      'measuring a frame',
+      () => this.#imaging.size(frame),
+      (size, nowMs) => life.takeSize(job, size, nowMs, this),
+      (detail, input, nowMs) => life.failSize(job, detail, input, nowMs, this),
+    );
+  }
+
+  /** Work on pixels, then the transition that it leads to. `input`: the picture is at fault, else we are. */
+  #look<T>(
+    what: string,
+    work: () => Promise<T>,
+    done: (found: T, nowMs: number) => void,
+    failed: (detail: string, input: boolean, nowMs: number) => void,
+  ): void {
+    this.ctx.spawn(what, async () => {
+      let found: T;
       try {
-        pictures = await this.#imaging.crop(frame, regions);
+        found = await work();
       } catch (error) {
-        const input = error instanceof InputError;
-        life.failCut(job, describeError(error), input, this.#init.clock.nowMs(), this);
-        return;
+        return failed(describeError(error), error instanceof InputError, this.#init.clock.nowMs());
       }
-      life.takeCuts(job, pictures, this.#init.clock.nowMs(), this);
+      done(found, this.#init.clock.nowMs());
     });
   }
 

@@ -195,6 +195,20 @@ export type ModelDocument = Static<typeof ModelDocument>;
 
 // ── Query ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+const place = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
+const extent = (description: string) => Type.Number({ exclusiveMinimum: 0, maximum: 1, description });
+
+export const FrameRegion = Type.Object(
+  {
+    x: place('left edge'),
+    y: place('upper edge'),
+    width: extent("of the frame's width"),
+    height: extent("of the frame's height"),
+  },
+  { ...strict, description: 'a part of the frame, all in fractions of its width and height' },
+);
+export type FrameRegion = Static<typeof FrameRegion>;
+
 export const QueryStage = Type.Object(
   {
     model: Token('name of a model'),
@@ -211,6 +225,13 @@ export const QueryStage = Type.Object(
     ),
     labels: Type.Optional(names('only boxes with one of these labels')),
     scoreMin: Type.Optional(Type.Number({ description: 'only boxes with at least this score' })),
+    regions: Type.Optional(
+      Type.Array(FrameRegion, {
+        minItems: 1,
+        maxItems: 64,
+        description: 'only boxes whose middle lies in one of these parts of the frame',
+      }),
+    ),
     pad: Type.Optional(
       Type.Number({
         minimum: 0,

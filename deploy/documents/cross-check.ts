@@ -123,7 +123,7 @@ function checkStages({ document }: Located<QueryDocument>, models: ReadonlyMap<s
       );
     }
     if (stage.from === undefined) {
-      for (const field of ['fanoutMax', 'fanout', 'labels', 'scoreMin', 'pad', 'whole'] as const) {
+      for (const field of ['fanoutMax', 'fanout', 'labels', 'scoreMin', 'regions', 'pad', 'whole'] as const) {
         if (stage[field] !== undefined) report('warning', [...here, field], 'has no effect without `from`');
       }
       continue;

@@ -24,6 +24,7 @@ const NOTHING = new Uint8Array(CROP_BYTES_MAX);
 
 /** Crops that are not cut: as many bytes as there are pixels, up to a bound. */
 const imaging: Imaging = {
+  size: async () => ({ width: 640, height: 360 }),
   crop: async (_picture, regions) =>
     regions.map(({ width, height }) => {
       const bytes = Math.min(CROP_BYTES_MAX, Math.max(CROP_BYTES_MIN, Math.round(width * height)));

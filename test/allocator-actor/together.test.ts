@@ -89,7 +89,7 @@ async function world(t: ExecutionContext, hosts: readonly string[]) {
     await clock.settle(admin.request(subject, encode({ v: 1, host }), { timeoutMs: 3000 }));
   };
   await start(prefixBatcher(), 'batcher-1');
-  const imaging = { crop: async () => [] };
+  const imaging = { crop: async () => [], size: async () => ({ width: 1, height: 1 }) };
   await start(queryRouter({ imaging }), 'router-1');
   for (const id of hosts) await host(id);
   await start(allocator(), 'allocator-1');

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { boxes, JPEG, looking, reading, text, world } from './world.ts';
+import { boxes, JPEG, looking, plainImaging, reading, text, world } from './world.ts';
 import { InputError } from '../../contracts/index.ts';
 
 test('router: what the batcher drops ends dropped, and its siblings are withdrawn', async t => {
@@ -201,7 +201,10 @@ test('router: a model that fails fails the request', async t => {
 });
 
 test('router: a picture that can not be cut, and a stage without boxes, fail with a reason', async t => {
-  const imaging = { crop: () => Promise.reject(new InputError("the jpeg can't be decoded")) };
+  const imaging = {
+    ...plainImaging().imaging,
+    crop: () => Promise.reject(new InputError("the jpeg can't be decoded")),
+  };
   const { clock, router, frame, offers, results, grant, answer } = await world(t, { imaging, queries: [reading] });
   const { state } = await router();
   frame('cam-1');

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Answer, Outcome, Picture, QueryDocument } from '../../contracts/index.ts';
 import { compileQuery, type Query } from '../../actors/query-router/query.ts';
 import * as life from '../../actors/query-router/request.ts';
-import type { CutJob, Effects, Invocation, Request } from '../../actors/query-router/lives.ts';
+import type { CutJob, Effects, Invocation, Request, SizeJob } from '../../actors/query-router/lives.ts';
 
 const document: QueryDocument = {
   kind: 'Query',
@@ -16,6 +16,11 @@ const document: QueryDocument = {
     d: { model: 'd', from: 'b', whole: true },
   },
 };
+const regions = [{ x: 0, y: 0, width: 1, height: 1 }];
+const placed = compileQuery('default', 'q', {
+  ...document,
+  stages: { a: { model: 'a' }, b: { model: 'b', from: 'a', regions }, c: { model: 'c', from: 'b', whole: true } },
+});
 const query = compileQuery('default', 'q', document);
 const single = compileQuery('default', 'q', { ...document, stages: { a: { model: 'a' } } });
 const pair = compileQuery('default', 'q', { ...document, stages: { a: { model: 'a' }, b: { model: 'b', from: 'a' } } });
@@ -29,6 +34,7 @@ const found: Answer = {
 function recorder(heldBytesMax = Infinity) {
   const live = new Map<number, Invocation>();
   const cuts: CutJob[] = [];
+  const sizes: SizeJob[] = [];
   const ended: Outcome[] = [];
   const state = { lastId: 0, heldBytes: 0, offers: 0, withdrawals: 0 };
   const fx: Effects = {
@@ -45,6 +51,7 @@ function recorder(heldBytesMax = Infinity) {
     offer: () => void state.offers++,
     withdraw: () => void state.withdrawals++,
     cut: job => void cuts.push(job),
+    measure: job => void sizes.push(job),
     fannedOut: () => {},
     incarnationOf: () => 'a',
     fateOf: ({ sinceMs }) => (['alive', 'unclear', 'silent', 'died'] as const)[Math.floor(sinceMs) % 4]!,
@@ -53,7 +60,7 @@ function recorder(heldBytesMax = Infinity) {
     wakeAt: () => {},
     end: (_request, outcome) => void ended.push(outcome),
   };
-  return { fx, live, cuts, ended, state };
+  return { fx, live, cuts, sizes, ended, state };
 }
 
 function open(of: Query, fx: Effects): Request {
@@ -75,6 +82,7 @@ function open(of: Query, fx: Effects): Request {
     invocations: [],
     open: 0,
     cutting: 0,
+    size: undefined,
     results: of.stages.map(() => []),
     lastStage: 0,
     lastIndex: 0,
@@ -120,10 +128,10 @@ test('request: whatever happens in whatever order, it ends exactly once and hold
     fc.property(
       weighty,
       fc.constantFrom(Infinity, 16, 18),
-      fc.constantFrom(query, single, pair),
+      fc.constantFrom(query, single, pair, placed),
       fc.constantFrom(0, 950),
       (steps, heldBytesMax, of, startMs) => {
-        const { fx, live, cuts, ended, state } = recorder(heldBytesMax);
+        const { fx, live, cuts, sizes, ended, state } = recorder(heldBytesMax);
         const request = open(of, fx);
         life.begin(request, 0, fx);
         let nowMs: number = startMs;
@@ -161,6 +169,9 @@ test('request: whatever happens in whatever order, it ends exactly once and hold
               fx,
             );
           if (job && what === 'cutFails') life.failCut(job, 'broken', true, nowMs, fx);
+          const sized = what.startsWith('cut') ? sizes.shift() : undefined;
+          if (sized && what === 'cut') life.takeSize(sized, { width: 2, height: 2 }, nowMs, fx);
+          if (sized && what === 'cutFails') life.failSize(sized, 'broken', true, nowMs, fx);
           if (what === 'time') nowMs += 2 * ms;
           if (request.wakeAtMs <= nowMs) life.wake(request, nowMs, fx);
           if (ended.length > 1 || state.heldBytes < 0) return false;

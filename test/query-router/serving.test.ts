@@ -1,6 +1,6 @@
 import test from 'ava';
 import { imaging } from '../../gpu-host/index.ts';
-import type { QueryDocument, Timing } from '../../contracts/index.ts';
+import { InputError, type QueryDocument, type Timing } from '../../contracts/index.ts';
 import sharp from 'sharp';
 import { boxes, JPEG, looking, plainImaging, planFor, reading, text, world } from './world.ts';
 
@@ -137,6 +137,72 @@ test('router: stages on several levels get what their labels, scores and pads as
   t.is(stages['colour']!.length, 1);
 });
 
+test('router: stages with regions take the boxes whose middle lies there; what lies nowhere is not cut out', async t => {
+  const left = { x: 0, y: 0, width: 0.25, height: 1 };
+  const right = { x: 0.75, y: 0, width: 0.25, height: 0.5 };
+  const board: QueryDocument = {
+    ...reading,
+    stages: {
+      detect: { model: 'detector' },
+      names: { model: 'a', from: 'detect', regions: [left, right] },
+      clock: { model: 'b', from: 'detect', regions: [{ x: 0.4, y: 0, width: 0.2, height: 0.5 }], scoreMin: 0.5 },
+      inside: { model: 'c', from: 'names', regions: [left] },
+      seen: { model: 'd', from: 'detect', whole: true, regions: [{ x: 0, y: 0.9, width: 1, height: 0.1 }] },
+    },
+  };
+  const { imaging, asked } = plainImaging();
+  const { clock, router, frame, offers, results, grant, answer } = await world(t, { imaging, queries: [board] });
+  await router();
+  frame('cam-1');
+  await clock.runFor(1);
+  // Frames are 200×100.
+  const found: Parameters<typeof boxes> = [
+    [0, 10, 20, 20, 0.9], // left
+    [44, 0, 14, 10, 0.9], // middle at 51: no more left
+    [160, 0, 40, 100, 0.9], // right, middle on the lower edge
+    [160, 2, 40, 100, 0.9], // beneath
+    [90, 10, 20, 10, 0.9], // the clock
+    [90, 10, 20, 10, 0.4], // not sure enough
+  ];
+  answer(offers[0]!, grant(offers[0]!), boxes(...found));
+  await clock.runFor(1);
+  t.deepEqual(asked, [[regionOf(found[0]!), regionOf(found[2]!), regionOf(found[4]!)]]);
+  const taken = () => offers.slice(1).map(({ session }) => session.split('/')[1]);
+  t.deepEqual(taken(), ['a', 'a', 'b']);
+  // Boxes found in a piece lie where they lie in the frame.
+  answer(offers[1]!, grant(offers[1]!), boxes([0, 0, 4, 4, 1]));
+  answer(offers[2]!, grant(offers[2]!), boxes([0, 0, 4, 4, 1]));
+  await clock.runFor(1);
+  t.deepEqual(taken(), ['a', 'a', 'b', 'c']);
+  for (const offer of offers.slice(3)) answer(offer, grant(offer), text('x'));
+  await clock.runFor(1);
+  t.like(results[0], { outcome: 'ok' });
+  t.deepEqual(
+    results[0]!.stages['inside']!.map(({ parent }) => parent),
+    [0],
+  );
+  t.deepEqual(results[0]!.stages['seen'], []);
+});
+
+const regionOf = ([x, y, width, height]: readonly number[]) => ({ x, y, width, height });
+
+test('router: a frame whose size can not be told fails where a stage asks for regions', async t => {
+  const regions = [{ x: 0, y: 0, width: 1, height: 1 }];
+  const inRegions: QueryDocument = {
+    ...reading,
+    stages: { detect: { model: 'detector' }, read: { model: 'reader', from: 'detect', regions } },
+  };
+  const imaging = { ...plainImaging().imaging, size: () => Promise.reject(new InputError('it has no header')) };
+  const { clock, router, frame, offers, results, grant, answer } = await world(t, { imaging, queries: [inRegions] });
+  await router();
+  frame('cam-1');
+  await clock.runFor(1);
+  answer(offers[0]!, grant(offers[0]!), boxes([0, 0, 10, 10, 1]));
+  await clock.runFor(1);
+  t.like(results[0], { outcome: 'failed', trouble: { reason: 'input', stage: 'read', retryable: false } });
+  t.regex(results[0]!.trouble!.detail, /it has no header/);
+});
+
 test('router: boxes found in a piece that was turned upright are turned back', async t => {
   const nested: QueryDocument = { ...reading, stages: { ...reading.stages, more: { model: 'x', from: 'read' } } };
   const { clock, router, frame, offers, results, grant, answer } = await world(t, { queries: [nested] });
@@ -175,7 +241,7 @@ test('router: real pictures are cut by the real imaging', async t => {
   const done = new Promise<void>(resolve => (cut = resolve));
   const crop: typeof imaging.crop = async (picture, regions) => imaging.crop(picture, regions).finally(cut);
   const { clock, router, frame, offers, sent, grant, answer } = await world(t, {
-    imaging: { crop },
+    imaging: { ...imaging, crop },
     queries: [reading],
   });
   await router();

@@ -47,10 +47,11 @@ export const reading: QueryDocument = {
   stages: { detect: { model: 'detector' }, read: { model: 'reader', from: 'detect', fanoutMax: 3 } },
 };
 
-/** An imaging whose crops are as large as the regions, filled with the region's x. */
+/** An imaging whose crops are as large as the regions, filled with the region's x. Frames are 200×100. */
 export const plainImaging = () => {
   const asked: Region[][] = [];
   const imaging: Imaging = {
+    size: async () => ({ width: 200, height: 100 }),
     crop: async (_picture, regions) => {
       asked.push([...regions]);
       return regions.map(({ x, width, height }) => ({

@@ -11,6 +11,7 @@ import type { Scenario } from './scenario.ts';
 
 /** Crops that tell which picture they were cut out of. */
 const imaging: Imaging = {
+  size: async () => ({ width: 640, height: 360 }),
   crop: async (picture, regions) => regions.map((_, i) => pictureOf(`${nameOf(picture)}#${i}`)),
 };
 
