@@ -26,6 +26,8 @@ export interface Candidate {
 const CANDIDATES_MAX = 8;
 /** A prefix with less of the work saves less than a second run costs. */
 const COMPUTE_SHARE_MIN = 0.1;
+/** How much longer the parts of a model may take than the whole. Measurements on a machine with other work differ by less. */
+const DEARER_MAX = 1.5;
 
 /** For each set of models that share cuts the deepest of these: those first that save most work. */
 export function candidatesOf(models: readonly ModelFacts[]): Candidate[] {
@@ -102,6 +104,8 @@ function groupProfiles({ cut, members, batchMax }: Candidate, { profiles }: Plan
     if (!prefix || suffixes.length < members.length) return [];
     const trunk = curveOf(prefix, { batchMax });
     const heads = suffixes.map(suffix => curveOf(suffix, { batchMax }));
+    const whole = of(members[0]!);
+    if (whole && isDearer([trunk, heads[0]!], curveOf(whole, { batchMax }))) return [];
     return [
       {
         ...prefix,
@@ -120,6 +124,13 @@ function groupProfiles({ cut, members, batchMax }: Candidate, { profiles }: Plan
       },
     ].filter(({ points }) => points.length > 0);
   });
+}
+
+/** Two runs take so much longer than one that no batch makes up for it. */
+function isDearer(parts: readonly Curve[], whole: Curve): boolean {
+  const batch = Math.min(whole.batchMax, ...parts.map(part => part.batchMax));
+  const partsMs = parts.reduce((sum, part) => sum + part.latencyMs(Math.max(part.batchMin, batch)), 0);
+  return partsMs > DEARER_MAX * whole.latencyMs(Math.max(whole.batchMin, batch));
 }
 
 /** What the suffixes of a mixed batch take on average when members come equally often, which takes the most runs. */

@@ -2,6 +2,7 @@ export * from './bus.ts';
 export * from './clock.ts';
 export * from './errors.ts';
 export * from './files/documents.ts';
+export * from './files/stored-model.ts';
 export * from './imaging.ts';
 export * from './journals.ts';
 export * from './log.ts';

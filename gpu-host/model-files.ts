@@ -13,6 +13,7 @@ import {
 } from '../contracts/index.ts';
 import type { ModelFiles } from './device.ts';
 import { declaredCut } from './emulated/curve.ts';
+import { narrowReader } from './edit/index.ts';
 import { checkManifest } from './manifest.ts';
 
 const NPM = 'npm:';
@@ -73,19 +74,22 @@ function canonical(value: unknown): string {
 
 /**
  * A manifest and its files, ready to be stored: `contents` by SHA-256, each once. The id covers the document and the
- * contents, not where the files lie: the same model packed on two machines has one id.
+ * contents, not where the files lie: the same model packed on two machines has one id. A reader with an `alphabet` is packed with
+ * the graph and keys that are left.
  * @param baseDir folder of the manifest
  * @throws ConfigError naming the field that makes no sense, NotFoundError naming the missing file
  */
 export async function packModel(
-  document: ModelDocument,
+  given: ModelDocument,
   baseDir: string,
 ): Promise<{ stored: StoredModel; contents: Map<string, Uint8Array> }> {
-  checkManifest(document);
+  checkManifest(given);
+  const named = new Map<string, Uint8Array>();
+  for (const name of namedFiles(given)) named.set(name, await readNamed(name, baseDir));
+  const document = await narrowed(given, named);
   const contents = new Map<string, Uint8Array>();
   const files: Record<string, string> = {};
-  for (const name of namedFiles(document)) {
-    const content = await readNamed(name, baseDir);
+  for (const [name, content] of named) {
     const digest = sha256(content);
     contents.set(digest, content);
     files[name] = digest;
@@ -96,6 +100,16 @@ export async function packModel(
   const declared = declaredCut(document);
   const cuts = declared ? { cuts: [declared] } : {};
   return { stored: { v: 1, id: `${document.name}@${digest.slice(0, 12)}`, document, files, bytes, ...cuts }, contents };
+}
+
+/** A reader with an alphabet of its own: its graph and keys become those that know it alone. */
+async function narrowed(document: ModelDocument, named: Map<string, Uint8Array>): Promise<ModelDocument> {
+  const { name, file, postprocess } = document;
+  if (postprocess.kind !== 'ctc' || postprocess.alphabet === undefined) return document;
+  const read = async (wanted: string): Promise<Uint8Array> => named.get(wanted)!;
+  const narrow = await narrowReader({ id: name, document, read }, postprocess.alphabet);
+  named.set(file, narrow.graph).set(postprocess.keys, Buffer.from(narrow.keys));
+  return { ...document, postprocess: narrow.postprocess };
 }
 
 /** The files of a model that was packed and is still in memory. */

@@ -1,5 +1,5 @@
 import { decodeJson } from '../../bus/index.ts';
-import { candidatesOf, type ModelFacts } from '../../allocator/index.ts';
+import { candidatesOf, type Candidate, type ModelFacts } from '../../allocator/index.ts';
 import {
   BUCKETS,
   describeError,
@@ -96,15 +96,26 @@ export class Catalog {
     for (const cancel of this.#watches.splice(0)) cancel();
   }
 
-  /** What is to be measured: models, those that queries use first, then the parts of those that could share a prefix. */
-  measurable(): Measurable[] {
+  /**
+   * What is to be measured, the most urgent first. Of models that could share a prefix one is measured whole, then the parts; the
+   * others whole only while they are planned so: with many of them that would take long, and some may fit in parts alone.
+   * @param grouped models that are planned behind a prefix
+   */
+  measurable(grouped: ReadonlySet<string>): Measurable[] {
     const models = this.modelIds();
     const used = models.filter(model => model.used);
-    const parts = candidatesOf(used).flatMap(({ cut, emulated, members, batchMax }): Measurable[] => [
-      { id: prefixId(cut), of: members[0]!, batchMax, emulated },
-      ...members.map(member => ({ id: suffixId(member, cut), batchMax, emulated })),
-    ]);
-    return [...models, ...parts];
+    const candidates = candidatesOf(used);
+    const first = candidates.filter(
+      ({ members }, i) => !candidates.slice(0, i).some(c => overlaps(c.members, members)),
+    );
+    const others = new Set(first.flatMap(({ members }) => members.slice(1)));
+    return [
+      ...used.filter(({ id }) => !others.has(id)),
+      ...first.flatMap(partsOf),
+      ...used.filter(({ id }) => others.has(id) && !grouped.has(id)),
+      ...candidates.filter(one => !first.includes(one)).flatMap(partsOf),
+      ...models.filter(model => !model.used),
+    ];
   }
 
   /** What one of the queries uses comes first. */
@@ -154,6 +165,14 @@ export class Catalog {
     }
   }
 }
+
+const overlaps = (some: readonly string[], others: readonly string[]): boolean =>
+  some.some(one => others.includes(one));
+
+const partsOf = ({ cut, emulated, members, batchMax }: Candidate): Measurable[] => [
+  { id: prefixId(cut), of: members[0]!, batchMax, emulated },
+  ...members.map(member => ({ id: suffixId(member, cut), batchMax, emulated })),
+];
 
 /** What follows the first token. */
 const tail = (key: string): string => key.slice(key.indexOf('.') + 1);

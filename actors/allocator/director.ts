@@ -105,6 +105,7 @@ export class Director {
       cluster: this.cluster,
       orders: this.#orders,
       profileMs: config.profileMs,
+      grouped: () => this.#drafting.grouped,
       failed: model => this.replan(`${model} could not be profiled`, false),
     });
     this.#chart = createActor(
@@ -165,7 +166,7 @@ export class Director {
     this.#issued = inForce?.epoch ?? 0;
     this.#moved = 0;
     this.#stored = false;
-    this.#drafting.plannedFor(inForce?.sessions ?? []);
+    this.#drafting.plannedFor(inForce);
     // Whoever was serving gets the time that silence needs to mean loss: else a slow beat would cost it its models.
     const heard = inForce?.hosts.every(({ host }) => this.cluster.hosts.has(host)) ?? true;
     const { gatherMs, silenceMs } = this.#ports.config;
@@ -272,7 +273,7 @@ export class Director {
       this.#tell({ type: 'block', detail: reached.detail });
       return;
     }
-    this.#drafting.plannedFor(draft.sessions);
+    this.#drafting.plannedFor(draft);
     if (
       context.epochs > 0 &&
       !this.#overtaken &&

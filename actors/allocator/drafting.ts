@@ -20,6 +20,7 @@ export class Drafting {
   readonly #ports: DraftingPorts;
   /** By session: what the latest plan was made for. */
   readonly #plannedHz = new Map<string, number>();
+  #grouped: ReadonlySet<string> = new Set();
 
   constructor(ports: DraftingPorts) {
     this.#ports = ports;
@@ -28,9 +29,16 @@ export class Drafting {
   }
 
   /** From now on rates are compared with those of this plan. */
-  plannedFor(sessions: Plan['sessions']): void {
+  plannedFor(plan: Pick<Plan, 'sessions' | 'pools'> | undefined): void {
     this.#plannedHz.clear();
-    for (const { name, rateHz } of sessions) this.#plannedHz.set(name, rateHz);
+    for (const { name, rateHz } of plan?.sessions ?? []) this.#plannedHz.set(name, rateHz);
+    const groups = plan?.pools.flatMap(pool => pool.groups ?? []) ?? [];
+    this.#grouped = new Set(groups.flatMap(({ members }) => members));
+  }
+
+  /** Models that are planned behind a prefix. */
+  get grouped(): ReadonlySet<string> {
+    return this.#grouped;
   }
 
   draft(current: Plan | undefined, draining: ReadonlySet<string>): Planned {

@@ -17,6 +17,8 @@ export interface ProfilingPorts {
   readonly cluster: Cluster;
   readonly orders: Orders;
   readonly profileMs: number;
+  /** Models that are planned behind a prefix. */
+  grouped(): ReadonlySet<string>;
   /** A model could not be measured: the queries on it can be told why. */
   failed(model: string): void;
 }
@@ -63,7 +65,7 @@ export class ProfileOrders {
     const { model, host } = this.#job;
     // Given once and again only where nobody listened: a measurement shows when the profile is there.
     if (this.#ordered === this.#job) return;
-    const wanted = catalog.measurable().find(one => one.id === model);
+    const wanted = catalog.measurable(this.#ports.grouped()).find(one => one.id === model);
     if (!wanted) {
       this.#job = undefined;
       return;
@@ -117,7 +119,7 @@ export class ProfileOrders {
     const ready = [...cluster.hosts]
       .flatMap(([host, { beat }]) => (beat.state === 'ready' && !catalog.draining.has(host) ? [{ host, beat }] : []))
       .toSorted((a, b) => a.beat.residents.length - b.beat.residents.length || (a.host < b.host ? -1 : 1));
-    for (const { id, emulated } of catalog.measurable()) {
+    for (const { id, emulated } of catalog.measurable(this.#ports.grouped())) {
       for (const { host, beat } of ready) {
         const { kind } = beat.device;
         if (emulated !== undefined && emulated !== beat.device.emulated) continue;

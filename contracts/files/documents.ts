@@ -1,5 +1,4 @@
-import { CUT_PATTERN } from '../part.ts';
-import { ByteCount, OneOf, Token, Type, type Static } from '../schema.ts';
+import { OneOf, Token, Type, type Static } from '../schema.ts';
 
 /**
  * The documents that users write (YAML), told apart by `kind`. Unknown fields are errors here: they are typing mistakes.
@@ -95,6 +94,14 @@ export const Postprocess = Type.Union([
         Type.Integer({ minimum: 0, description: 'index of the blank, default 0; the keys follow it' }),
       ),
       space: Type.Optional(Type.Boolean({ description: 'a space follows the keys, default true' })),
+      alphabet: Type.Optional(
+        Type.String({
+          minLength: 1,
+          maxLength: 4096,
+          description:
+            'it reads these characters alone: when it is applied, the columns of its last layer for all others are cut',
+        }),
+      ),
     },
     { ...strict, description: 'text by CTC, greedy: [N,T,classes] probabilities' },
   ),
@@ -457,42 +464,3 @@ export const DOCUMENTS = {
   Cluster: ClusterDocument,
 } as const;
 export type AnyDocument = ModelDocument | QueryDocument | StreamDocument | ClusterDocument;
-
-// ── What is stored when a model is applied ──────────────────────────────────────────────────────────────────────────
-
-/** A place where a model can be cut in two (`contracts/part.ts`), with what lies on either side. */
-export const Cut = Type.Object({
-  cut: Type.String({ pattern: CUT_PATTERN, description: 'of the structural hash of all that lies before it' }),
-  emulated: Type.Boolean({ description: 'declared for emulated devices, not found in the graph' }),
-  prefixBytes: ByteCount('parameters before the cut'),
-  suffixBytes: ByteCount('parameters behind it'),
-  crossingBytes: Type.Optional(
-    ByteCount('of the tensors that cross it, for one input; absent where shapes are not known'),
-  ),
-  computeShare: Type.Number({
-    minimum: 0,
-    maximum: 1,
-    description: 'of the work of a run that lies before the cut, estimated',
-  }),
-});
-export type Cut = Static<typeof Cut>;
-
-/**
- * A model as the cluster knows it: the document with every file replaced by the SHA-256 of its content in the object store
- * (`file`, `keys`, `labels`, `module` files). `id` is `<name>@<first 12 hex of the SHA-256 of all that defines its answers>`.
- */
-export const StoredModel = Type.Object({
-  v: Type.Literal(1),
-  id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}@[0-9a-f]{12}$' }),
-  document: ModelDocument,
-  /** File name in the document → SHA-256 (hex) of its content. */
-  files: Type.Record(Type.String(), Type.String({ pattern: '^[0-9a-f]{64}$' })),
-  bytes: Type.Integer({ minimum: 0, description: 'of the ONNX file' }),
-  cuts: Type.Optional(
-    Type.Array(Cut, {
-      maxItems: 4096,
-      description: 'in the order of the graph; models with a cut in common can share its prefix',
-    }),
-  ),
-});
-export type StoredModel = Static<typeof StoredModel>;

@@ -126,7 +126,8 @@ async function makeReader(file: string, flags: AlphabetFlags, io: Io): Promise<v
   const name = flags.name ?? `${files.document.name}-${alphabet.length > 0 ? alphabet.join('-') : 'cut'}`;
   const made = await restrictReader(files, { wanted, name });
   const written = await writeModelFolder(flags.out, made);
-  const { classes, classesBefore, characters, bytes, bytesBefore } = made;
+  const { classes, classesBefore, characters, bytesBefore } = made;
+  const bytes = made.graph.byteLength;
   if (flags.json) {
     printJson(io, { name, characters, classes, classesBefore, bytes, bytesBefore, written });
     return;

@@ -1,6 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decode, encode } from '../../bus/index.ts';
-import { subjects, type AllocatorBeat, type Bus, type ErrorReply, type Plan } from '../../contracts/index.ts';
+import {
+  subjects,
+  type AllocatorBeat,
+  type BatcherBeat,
+  type Bus,
+  type ErrorReply,
+  type HostBeat,
+  type Plan,
+} from '../../contracts/index.ts';
+import { groupsOf } from '../view/index.ts';
 
 /** Follows the allocators of a cluster and asks them for things, for the demo. */
 export class Director {
@@ -9,6 +18,12 @@ export class Director {
   modelsMoved = 0;
   /** What the leading allocator is busy with, in its words. */
   doing = '';
+  batches = 0;
+  /** Those among them that held inputs of several models. */
+  mixedBatches = 0;
+  /** Most memory that the prefixes on a host saved at one time, and for how many models. */
+  saved = { bytes: 0, members: 0 };
+  readonly #pools = new Map<string, { batches: number; mixed: number }>();
   readonly #bus: Bus;
   readonly #prefix: string;
 
@@ -26,6 +41,27 @@ export class Director {
       this.modelsMoved = Math.max(this.modelsMoved, beat.modelsMoved);
       this.doing = beat.waitingFor[0] ?? beat.detail ?? beat.phase;
     });
+    bus.subscribe(subjects.batcherBeats.at(prefix), ({ subject, data }) => {
+      this.#count(subjects.batcherBeats.paramsOf(prefix, subject).batcher, decode(data) as BatcherBeat);
+    });
+    bus.subscribe(subjects.hostBeats.at(prefix), ({ data }) => this.#weigh(decode(data) as HostBeat));
+  }
+
+  /** Counts of a pool begin anew where it changes hands. */
+  #count(batcher: string, { pools }: BatcherBeat): void {
+    for (const { pool, batches, mixed = 0 } of pools) {
+      const key = `${batcher} ${pool}`;
+      const known = this.#pools.get(key);
+      const before = known && known.batches <= batches ? known : { batches: 0, mixed: 0 };
+      this.#pools.set(key, { batches, mixed });
+      this.batches += batches - before.batches;
+      this.mixedBatches += mixed - before.mixed;
+    }
+  }
+
+  #weigh(beat: HostBeat): void {
+    for (const { members, savedBytes } of groupsOf(beat))
+      if (savedBytes > this.saved.bytes) this.saved = { bytes: savedBytes, members: members.length };
   }
 
   serves(query: string): boolean {

@@ -13,11 +13,12 @@ interface Reading {
 }
 
 /**
- * Compares what a result read with what the frame showed. For each field the readings whose box's middle lies inside it count, from
- * left to right; wrong characters are the edit distance, at most the field's length. Spaces don't count.
+ * Compares the texts that a result read, in whatever stages, with what the frame showed. For each field the readings whose box's
+ * middle lies inside it count, from left to right; wrong characters are the edit distance, at most the field's length. Spaces don't count.
  */
-export function judge(truth: Truth, result: Result, readStage: string): Score {
-  const readings = (result.stages[readStage] ?? []).flatMap(({ from, parent, item, output }) => {
+export function judge(truth: Truth, result: Result): Score {
+  const read = Object.values(result.stages).flat();
+  const readings = read.flatMap(({ from, parent, item, output }) => {
     const origin = result.stages[from ?? '']?.[parent ?? -1]?.output;
     const box = origin?.kind === 'boxes' ? origin.boxes[item ?? -1] : undefined;
     return box && output.kind === 'text' ? [{ text: output.text, box }] : [];

@@ -18,6 +18,11 @@ export interface Summary {
   readonly epochs: number;
   /** Models loaded on a host or released from one by those plans. */
   readonly modelsMoved: number;
+  /** Batches run, and those among them that held crops for several models. */
+  readonly batches: number;
+  readonly mixedBatches: number;
+  /** What the readers on a host take less in memory because they share a prefix: the most seen at one time. */
+  readonly memorySavedMB: number;
   /** Share of the characters on the scoreboard read right, 0..1. */
   readonly accuracy: number;
   readonly p50Ms: number;
@@ -32,7 +37,17 @@ export interface Summary {
 
 export function summarise(
   tally: Tally,
-  facts: Pick<Summary, 'epochs' | 'modelsMoved' | 'objectiveMs' | 'seconds' | 'annotatedFrame'>,
+  facts: Pick<
+    Summary,
+    | 'epochs'
+    | 'modelsMoved'
+    | 'batches'
+    | 'mixedBatches'
+    | 'memorySavedMB'
+    | 'objectiveMs'
+    | 'seconds'
+    | 'annotatedFrame'
+  >,
 ): Summary {
   const { outcomes, frames, answers, latenciesMs, characters, charactersRight } = tally;
   const sorted = latenciesMs.toSorted((a, b) => a - b);

@@ -29,7 +29,7 @@ export class Tally {
   readonly #early = new Map<string, Result>();
   readonly #streams: ReadonlyMap<string, StreamDocument>;
 
-  constructor(bus: Bus, prefix: string, streams: readonly StreamDocument[], readStage: string) {
+  constructor(bus: Bus, prefix: string, streams: readonly StreamDocument[]) {
     this.#streams = new Map(streams.map(stream => [stream.name, stream]));
     bus.subscribe(subjects.frames.at(prefix), message => {
       const { stream } = subjects.frames.paramsOf(prefix, message.subject);
@@ -38,11 +38,11 @@ export class Tally {
       this.frames++;
       const early = this.#early.get(key);
       this.#open.set(key, frame);
-      if (early) this.#end(key, early, readStage);
+      if (early) this.#end(key, early);
     });
     bus.subscribe(subjects.results.at(prefix), message => {
       const result = decode(Uint8Array.from(message.data)) as Result;
-      this.#end(`${result.stream} ${result.seq}`, result, readStage);
+      this.#end(`${result.stream} ${result.seq}`, result);
     });
   }
 
@@ -62,7 +62,7 @@ export class Tally {
     return `${this.frames} frames: ${ok} ok, ${late} late, ${dropped} dropped, ${failed} failed, ${rejected} rejected${accuracy}${trouble}`;
   }
 
-  #end(key: string, result: Result, readStage: string): void {
+  #end(key: string, result: Result): void {
     const frame = this.#open.get(key);
     if (!frame) {
       if (this.#ended.has(key)) this.duplicates++;
@@ -80,7 +80,7 @@ export class Tally {
     const stream = this.#streams.get(result.stream!);
     const truth = stream && truthOfFrame(stream, result.seq!);
     if (!truth) return;
-    const { characters, right } = judge(truth, result, readStage);
+    const { characters, right } = judge(truth, result);
     this.characters += characters;
     this.charactersRight += right;
     this.lastGood = { frame, result };

@@ -5,7 +5,7 @@ import { evaluate, stratifiedSplit, type Evaluation } from './evaluate.ts';
 import { featureGraph, featuresOf, type FeatureOptions } from './features.ts';
 import { defaultFeatures, OPSET_MIN, withHead } from './head.ts';
 import type { Matrix } from './linear-algebra.ts';
-import { closeModel, openModel } from './onnx-file.ts';
+import { closeModel, openModel } from '../../gpu-host/edit/index.ts';
 import type { LabelledFiles } from './pictures.ts';
 import { argmax, fitHead, scoresOf } from './fit-head.ts';
 import type { NewModel } from './write.ts';

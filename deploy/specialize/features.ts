@@ -10,7 +10,7 @@ import type { Device, ModelFiles } from '../../gpu-host/index.ts';
 import { readPicture } from '../annotate/index.ts';
 import { cutAt, pooled, type Cutting } from './head.ts';
 import type { Matrix } from './linear-algebra.ts';
-import { closeModel, type OpenModel } from './onnx-file.ts';
+import { closeModel, type OpenModel } from '../../gpu-host/edit/index.ts';
 
 /** 256 MB of float64. */
 const VALUES_MAX = 32_000_000;

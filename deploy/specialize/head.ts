@@ -12,7 +12,7 @@ import {
   pruned,
   tensorOf,
   valueInfo,
-} from './graph-edit.ts';
+} from '../../gpu-host/edit/index.ts';
 import type { LinearHead } from './fit-head.ts';
 
 /** From here on Gemm broadcasts its bias. */

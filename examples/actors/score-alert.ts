@@ -39,7 +39,7 @@ export default actor(mine, {
   config: Type.Object({
     tenant: Type.Optional(Token('default: all tenants')),
     query: Type.Optional(Token('default: all queries')),
-    stage: Type.String({ default: 'read', description: 'stage that gives texts' }),
+    stage: Type.Optional(Type.String({ description: 'only texts that this stage gives; default: all' })),
     scoreMin: Type.Number({ default: 0.8, description: 'readings less sure than this are ignored' }),
     confirmations: Type.Integer({ default: 2, minimum: 1, description: 'equal readings in a row before it is told' }),
     watch: Type.Record(Type.String(), Type.String(), {
@@ -90,9 +90,10 @@ export default actor(mine, {
   },
 });
 
-/** The texts that a stage read, ordered by where the boxes stand in the picture. */
-function textsFromLeftToRight(result: Result, stage: string, scoreMin: number): string[] {
-  return (result.stages[stage] ?? [])
+/** The texts that were read, ordered by where the boxes stand in the picture. */
+function textsFromLeftToRight(result: Result, stage: string | undefined, scoreMin: number): string[] {
+  const answers = stage === undefined ? Object.values(result.stages).flat() : (result.stages[stage] ?? []);
+  return answers
     .flatMap(({ output, from, parent, item }) => {
       if (output.kind !== 'text' || output.score < scoreMin) return [];
       const origin = result.stages[from ?? '']?.[parent ?? -1]?.output;

@@ -56,7 +56,7 @@ test('scoreboard: real models read the known texts of a broadcast, from frames a
     { limitMs: 240_000, state: () => `${JSON.stringify(ledger.outcomes('board-1'))}\n${cluster.story()}` },
   );
   const share = (results: readonly Result[]): number => {
-    const scores = results.map(result => judge(truthOfFrame(stream, result.seq!)!, result, 'read'));
+    const scores = results.map(result => judge(truthOfFrame(stream, result.seq!)!, result));
     const sum = (pick: (score: { characters: number; right: number }) => number): number =>
       scores.reduce((total, score) => total + pick(score), 0);
     t.true(sum(({ characters }) => characters) > 0, 'the frames show texts');

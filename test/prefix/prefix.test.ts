@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
 import { readModel, writeModel, type OnnxModel } from '../../gpu-host/graph/index.ts';
-import { changed } from '../../deploy/specialize/graph-edit.ts';
+import { changed } from '../../gpu-host/edit/index.ts';
 import { command, temporaryFolder } from '../deploy/command-line.ts';
 import { difference, runModel, wave, type Tensors } from '../graph/onnx-run.ts';
 

@@ -6,7 +6,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { alphabetOf, type Device, type ModelFiles } from '../../gpu-host/index.ts';
 import { hashesOf } from '../../gpu-host/graph/index.ts';
 import { cutAt } from '../../deploy/specialize/head.ts';
-import { closeModel, openModel } from '../../deploy/specialize/onnx-file.ts';
+import { closeModel, openModel } from '../../gpu-host/edit/index.ts';
 import { command, temporaryFolder } from '../deploy/command-line.ts';
 import { openCpu, textPicture } from '../gpu-host/model-setup.ts';
 import { answersOf, modelAt, withTensors } from './setup.ts';

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { seededRandom } from '../../contracts/index.ts';
-import { openModel } from '../../deploy/specialize/onnx-file.ts';
+import { openModel } from '../../gpu-host/edit/index.ts';
 import { hashesOf } from '../../gpu-host/graph/index.ts';
 import type { Device } from '../../gpu-host/index.ts';
 import { command, temporaryFolder } from '../deploy/command-line.ts';

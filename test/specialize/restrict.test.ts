@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { restrictGraph } from '../../deploy/specialize/restrict.ts';
-import { changed } from '../../deploy/specialize/graph-edit.ts';
+import { restrictGraph } from '../../gpu-host/edit/restrict.ts';
+import { changed } from '../../gpu-host/edit/index.ts';
 import type { OnnxModel } from '../../gpu-host/graph/index.ts';
 import { modelOf, node, weights, type Network } from '../graph/networks.ts';
 import { runModel, wave } from '../graph/onnx-run.ts';

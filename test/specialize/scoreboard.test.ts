@@ -3,16 +3,17 @@ import { fieldsOf, makePainter, sharpPixels, truthOfFrame, type Field } from '..
 import { readDocuments } from '../../deploy/documents/index.ts';
 import { editDistance } from '../../deploy/demo/judge.ts';
 import { readModels, study } from '../../deploy/prefix/index.ts';
-import { writeScoreboardReaders, type ScoreboardReader } from '../../deploy/specialize/index.ts';
 import { imaging, type LoadedModel } from '../../gpu-host/index.ts';
 import type { Picture } from '../../contracts/index.ts';
-import { temporaryFolder } from '../deploy/command-line.ts';
 import { openCpu } from '../gpu-host/model-setup.ts';
 import { modelAt } from './setup.ts';
 
 const FRAMES = 12;
 const APART = 37;
-const READER_OF: Readonly<Record<Field['name'], ScoreboardReader>> = {
+const READERS = ['read-score', 'read-clock', 'read-names'] as const;
+type Reader = (typeof READERS)[number];
+const readerFile = (reader: Reader): string => `examples/models/${reader}.yaml`;
+const READER_OF: Readonly<Record<Field['name'], Reader>> = {
   home: 'read-names',
   away: 'read-names',
   player: 'read-names',
@@ -67,9 +68,7 @@ for (const [situation, broadcast] of [
 ] as const)
   test(`scoreboard: specialised readers read at least as well as the whole one (${situation})`, async t => {
     t.timeout(120_000);
-    const folder = await temporaryFolder(t);
     const whole = await modelAt('examples/models/ppocr-rec.yaml');
-    const documents = await writeScoreboardReaders(whole, folder);
     const device = await openCpu();
     t.teardown(() => device.close());
     const examples = await crops(broadcast);
@@ -77,8 +76,8 @@ for (const [situation, broadcast] of [
     const pictures = examples.map(({ picture }) => picture);
     const texts = { whole: await read(loaded, pictures), narrow: [] as string[] };
     await loaded.release();
-    for (const [reader, document] of Object.entries(documents)) {
-      const model = await device.load(await modelAt(document), { batchMax: 1 });
+    for (const reader of READERS) {
+      const model = await device.load(await modelAt(readerFile(reader)), { batchMax: 1 });
       const mine = [...examples.keys()].filter(i => READER_OF[examples[i]!.field.name] === reader);
       const answers = await read(
         model,
@@ -94,7 +93,7 @@ for (const [situation, broadcast] of [
         0,
       );
     const characters = examples.reduce((sum, { field }) => sum + field.text.length, 0);
-    for (const reader of Object.keys(documents)) {
+    for (const reader of READERS) {
       t.log(
         `${reader}: wrong characters ${wrong(texts.narrow, reader)}, of the whole reader ${wrong(texts.whole, reader)}`,
       );
@@ -106,18 +105,16 @@ for (const [situation, broadcast] of [
 
 test('scoreboard: the readers run as one mixed batch on their trunk, and each reads what it reads alone', async t => {
   t.timeout(120_000);
-  const folder = await temporaryFolder(t);
-  const documents = await writeScoreboardReaders(await modelAt('examples/models/ppocr-rec.yaml'), folder);
-  const [group] = study(await readModels([folder], {})).groups;
+  const [group] = study(await readModels(READERS.map(readerFile), {})).groups;
   t.is(group!.group.members.length, 3);
   const examples = (await crops({})).slice(0, 6);
   const device = await openCpu();
   t.teardown(() => device.close());
-  const files = await Promise.all(Object.values(documents).map(modelAt));
+  const files = await Promise.all(READERS.map(reader => modelAt(readerFile(reader))));
   const prefix = await device.loadPrefix(files[0]!, { cut: group!.cut.hash.slice(0, 12), batchMax: examples.length });
   const members = [];
   const wanted: string[][] = [];
-  for (const [at, reader] of Object.keys(documents).entries()) {
+  for (const [at, reader] of READERS.entries()) {
     const suffix = await prefix.loadSuffix(files[at]!, { batchMax: examples.length });
     const mine = examples.filter(({ field }) => READER_OF[field.name] === reader);
     members.push({ suffix: suffix.id, inputs: await Promise.all(mine.map(({ picture }) => suffix.prepare(picture))) });

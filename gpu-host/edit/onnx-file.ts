@@ -1,7 +1,7 @@
 import type { GraphProto } from 'onnx-buf';
 import { ConfigError } from '../../contracts/index.ts';
-import { GraphError, readModel, writeModel, type OnnxModel } from '../../gpu-host/graph/index.ts';
-import type { ModelFiles } from '../../gpu-host/index.ts';
+import { GraphError, readModel, writeModel, type OnnxModel } from '../graph/index.ts';
+import type { ModelFiles } from '../device.ts';
 import { changed } from './graph-edit.ts';
 
 /** A model whose graph is to be edited. */

@@ -1,0 +1,3 @@
+export * from './graph-edit.ts';
+export { closeModel, openModel, type OpenModel } from './onnx-file.ts';
+export { narrowReader, type NarrowReader } from './reader.ts';
