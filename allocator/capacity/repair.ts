@@ -15,6 +15,8 @@ const GROWTH_HIGH = 1.1;
 /** So many places are tried for what needs one, the likeliest first, and so many devices are tried to be freed. */
 const PLACES_TRIED = 12;
 const FREED_TRIED = 32;
+/** Of a pool that is too small so many sessions are tried elsewhere. */
+const PARTED_TRIED = 4;
 
 export interface RepairOptions {
   readonly headroom: Headroom;
@@ -59,6 +61,8 @@ class Mending {
   private readonly frame: Frame;
   private readonly options: RepairOptions;
   private readonly homeless: Portion[] = [];
+  /** Pools that need further hosts, with these. */
+  private readonly cramped: { readonly held: Held; readonly grown: readonly Slot[] }[] = [];
 
   constructor(demand: Demand, frame: Frame, options: RepairOptions) {
     this.demand = demand;
@@ -85,6 +89,10 @@ class Mending {
       if (held.same) this.kept(held, held.same);
       else if (held.parts.length === 0) this.still = false;
       else this.slots.push(...this.sized(held, same.get(held)));
+    }
+    for (const { held, grown } of this.cramped) {
+      const lighter = this.lightened(held);
+      this.slots.push(...(lighter ? [lighter] : grown));
     }
   }
 
@@ -161,7 +169,35 @@ class Mending {
     const works = worksOf(parts, from, this.demand.workload.curves)!;
     const pools = smallest(works.toSorted(byUrgency), from, this.options.headroom);
     if (same && near && hostsOf(pools) >= hosts.length) return [{ pool: same, held, sizedAnew: false }];
-    return pools.map((pool): Slot => ({ pool, held, sizedAnew: true }));
+    const grown = pools.map((pool): Slot => ({ pool, held, sizedAnew: true }));
+    if (hostsOf(pools) <= hosts.length) return grown;
+    this.cramped.push({ held, grown });
+    return [];
+  }
+
+  /**
+   * A further host would load all that the pool holds. One session goes elsewhere instead: the smallest that makes room and
+   * that another place takes without a further host; else, as long as cost is no matter, the smallest to a device of its own.
+   */
+  private lightened(held: Held): Slot | undefined {
+    const { hosts, from } = held;
+    const bytes = (part: HeldPart): number => bytesOf(part, held, this.demand);
+    const order = held.parts.toSorted((a, b) => bytes(a) - bytes(b) || compareText(a.unit.name, b.unit.name));
+    let apart: { part: HeldPart; pool: PlannedPool } | undefined;
+    let tried = 0;
+    for (const part of order) {
+      if (part.unit.replicasMin > 1) continue;
+      const others = held.parts.filter(each => each !== part);
+      const rest = worksOf(others, from, this.demand.workload.curves);
+      const pool = rest && rest.length > 0 && inPool(rest, hosts.length, from, this.options.headroom);
+      if (!pool) continue;
+      if (this.join(part, undefined)) return { pool, held, sizedAnew: true };
+      apart ??= { part, pool };
+      if (++tried === PARTED_TRIED) break;
+    }
+    if (!apart || this.options.costMax < Infinity) return undefined;
+    this.homeless.push(apart.part);
+    return { pool: apart.pool, held, sizedAnew: true };
   }
 
   /** A device that can't take all that it holds keeps the largest part, and what goes beside it. */

@@ -124,6 +124,20 @@ test('replan: one session grows by half (its pool alone is sized anew, everythin
   t.true(touched.every(host => host.sessions.some(s => s.name === 'm7')));
 });
 
+test('replan: a pool that is too small gives one session away, instead of loading all that it holds on a further host', t => {
+  const given = many(300);
+  const before = pooled(given);
+  const now = scaled(
+    given,
+    given.sessions.map((_, i) => (i === 5 ? 2 : 1)),
+  );
+  const after = pooled(now, before);
+  const loads = movesOf(before, after, now).moves.filter(move => move.do === 'load');
+  t.true(loads.length > 0, 'it is too small');
+  t.is(new Set(loads.map(move => move.model)).size, 1);
+  t.deepEqual(checkPlan(now, after), []);
+});
+
 test('replan: rates fall a little everywhere (devices are given back, nothing is loaded)', t => {
   const given = many(300);
   const before = pooled(given);
