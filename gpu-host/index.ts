@@ -13,6 +13,7 @@ export { declaredCut } from './emulated/curve.ts';
 export { withCuts } from './with-cuts.ts';
 export { openEmulatedDevice, type EmulatedOptions, type EmulatedSettings } from './emulated/device.ts';
 export { alphabetOf } from './post/ctc.ts';
+export { WrongOutputError } from './post/sound.ts';
 export { decode, encodeJpeg, imaging, thumbnail, type Pixels } from './imaging.ts';
 export { modelFilesFromDisk, modelFilesFromStore, packModel } from './model-files.ts';
 export type { ModuleTensor, Postprocess, Preprocess } from './modules.ts';

@@ -192,8 +192,8 @@ export class Director {
 
   hearBatcher(batcher: string, beat: BatcherBeat): void {
     this.#take(this.cluster.hearBatcher(batcher, beat, this.#now()));
-    const slow = this.#grays.hear(beat, this.#now());
-    if (slow.length > 0) this.replan(`${slow.join(', ')} ${slow.length === 1 ? 'is' : 'are'} slow`, true);
+    const ailing = this.#grays.hear(beat, this.#now());
+    if (ailing.length > 0) this.replan(`not well: ${ailing.join(', ')}`, true);
     this.step();
   }
 
@@ -289,7 +289,7 @@ export class Director {
     this.#tell({ type: 'draft', plan, partial: reached.is === 'partial' });
   }
 
-  /** Around hosts that are slow, unless others can't serve what they do. */
+  /** Around hosts that are not well, unless others can't serve what they do. */
   #draft(inForce: Plan | undefined): Planned {
     const { draining } = this.#ports.catalog;
     this.#avoided = this.#grays.avoided(this.#now()).filter(host => this.cluster.ready(host));

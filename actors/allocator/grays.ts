@@ -12,7 +12,7 @@ interface Gray {
 }
 
 /**
- * Hosts that are alive and too slow, as batchers report: planned around, then taken back on trial, during which batchers give them
+ * Hosts that are alive and too slow or wrong, as batchers report: planned around, then taken back on trial, during which batchers give them
  * probes only. One that fails its trial is avoided for twice as long.
  */
 export class Grays {
@@ -24,8 +24,8 @@ export class Grays {
   }
 
   /** @returns hosts that are to be avoided from now on */
-  hear({ slow = [] }: Pick<BatcherBeat, 'slow'>, nowMs: number): string[] {
-    return slow.flatMap(({ host }) => {
+  hear({ ailing = [] }: Pick<BatcherBeat, 'ailing'>, nowMs: number): string[] {
+    return ailing.flatMap(({ host }) => {
       const known = this.#hosts.get(host);
       if (known && nowMs < known.untilMs + TRIAL_MS) return [];
       const forMs = Math.min(AVOID_MS_MAX, known ? 2 * known.forMs : this.#avoidMs);

@@ -63,13 +63,14 @@ export class Desk {
     if (replies.length > 0) this.#send({ batch, size: 0, runMs: 0, sinceRunMs: 0 }, replies);
   }
 
-  progress(batch: Batch, phase: Progress['phase'], run: { readonly size: number; readonly runMs: number }): void {
+  progress(batch: Batch, phase: Progress['phase'], run: Pick<Progress, 'size' | 'runMs' | 'wrong'>): void {
     this.#ports.progress(batch.batcher, {
       batch: batch.id,
       phase,
       size: run.size,
       fillMs: (batch.filledMs ?? this.#ports.nowMs()) - batch.outlinedMs,
       runMs: run.runMs,
+      ...(run.wrong ? { wrong: run.wrong } : {}),
       freeInMs: this.#ports.freeInMs(),
       backlog: this.#ports.backlog(),
     });

@@ -7,7 +7,7 @@ import {
   type Answer,
   type Output,
 } from '../../contracts/index.ts';
-import type { LoadedPrefix, Member, RunResult } from '../../gpu-host/index.ts';
+import { WrongOutputError, type LoadedPrefix, type Member, type RunResult } from '../../gpu-host/index.ts';
 import type { Item } from './batch.ts';
 import type { Usable } from './residents.ts';
 
@@ -109,6 +109,7 @@ function answerOf(output: RunResult['outputs'][number] | undefined): Answer {
 /** What is told of an invocation that failed; `otherwise` names errors that don't say whose fault they are. */
 export function failureOf(error: unknown, otherwise: 'model' | 'internal'): Answer {
   if (error instanceof DeviceError) return { is: 'refused', reason: 'device-lost' };
+  if (error instanceof WrongOutputError) return { is: 'refused', reason: 'wrong-output' };
   const reason = error instanceof InputError ? 'input' : error instanceof ModelError ? 'model' : otherwise;
   return { is: 'failed', reason, detail: describeError(error).slice(0, 1024) };
 }

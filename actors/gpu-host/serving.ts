@@ -229,7 +229,8 @@ export class Serving {
     this.#ran.batches++;
     this.#ran.invocations += size;
     this.#ran.busyMs += runMs;
-    this.#desk.progress(batch, 'finished', { size, runMs });
+    const wrong = [...answers.values()].filter(said => said.is === 'refused' && said.reason === 'wrong-output').length;
+    this.#desk.progress(batch, 'finished', { size, runMs, wrong });
     // The device comes first: the answers are written while it runs the next batch.
     const [next] = this.#runs;
     if (next && next.startedMs === undefined) this.#begin(next);

@@ -83,7 +83,9 @@ export class AloneLane<T extends Item> {
 
   #seatsOf(item: T, nowMs: number): Seat[] {
     const seats = this.#groups.get(item)!.seats;
-    return seats.filter(seat => seat.holds(item.session.member ?? 0) && isUsable(seat.host, nowMs));
+    const all = seats.filter(seat => seat.holds(item.session.member ?? 0) && isUsable(seat.host, nowMs));
+    const others = all.filter(({ host }) => host.name !== item.avoid);
+    return others.length > 0 ? others : all;
   }
 
   #grantOn(seat: Seat, item: T, nowMs: number): Batch<T> {

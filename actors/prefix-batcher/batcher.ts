@@ -85,7 +85,7 @@ export class Batcher {
     return true;
   }
 
-  offers(pool: string, { router, sessions, ids, session, budgetMs, bytes, alone }: Offers): void {
+  offers(pool: string, { router, sessions, ids, session, budgetMs, bytes, alone = [], avoid = [] }: Offers): void {
     if (session.length !== ids.length || budgetMs.length !== ids.length || bytes.length !== ids.length) {
       throw new InvalidMessageError({
         where: `offers.${pool}`,
@@ -95,7 +95,7 @@ export class Batcher {
     }
     const nowMs = this.#parts.clock.nowMs();
     const book = this.#books.of(router);
-    const apart = new Set(alone);
+    const apart = new Map(alone.map((id, i) => [id, avoid[i] ?? '']));
     const places = sessions.map(name => this.#placement.places.get(name));
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
@@ -107,7 +107,14 @@ export class Batcher {
         this.#mail.drop(router, pool, 'no-capacity', id);
         this.#tally.of(pool).dropped++;
       } else {
-        const facts = { id, book, answerByMs: nowMs + budgetMs[i]!, bytes: bytes[i]!, alone: apart.has(id) };
+        const facts = {
+          id,
+          book,
+          answerByMs: nowMs + budgetMs[i]!,
+          bytes: bytes[i]!,
+          alone: apart.has(id),
+          avoid: apart.get(id) ?? '',
+        };
         const item = invocationAt(place, facts);
         this.#books.enter(item);
         place.pool.add(place.group, item, nowMs);
@@ -141,7 +148,7 @@ export class Batcher {
       if (ran > 0 && ran <= size && progress.phase === 'finished') {
         const meanMs = seat.meanOfSome(booking.meanMs, ran, size);
         seat.lessons.fit.observe(meanMs, progress.runMs);
-        host.pace.observe(meanMs, progress.runMs);
+        host.pace.observe(meanMs, progress.runMs, (progress.wrong ?? 0) > 0);
       }
       if (progress.phase === 'started') seat.lessons.lead.observe(size, bytes, progress.fillMs);
       if (progress.phase === 'refused') this.#tally.of(booking.pool).refused += size;
@@ -184,13 +191,13 @@ export class Batcher {
     this.#mail.send(this.#plan?.epoch ?? 0, this.#parts.clock.nowMs());
   }
 
-  report(): Pick<BatcherBeat, 'epoch' | 'nonce' | 'policy' | 'pools' | 'slow'> {
+  report(): Pick<BatcherBeat, 'epoch' | 'nonce' | 'policy' | 'pools' | 'ailing'> {
     const pools = [...this.pools].map(pool => ({ pool: pool.name, queued: pool.queued, ...this.#tally.of(pool.name) }));
     const { epoch = 0, nonce = '' } = this.#plan ?? {};
-    const slow = [...this.#hosts.values()]
-      .filter(({ seats, pace }) => seats.length > 0 && pace.slow)
-      .map(({ name, pace, relieved }) => ({ host: name, times: pace.ratio, relieved }));
-    return { epoch, nonce, policy: this.#parts.config.policy, pools, ...(slow.length > 0 ? { slow } : {}) };
+    const ailing = [...this.#hosts.values()]
+      .filter(({ seats, pace }) => seats.length > 0 && pace.ails)
+      .map(({ name, pace, relieved }) => ({ host: name, times: pace.ratio, wrong: pace.wrongShare, relieved }));
+    return { epoch, nonce, policy: this.#parts.config.policy, pools, ...(ailing.length > 0 ? { ailing } : {}) };
   }
 
   #grant(pool: string, { seat, items, startAtMs, latestAtMs }: Batch<Invocation>): void {
@@ -223,14 +230,14 @@ export class Batcher {
 
   /** After a commit: to its new place, or back. */
   #readmit(item: Invocation): void {
-    const { id, book, answerByMs, bytes, alone } = item;
+    const { id, book, answerByMs, bytes, alone, avoid } = item;
     const place = this.#placement.places.get(item.session.name);
     this.#books.strike(item);
     if (!place) {
       this.#refuse(book.router, item.place.pool.name, item.session.name, id);
       return;
     }
-    const moved = invocationAt(place, { id, book, answerByMs, bytes, alone });
+    const moved = invocationAt(place, { id, book, answerByMs, bytes, alone, avoid });
     this.#books.enter(moved);
     place.pool.enqueue(place.group, moved);
   }

@@ -18,6 +18,8 @@ export interface Item extends Waiting {
   readonly session: Session;
   /** It was on a host that was lost: it runs with nothing else on its host. */
   readonly alone?: boolean;
+  /** Alone: on another host than this one, where there is one. */
+  readonly avoid?: string;
 }
 
 export interface Session {

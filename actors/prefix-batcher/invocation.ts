@@ -24,18 +24,27 @@ export interface Invocation extends Item {
   /** When the answer must be back at the router. */
   readonly answerByMs: number;
   readonly alone: boolean;
+  readonly avoid: string;
 }
 
 /** Field by field: spreading the offer took most of the time of taking one in. */
 export const invocationAt = (
   place: Place,
-  { id, book, answerByMs, bytes, alone }: Pick<Invocation, 'id' | 'book' | 'answerByMs' | 'bytes' | 'alone'>,
+  {
+    id,
+    book,
+    answerByMs,
+    bytes,
+    alone,
+    avoid,
+  }: Pick<Invocation, 'id' | 'book' | 'answerByMs' | 'bytes' | 'alone' | 'avoid'>,
 ): Invocation => ({
   id,
   book,
   answerByMs,
   bytes,
   alone,
+  avoid,
   place,
   session: place.session,
   deadlineMs: answerByMs - place.returnMs,

@@ -6,6 +6,9 @@ const SLOW = 3;
 const VERY_SLOW = 8;
 /** Added to both times: a run of a millisecond that takes ten met a busy processor, not a sick device. */
 const BLUR_MS = 2;
+/** Three wrong runs in a row; and so many times as often as on others, or the model is to blame, or its inputs. */
+const WRONG_SHARE_MAX = 0.5;
+const WRONG_TIMES = 3;
 /** It is taken back after three probes in a row below this: between the two it stays what it is. */
 const WELL = 2;
 const PROBES_WELL = 3;
@@ -14,14 +17,16 @@ export const PROBE_MS = 1000;
 export const PROBE_MS_MAX = 10_000;
 
 /**
- * How long a host's runs take against their profiles, over all its models: a geometric mean, so that one long run counts little. What all hosts
- * of a pool share (a profile that is wrong, a busy machine) is no fault of one: each is held against the median of the others.
+ * How long a host's runs take against their profiles, over all its models (a geometric mean, so that one long run counts little), and
+ * how often they are wrong. What all hosts of a pool share (a profile that is wrong, a busy machine) is no fault of one: each is held
+ * against the median of the others.
  */
 export class Pace {
-  /** Found too slow, and not well again since. */
-  slow = false;
+  /** Found too slow or wrong, and not well again since. */
+  ails = false;
   probeAtMs = -Infinity;
   #logRatio = 0;
+  #wrongShare = 0;
   #latest = 1;
   #before = 1;
   #runs = 0;
@@ -32,32 +37,40 @@ export class Pace {
     return Math.exp(this.#logRatio);
   }
 
+  /** Of runs with outputs that can't be right, recent mean. */
+  get wrongShare(): number {
+    return this.#wrongShare;
+  }
+
   get isKnown(): boolean {
     return this.#runs >= RUNS_MIN;
   }
 
-  observe(meanMs: number, runMs: number): void {
+  observe(meanMs: number, runMs: number, wrong = false): void {
     if (!(meanMs > 0) || !(runMs > 0)) return;
     this.#before = this.#latest;
     this.#latest = (runMs + BLUR_MS) / (meanMs + BLUR_MS);
     this.#runs++;
     this.#logRatio += GAIN * (Math.log(this.#latest) - this.#logRatio);
-    this.#well = this.#latest < WELL ? this.#well + 1 : 0;
+    this.#wrongShare += GAIN * ((wrong ? 1 : 0) - this.#wrongShare);
+    this.#well = this.#latest < WELL && !wrong ? this.#well + 1 : 0;
   }
 
-  /** @param usual pace of the other hosts; at least 1 */
-  judge(usual: number): void {
-    if (this.slow) {
+  /** @param usual of the other hosts; a ratio of at least 1 */
+  judge(usual: { readonly ratio: number; readonly wrongShare: number }): void {
+    if (this.ails) {
       if (this.#well < PROBES_WELL) return;
-      this.slow = false;
+      this.ails = false;
+      this.#wrongShare = 0;
       this.#logRatio = Math.log(this.#latest);
       this.#runs = 0;
       return;
     }
-    const persistently = this.isKnown && this.ratio > SLOW * usual;
-    const extremely = Math.min(this.#latest, this.#before) > VERY_SLOW * usual;
-    if (!persistently && !extremely) return;
-    this.slow = true;
+    const persistently = this.isKnown && this.ratio > SLOW * usual.ratio;
+    const extremely = Math.min(this.#latest, this.#before) > VERY_SLOW * usual.ratio;
+    const wrong = this.#wrongShare > WRONG_SHARE_MAX && this.#wrongShare > WRONG_TIMES * usual.wrongShare;
+    if (!persistently && !extremely && !wrong) return;
+    this.ails = true;
     this.#well = 0;
   }
 }

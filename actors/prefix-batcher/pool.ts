@@ -137,15 +137,18 @@ export class Pool<T extends Item> implements PoolView {
     }
   }
 
-  /** Relieves hosts that are slow by themselves, as long as others are there. */
+  /** Relieves hosts that are slow or wrong by themselves, as long as others are there. */
   #judgeHosts(): void {
     const alive = this.hosts.filter(host => host.isAlive(this.nowMs));
     for (const host of alive) {
-      const others = alive.filter(other => other !== host && !other.pace.slow && other.pace.isKnown);
-      host.pace.judge(Math.max(1, median(others.map(({ pace }) => pace.ratio))));
+      const others = alive.filter(other => other !== host && !other.pace.ails && other.pace.isKnown);
+      host.pace.judge({
+        ratio: Math.max(1, median(others.map(({ pace }) => pace.ratio))),
+        wrongShare: median(others.map(({ pace }) => pace.wrongShare)),
+      });
     }
-    const well = alive.filter(({ pace }) => !pace.slow).length;
-    for (const host of this.hosts) host.relieved = host.pace.slow && well > 0;
+    const well = alive.filter(({ pace }) => !pace.ails).length;
+    for (const host of this.hosts) host.relieved = host.pace.ails && well > 0;
   }
 
   #settleAlone(): void {

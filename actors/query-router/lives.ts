@@ -84,6 +84,8 @@ export interface Invocation {
   alone: boolean;
   /** Hosts that had it and gave no answer. */
   losses: readonly Loss[];
+  /** A host whose output for it could not be right; empty: none. */
+  wrongOn: string;
 }
 
 /** Boxes of one result that are to be cut out of the frame. */

@@ -9,6 +9,7 @@ interface Gathered {
   budgetMs: number[];
   bytes: number[];
   alone: number[];
+  avoid: string[];
 }
 
 interface Offered {
@@ -17,6 +18,8 @@ interface Offered {
   readonly bytes: number;
   /** It must run with nothing else on its host. */
   readonly alone: boolean;
+  /** Not on this host, where there are others. */
+  readonly avoid: string;
 }
 
 /** Offers and withdrawals of one turn of the event loop, as few messages to each pool as fit. */
@@ -44,7 +47,7 @@ export class Outgoing {
     this.#sendWithdrawals = options.withdrawals;
   }
 
-  offer(pool: string, session: string, { id, budgetMs, bytes, alone }: Offered): void {
+  offer(pool: string, session: string, { id, budgetMs, bytes, alone, avoid }: Offered): void {
     let gathered = this.#offers.get(pool);
     if (!gathered) this.#offers.set(pool, (gathered = nothing()));
     let index = gathered.sessions.get(session);
@@ -59,7 +62,10 @@ export class Outgoing {
     gathered.session.push(index);
     gathered.budgetMs.push(budgetMs);
     gathered.bytes.push(bytes);
-    if (alone) gathered.alone.push(id);
+    if (alone) {
+      gathered.alone.push(id);
+      gathered.avoid.push(avoid);
+    }
     this.#soon();
   }
 
@@ -79,7 +85,7 @@ export class Outgoing {
     this.#withdrawals.clear();
   }
 
-  #send(pool: string, { sessions, ids, session, budgetMs, bytes, alone }: Gathered): void {
+  #send(pool: string, { sessions, ids, session, budgetMs, bytes, alone, avoid }: Gathered): void {
     if (ids.length === 0) return;
     const columns = {
       sessions: [...sessions.keys()],
@@ -87,13 +93,21 @@ export class Outgoing {
       session,
       budgetMs,
       bytes,
-      ...(alone.length > 0 ? { alone } : {}),
+      ...(alone.length > 0 ? { alone, ...(avoid.some(Boolean) ? { avoid } : {}) } : {}),
     };
     this.#sendOffers(pool, { v: 1, router: this.#router, epoch: this.#epoch(), ...columns });
   }
 }
 
-const nothing = (): Gathered => ({ sessions: new Map(), ids: [], session: [], budgetMs: [], bytes: [], alone: [] });
+const nothing = (): Gathered => ({
+  sessions: new Map(),
+  ids: [],
+  session: [],
+  budgetMs: [],
+  bytes: [],
+  alone: [],
+  avoid: [],
+});
 
 /** Bytes of the data of a payload, as offered, held and accounted. */
 export function dataBytes(payload: Payload): number {

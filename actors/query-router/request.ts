@@ -55,6 +55,10 @@ export function answer(invocation: Invocation, said: Answer, facts: AnswerFacts,
   const current = invocation.state === 'granted' && invocation.batch === facts.batch;
   if (said.is === 'refused') {
     if (!current) return;
+    if (said.reason === 'wrong-output') {
+      if (invocation.wrongOn !== '') return finish(request, 'failed', trouble.wrongTwice(invocation), nowMs, fx);
+      invocation.wrongOn = facts.host;
+    }
     if (said.reason === 'device-lost') suspect(invocation, true, fx);
     offerAgain(invocation, nowMs, fx);
   } else if (said.is === 'dropped') {
@@ -186,6 +190,7 @@ function invoke(
     expectedAtMs: 0,
     alone: false,
     losses: [],
+    wrongOn: '',
   };
   invocation.losses = fx.lossesBefore(invocation);
   request.invocations.push(invocation);
@@ -206,7 +211,7 @@ function offer(invocation: Invocation, nowMs: number, fx: Effects): void {
     return wakeBy(invocation, fx);
   }
   if (invocation.grants >= GRANTS_MAX) return finish(request, 'dropped', trouble.noAnswer(invocation), nowMs, fx);
-  invocation.alone = verdict === 'suspect';
+  invocation.alone = verdict === 'suspect' || invocation.wrongOn !== '';
   const route = fx.routeOf(request.query, stage);
   const budgetMs = route ? budgetOf(route, leftMs) : leftMs;
   invocation.dueAtMs = nowMs + Math.max(REPEAT_MS_MIN, budgetMs / 4);

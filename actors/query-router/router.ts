@@ -328,8 +328,8 @@ export class Router implements Effects {
   offer(invocation: Invocation, { pool, session }: Route, budgetMs: number): void {
     if (invocation.offeredAtMs >= 0) this.meters.reoffers++;
     const bytes = invocation.bytes > 0 ? invocation.bytes : invocation.request.payloadBytes;
-    const { id, alone } = invocation;
-    this.#outgoing.offer(pool, session, { id, budgetMs, bytes, alone });
+    const { id, alone, wrongOn } = invocation;
+    this.#outgoing.offer(pool, session, { id, budgetMs, bytes, alone, avoid: wrongOn });
   }
 
   incarnationOf(host: string): string {

@@ -114,6 +114,15 @@ export const poison = ({ stage, losses }: Invocation): Trouble =>
     stage.name,
   );
 
+export const wrongTwice = ({ stage, wrongOn, host }: Invocation): Trouble =>
+  make(
+    'device',
+    'model',
+    `stage ${stage.name} gave numbers that can't be right on ${wrongOn} and on ${host}: see what the model does with this input`,
+    false,
+    stage.name,
+  );
+
 export const noRoomForCrops = (stage: Stage): Trouble =>
   make(
     'router',

@@ -117,14 +117,19 @@ export const BatcherBeat = Type.Object({
     }),
     { maxItems: 256 },
   ),
-  slow: Type.Optional(
+  ailing: Type.Optional(
     Type.Array(
       Type.Object({
         host: Type.String(),
         times: Type.Number({ minimum: 0, description: 'measured by expected device time' }),
+        wrong: Type.Number({ minimum: 0, maximum: 1, description: 'share of runs with outputs that can not be right' }),
         relieved: Type.Boolean({ description: 'it gets probes only' }),
       }),
-      { maxItems: 1024, description: 'hosts that take a multiple of what their profiles say, and of what others take' },
+      {
+        maxItems: 1024,
+        description:
+          'hosts that take a multiple of what their profiles say and others take, or whose outputs are wrong',
+      },
     ),
   ),
   ...Vitals,

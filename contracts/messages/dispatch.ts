@@ -24,9 +24,10 @@ export const Offers = Type.Object({
   alone: Type.Optional(
     column(
       Count('invocation id'),
-      'those of `ids` that were on a host when it was lost: each runs with nothing else there',
+      'those of `ids` that were on a host when it was lost, or had a wrong output: each runs with nothing else there',
     ),
   ),
+  avoid: Type.Optional(column(Type.String(), 'for each of `alone`: a host that it should not run on; empty: none')),
 });
 export type Offers = Static<typeof Offers>;
 
@@ -114,7 +115,7 @@ export const Answer = Type.Union([
   }),
   Type.Object({
     is: Type.Literal('refused'),
-    reason: Type.Enum(['not-resident', 'leaving', 'fenced', 'overloaded', 'device-lost']),
+    reason: Type.Enum(['not-resident', 'leaving', 'fenced', 'overloaded', 'device-lost', 'wrong-output']),
   }),
 ]);
 export type Answer = Static<typeof Answer>;
@@ -147,6 +148,7 @@ export const Progress = Type.Object({
   size: Count('inputs in the run'),
   fillMs: Ms('from the outline until all payloads were ready (or the latest start)'),
   runMs: Ms('finished: measured; started: 0'),
+  wrong: Type.Optional(Count('outputs of the run that can not be right')),
   freeInMs: Ms('until the device is free of all it was granted, as the host expects'),
   backlog: Count('batches granted and not finished'),
 });

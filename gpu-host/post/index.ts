@@ -13,6 +13,7 @@ import { boxes } from './boxes.ts';
 import { classes } from './classes.ts';
 import { alphabetOf, ctc, linesOf } from './ctc.ts';
 import { floatsOf, type RawOutputs } from './output.ts';
+import { wrongIn, WrongOutputError } from './sound.ts';
 import { textBoxes } from './text-boxes.ts';
 
 /** Turns the outputs of one input into its answer. */
@@ -34,8 +35,12 @@ export async function openPostprocessor(parts: PostprocessorParts): Promise<Post
   const inner = await innerPostprocessor(parts);
   return async (outputs, info) => {
     try {
-      return await inner(outputs, info);
+      const output = await inner(outputs, info);
+      const wrong = wrongIn(output);
+      if (wrong !== undefined) throw new WrongOutputError(parts.id, `gave ${wrong}`);
+      return output;
     } catch (error) {
+      if (error instanceof WrongOutputError) throw error;
       throw new ModelError(parts.id, `postprocessing failed: ${describeError(error)}`, { cause: error });
     }
   };
@@ -55,19 +60,19 @@ async function innerPostprocessor({ id, document, outputNames, files }: Postproc
   switch (postprocess.kind) {
     case 'classes': {
       const settings = { ...postprocess, labels: labelsOf(postprocess.labels) };
-      return outputs => classes(floatsOf(outputs, first).values, settings);
+      return outputs => classes(floatsOf(outputs, first, id).values, settings);
     }
     case 'ctc': {
       const { blank = 0, space = true } = postprocess;
       const alphabet = alphabetOf(read(postprocess.keys), { blank, space });
       return outputs => {
-        const { values, dims } = floatsOf(outputs, first);
+        const { values, dims } = floatsOf(outputs, first, id);
         return ctc(values, dims, { alphabet, blank });
       };
     }
     case 'text-boxes':
       return (outputs, info) => {
-        const { values, dims } = floatsOf(outputs, first);
+        const { values, dims } = floatsOf(outputs, first, id);
         return textBoxes(values, dims, postprocess, geometryOf(info, outputs));
       };
     case 'boxes': {
@@ -75,7 +80,10 @@ async function innerPostprocessor({ id, document, outputNames, files }: Postproc
       const scores = outputNames[1];
       return (outputs, info) =>
         boxes(
-          { boxes: floatsOf(outputs, first), scores: scores === undefined ? undefined : floatsOf(outputs, scores) },
+          {
+            boxes: floatsOf(outputs, first, id),
+            scores: scores === undefined ? undefined : floatsOf(outputs, scores, id),
+          },
           postprocess,
           { geometry: geometryOf(info, outputs), labels },
         );

@@ -1,4 +1,5 @@
 import type { Numbers, TensorType } from '../tensors.ts';
+import { hasNaN, WrongOutputError } from './sound.ts';
 
 /** One output tensor, cut down to one input of the batch. */
 export interface RawOutput {
@@ -10,11 +11,16 @@ export interface RawOutput {
 }
 export type RawOutputs = ReadonlyMap<string, RawOutput>;
 
-/** An output as plain float numbers. @throws Error when it is absent or of another type */
-export function floatsOf(outputs: RawOutputs, name: string): { dims: readonly number[]; values: Float32Array } {
+/** An output as plain float numbers. @throws Error when it is absent or of another type, WrongOutputError */
+export function floatsOf(
+  outputs: RawOutputs,
+  name: string,
+  model: string,
+): { dims: readonly number[]; values: Float32Array } {
   const output = outputs.get(name);
   if (!output) throw new Error(`gave no output "${name}"`);
   if (!(output.values instanceof Float32Array))
     throw new Error(`output "${name}" is ${output.type}, its postprocessing reads float32`);
+  if (hasNaN(output.values)) throw new WrongOutputError(model, `output "${name}" has values that are no numbers`);
   return { dims: output.dims, values: output.values };
 }

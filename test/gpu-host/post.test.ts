@@ -6,8 +6,10 @@ import { classes, softmax } from '../../gpu-host/post/classes.ts';
 import { components } from '../../gpu-host/post/components.ts';
 import { alphabetOf, ctc } from '../../gpu-host/post/ctc.ts';
 import { cornersOf, leastRectangle, type Point } from '../../gpu-host/post/rectangle.ts';
+import { openPostprocessor } from '../../gpu-host/post/index.ts';
+import { wrongIn, WrongOutputError } from '../../gpu-host/post/sound.ts';
 import { textBoxes } from '../../gpu-host/post/text-boxes.ts';
-import type { Geometry } from '../../gpu-host/pre/input.ts';
+import type { Geometry, InputInfo } from '../../gpu-host/pre/input.ts';
 
 const near = (a: number, b: number, within = 1e-6): boolean => Math.abs(a - b) <= within;
 const boxesIn = (output: Output): Box[] => (output.kind === 'boxes' ? output.boxes : []);
@@ -183,4 +185,39 @@ test('postprocess: text boxes grow by area · unclip / perimeter and lie in pixe
   t.true(near(first!.score, 0.8, 1e-6) && second!.x > first!.x);
   t.deepEqual(first!.quad?.slice(0, 2), [first!.x, first!.y]);
   t.throws(() => textBoxes(map, [1, 3], {}, geometry), { message: /no probability map/ });
+});
+
+test('postprocess: numbers that are none are told, wherever they come from', async t => {
+  const outputs = (values: Float32Array) =>
+    new Map([['scores', { name: 'scores', type: 'float32' as const, dims: [values.length], values }]]);
+  const document = {
+    kind: 'Model' as const,
+    name: 'm',
+    version: '1',
+    file: 'm.onnx',
+    licence: 'none',
+    source: 'test',
+    batchMax: 1,
+  };
+  const open = (softmaxed: boolean) =>
+    openPostprocessor({
+      id: 'm@0123456789ab',
+      document: {
+        ...document,
+        preprocess: { kind: 'tensors' },
+        postprocess: { kind: 'classes', softmax: softmaxed },
+      },
+      outputNames: ['scores'],
+      files: {},
+    });
+  const info = {} as InputInfo;
+  const plain = await open(false);
+  const wrong = { instanceOf: WrongOutputError };
+  await t.throwsAsync(async () => plain(outputs(new Float32Array(1000).fill(NaN)), info), wrong);
+  await t.throwsAsync(async () => plain(outputs(Float32Array.of(1, Infinity)), info), wrong);
+  const soft = await open(true);
+  await t.throwsAsync(async () => soft(outputs(Float32Array.of(Infinity, Infinity)), info), wrong);
+  t.like(await soft(outputs(Float32Array.of(-Infinity, 0)), info), { classes: [{ score: 1 }, { score: 0 }] });
+  t.is(wrongIn({ kind: 'boxes', boxes: [{ x: 0, y: NaN, width: 1, height: 1, score: 1 }] }), 'a box that is no box');
+  t.is(wrongIn({ kind: 'text', text: '', score: 0.5 }), undefined);
 });

@@ -11,7 +11,14 @@ const effects = { grant: () => {}, drop: () => {} };
 const pool = new Pool<Invocation>({ name: 'pool-0', groups: [group], hosts: [], policy: hybrid(), effects });
 const place = { pool, group, session: { name: 's', prefersLatency: true }, returnMs: 2 };
 const itemOf = (id: number, router = 'router-1'): Invocation =>
-  invocationAt(place, { id, book: { router, waiting: new Map() }, answerByMs: 100, bytes: 10, alone: false });
+  invocationAt(place, {
+    id,
+    book: { router, waiting: new Map() },
+    answerByMs: 100,
+    bytes: 10,
+    alone: false,
+    avoid: '',
+  });
 
 function mailbox() {
   const verdicts: Verdicts[] = [];

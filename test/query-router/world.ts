@@ -79,6 +79,7 @@ export interface Offered {
   readonly budgetMs: number;
   readonly bytes: number;
   readonly alone: boolean;
+  readonly avoid: string;
   readonly atMs: number;
 }
 export interface Sent {
@@ -122,7 +123,7 @@ export async function world(t: ExecutionContext, options: WorldOptions = {}) {
   hear(subjects.results, result => void results.push(result));
   hear(subjects.routerBeats, beat => void beats.push(beat));
   hear(subjects.withdrawals, ({ ids }) => void withdrawn.push(...ids));
-  hear(subjects.offers, ({ router, sessions, ids, session, budgetMs, bytes, alone }, pool) => {
+  hear(subjects.offers, ({ router, sessions, ids, session, budgetMs, bytes, alone, avoid }, pool) => {
     ids.forEach((id, i) =>
       offers.push({
         router,
@@ -132,6 +133,7 @@ export async function world(t: ExecutionContext, options: WorldOptions = {}) {
         budgetMs: budgetMs[i]!,
         bytes: bytes[i]!,
         alone: alone?.includes(id) ?? false,
+        avoid: avoid?.[alone?.indexOf(id) ?? -1] ?? '',
         atMs: clock.nowMs(),
       }),
     );

@@ -1,12 +1,16 @@
 import test, { type ExecutionContext } from 'ava';
+import { gpuHost } from '../../actors/gpu-host/index.ts';
+import { seededRandom, silentLog, type Clock } from '../../contracts/index.ts';
+import { openDevice, WrongOutputError, type Device } from '../../gpu-host/index.ts';
 import { emulatedModel, World } from './world.ts';
 
 /** Three hosts that all hold one model, under half of what they can do; one is `times` as slow when told. */
-async function cluster(t: ExecutionContext, seed: number, hosts = 3) {
+async function cluster(t: ExecutionContext, seed: number, hosts = 3, around = (device: Device): Device => device) {
   const world = new World(seed);
   t.teardown(() => world.stopAll());
   t.teardown(() => void (t.passed || t.log(`seed ${seed}`, world.logged.slice(-60).join('\n'))));
   const slowness = { times: 1 };
+  const later: Clock['after'] = (delayMs, fn) => world.clock.after(delayMs * slowness.times, fn);
   await world.apply(emulatedModel('detector', { alphaMs: 3, betaMs: 9 }), {
     kind: 'Query',
     name: 'traffic',
@@ -17,7 +21,17 @@ async function cluster(t: ExecutionContext, seed: number, hosts = 3) {
   });
   await world.allocator('allocator-1', { replicasMin: hosts, slowMs: 15_000 });
   await world.batcher('batcher-1');
-  for (let n = 1; n <= hosts; n++) await world.host(`gpu-${n}`, n === 1 ? { slowness: () => slowness.times } : {});
+  for (let n = 1; n <= hosts; n++) {
+    const slow = { nowMs: () => world.clock.nowMs(), unixMs: () => world.clock.unixMs(), after: later };
+    const ports = { clock: n === 1 ? slow : world.clock, random: seededRandom(seed), log: silentLog };
+    const definition = gpuHost({
+      openDevice: async settings => {
+        const device = await openDevice(settings, ports);
+        return n === 1 ? around(device) : device;
+      },
+    });
+    await world.start(definition, `gpu-${n}`, { device: { kind: 'emulated', memoryMB: 4000 } });
+  }
   await world.router('router-1');
   await world.clock.runUntilTrue(() => world.plan?.queries.length === 1, 60_000);
   let seq = 0;
@@ -71,4 +85,40 @@ test('gray failure: a pool whose only host is slow goes on with it', async t => 
   const slow = await send(10_000);
   t.true(plansWith('gpu-1'));
   t.true(slow.onFirst > 0.2 * slow.sent, `${slow.onFirst} of ${slow.sent} answered`);
+});
+
+/** Whose outputs can't be right while told so. */
+function lying(device: Device, lies: () => boolean): Device {
+  const spoil = (id: string) => new WrongOutputError(id, 'gave a score that is no number');
+  return {
+    ...device,
+    load: async (files, options) => {
+      const model = await device.load(files, options);
+      return {
+        ...model,
+        run: async inputs => {
+          const { runMs, outputs } = await model.run(inputs);
+          return { runMs, outputs: lies() ? outputs.map(() => spoil(model.id)) : outputs };
+        },
+      };
+    },
+  };
+}
+
+test('gray failure: what a host computes wrongly is asked of another, and the host is relieved until it is well', async t => {
+  let lies = false;
+  const { send, plansWith } = await cluster(t, 33, 3, device => lying(device, () => lies));
+  await send(5_000);
+  lies = true;
+  const hit = await send(3_000);
+  t.true(hit.late <= 0.03 * hit.sent, `${hit.late} of ${hit.sent} not answered well while it was found out`);
+  const relieved = await send(8_000);
+  t.false(plansWith('gpu-1'));
+  t.is(relieved.late, 0);
+  lies = false;
+  await send(16_000);
+  const after = await send(3_000);
+  t.true(plansWith('gpu-1'));
+  t.true(after.onFirst > 0.2 * after.sent);
+  t.log(`not ok: ${hit.late}/${hit.sent} while found out, ${relieved.late}/${relieved.sent} afterwards`);
 });
