@@ -110,6 +110,7 @@ function cellsOf(row: CsvRow, file: string, problems: Problem[]) {
       return error(
         column,
         `must be a ${integer ? 'whole ' : ''}number ${range}, not ${cell === '' ? 'nothing' : `"${cell}"`}`,
+        'write digits, with a dot for fractions and without a unit',
       );
     },
   };

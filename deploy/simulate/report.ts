@@ -66,8 +66,7 @@ const placeOf = ({ time }: Outcome): string =>
     ? 'emulated devices on a simulated bus, virtual time'
     : 'emulated devices, processes on a NATS server, real time';
 
-const nameOf = ({ tenant, query }: QueryOutcome): string =>
-  tenant === 'default' ? query : `${tenant}/${query}`;
+const nameOf = ({ tenant, query }: QueryOutcome): string => (tenant === 'default' ? query : `${tenant}/${query}`);
 
 /** Faults and plans in the order of time. */
 function happenings({ events, epochs }: Outcome): { atS: number; what: string }[] {

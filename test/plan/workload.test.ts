@@ -105,7 +105,7 @@ const wrong: Record<string, { yaml: string; csv?: string; says: RegExp }> = {
   'a latency that is no number': {
     yaml: session(SESSION),
     csv: 'model,device,batch,latencyMs\nm,k,1,fast\n',
-    says: /p\.csv:2: latencyMs: must be a number above 0, not "fast"/,
+    says: /p\.csv:2: latencyMs: must be a number above 0, not "fast"\n {2}write digits, with a dot/,
   },
   'a decimal comma': {
     yaml: session(SESSION),
