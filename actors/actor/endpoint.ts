@@ -36,6 +36,8 @@ interface Surroundings {
   readonly prefix: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Publishes an answer; while the bus is away it is kept. */
+  answer(subject: string, data: Uint8Array): void;
 }
 
 class LazyReceived implements Received {
@@ -135,19 +137,20 @@ export class Endpoint {
 
   #finish(packet: BusMessage, answer: unknown, json: boolean, startedMs: number): void {
     this.stats.processingMs += this.#around.clock.nowMs() - startedMs;
-    if (packet.reply === undefined || answer === undefined) return;
+    const { reply } = packet;
+    if (reply === undefined || answer === undefined) return;
     try {
-      packet.respond(json ? encodeJson(answer) : encode(answer));
+      this.#around.answer(reply, json ? encodeJson(answer) : encode(answer));
     } catch (error) {
       this.#count(error);
-      packet.respond(encodeReply(errorReply(error), json));
+      this.#around.answer(reply, encodeReply(errorReply(error), json));
     }
   }
 
   #fail(packet: BusMessage, error: unknown, json: boolean, startedMs: number): void {
     this.stats.processingMs += this.#around.clock.nowMs() - startedMs;
     this.#count(error);
-    if (packet.reply !== undefined) packet.respond(encodeReply(errorReply(error), json));
+    if (packet.reply !== undefined) this.#around.answer(packet.reply, encodeReply(errorReply(error), json));
   }
 
   #count(error: unknown): void {

@@ -97,7 +97,7 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
     const { queue, inFlightMax, at } = listener;
     const endpoint = new Endpoint(
       { name, subject, at, queue, inFlightMax, handle, malformed },
-      { bus, prefix, clock, log },
+      { bus, prefix, clock, log, answer: (to, data) => void publishNow(to, data, true) },
     );
     endpoints.push(endpoint);
     return endpoint;

@@ -83,4 +83,20 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    why: 'NATS is away when a one-off request is answered: the answer is kept until it is back (seed 257)',
+    scenario: {
+      ...SMALL,
+      seed: 257,
+      hosts: 2,
+      extras: ['infer'],
+      rateHz: 6,
+      memoryMB: 600,
+      healAtMs: 13_251,
+      faults: [
+        { atMs: 5486, forMs: 896, is: 'cut', from: 'router-1', to: 'gpu-2' },
+        { atMs: 5743, forMs: 1456, is: 'server-down' },
+      ],
+    },
+  },
 ];
