@@ -38,6 +38,8 @@ const EXTRA_RATE_HZ = 2;
 export function queriesOf(scenario: Scenario): QueryDocument[] {
   const { extras } = scenario;
   const [twoStages, oneStage] = OBJECTIVES[scenario.kind];
+  // More models on as many devices: a batch may have to wait for one of each.
+  const crowded = extras.includes('group') || extras.includes('film') || extras.includes('durable');
   const of = (name: string, stream: string, more: Partial<QueryDocument> = {}): QueryDocument => ({
     ...query(scenario, name, oneStage, { read: { model: 'reader' } }),
     streams: [stream],
@@ -45,7 +47,7 @@ export function queriesOf(scenario: Scenario): QueryDocument[] {
     ...more,
   });
   return [
-    query(scenario, 'traffic', twoStages, {
+    query(scenario, 'traffic', crowded ? 2 * twoStages : twoStages, {
       detect: { model: 'detector' },
       read: { model: 'reader', from: 'detect', fanout: 2 },
     }),
