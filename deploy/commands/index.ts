@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   simulate: async () => (await import('./simulate.ts')).simulateCommand,
   specialize: async () => (await import('./specialize.ts')).specializeCommand,
   drain: async () => (await import('./drain.ts')).drainCommand,
+  chaos: async () => (await import('./chaos.ts')).chaosCommand,
 };
 
 /** Runs one command line (without `node` and the script). Never throws: what goes wrong is said, and is the exit code. */

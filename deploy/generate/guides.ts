@@ -1,5 +1,6 @@
 import { ACTOR_NAMES, DOCUMENTS, silentLog, type TSchema } from '../../contracts/index.ts';
 import { ourActor } from '../registry.ts';
+import { ChaosDocument } from '../chaos/index.ts';
 import { ScenarioDocument } from '../simulate/index.ts';
 import { fieldsOf, plainSchema } from './schema.ts';
 
@@ -41,6 +42,8 @@ const ABOUT: Record<keyof typeof DOCUMENTS, string> = {
 
 const SCENARIO = 'What `ganglion simulate` runs; it has no `kind`. Guide: [simulation.md](simulation.md).';
 
+const CHAOS = 'What `ganglion chaos` runs; it has no `kind`. Guide: [faults.md](faults.md#chaos).';
+
 /** The YAML documents that users write, as Markdown. */
 export function files(): string {
   const parts = [
@@ -54,5 +57,6 @@ export function files(): string {
     parts.push(`## ${kind}`, '', ABOUT[kind as keyof typeof DOCUMENTS], '', ...table(schema));
   }
   parts.push('## Scenario', '', SCENARIO, '', ...table(ScenarioDocument));
+  parts.push('## Chaos', '', CHAOS, '', ...table(ChaosDocument));
   return `${parts.join('\n').trimEnd()}\n`;
 }

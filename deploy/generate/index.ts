@@ -1,4 +1,5 @@
 import { DOCUMENTS, type TSchema } from '../../contracts/index.ts';
+import { ChaosDocument } from '../chaos/index.ts';
 import { WorkloadDocument } from '../plan/index.ts';
 import { ScenarioDocument } from '../simulate/index.ts';
 import { asyncApi } from './asyncapi.ts';
@@ -20,6 +21,7 @@ export async function generatedFiles(version: string): Promise<Map<string, strin
     files.set(`schemas/${kind.toLowerCase()}.schema.json`, documentSchema(kind, schema));
   files.set('schemas/workload.schema.json', documentSchema('Workload', WorkloadDocument));
   files.set('schemas/scenario.schema.json', documentSchema('Scenario', ScenarioDocument));
+  files.set('schemas/chaos.schema.json', documentSchema('Chaos', ChaosDocument));
   const any = { $schema: DRAFT, title: 'Any Ganglion document', anyOf: kinds.map(([, schema]) => plainSchema(schema)) };
   files.set('schemas/any.schema.json', json(any));
   files.set('docs/asyncapi.json', json(asyncApi(version)));

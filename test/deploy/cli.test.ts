@@ -18,6 +18,7 @@ const COMMANDS = [
   'prefix',
   'specialize',
   'drain',
+  'chaos',
 ];
 /** Nobody listens there: port 1 needs privileges. */
 const NOBODY = 'nats://127.0.0.1:1';

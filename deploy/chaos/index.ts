@@ -1,0 +1,5 @@
+export { judge, type Sent } from './judge.ts';
+export { checkAgainst, readChaos } from './read.ts';
+export { chaosReport } from './report.ts';
+export { runChaos } from './run.ts';
+export { ChaosDocument } from './schema.ts';
