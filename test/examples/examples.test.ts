@@ -7,7 +7,7 @@ import { readDocuments } from '../../deploy/documents/index.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../../examples');
 const files = readdirSync(EXAMPLES, { recursive: true, encoding: 'utf8' })
-  .filter(name => name.endsWith('.yaml') && !/^(plans|scenarios)\//.test(name)) // workloads and scenarios have tests of their own
+  .filter(name => name.endsWith('.yaml') && !/^(plans|scenarios|chaos)\//.test(name)) // workloads and scenarios have tests of their own
   .map(name => join(EXAMPLES, name))
   .sort();
 
