@@ -13,7 +13,7 @@ import {
 } from '../contracts/index.ts';
 import type { ModelFiles } from './device.ts';
 import { declaredCut } from './emulated/curve.ts';
-import { narrowReader } from './edit/index.ts';
+import { narrowReader, withFreeBatch } from './edit/index.ts';
 import { checkManifest } from './manifest.ts';
 
 const NPM = 'npm:';
@@ -72,21 +72,28 @@ function canonical(value: unknown): string {
   );
 }
 
+export interface PackedModel {
+  readonly stored: StoredModel;
+  /** By SHA-256. */
+  readonly contents: ReadonlyMap<string, Uint8Array>;
+  /** The graph was made for a batch of 1, and takes any now. */
+  readonly freed: boolean;
+}
+
 /**
  * A manifest and its files, ready to be stored: `contents` by SHA-256, each once. The id covers the document and the
  * contents, not where the files lie: the same model packed on two machines has one id. A reader with an `alphabet` is packed with
- * the graph and keys that are left.
+ * the graph and keys that are left; a graph for a batch of 1 whose document says more as one for any.
  * @param baseDir folder of the manifest
  * @throws ConfigError naming the field that makes no sense, NotFoundError naming the missing file
  */
-export async function packModel(
-  given: ModelDocument,
-  baseDir: string,
-): Promise<{ stored: StoredModel; contents: Map<string, Uint8Array> }> {
+export async function packModel(given: ModelDocument, baseDir: string): Promise<PackedModel> {
   checkManifest(given);
   const named = new Map<string, Uint8Array>();
   for (const name of namedFiles(given)) named.set(name, await readNamed(name, baseDir));
   const document = await narrowed(given, named);
+  const freed = document.batchMax > 1 ? withFreeBatch(named.get(document.file)!, document.name) : undefined;
+  if (freed) named.set(document.file, freed);
   const contents = new Map<string, Uint8Array>();
   const files: Record<string, string> = {};
   for (const [name, content] of named) {
@@ -99,7 +106,8 @@ export async function packModel(
   const digest = sha256(Buffer.from(canonical({ document, files })));
   const declared = declaredCut(document);
   const cuts = declared ? { cuts: [declared] } : {};
-  return { stored: { v: 1, id: `${document.name}@${digest.slice(0, 12)}`, document, files, bytes, ...cuts }, contents };
+  const id = `${document.name}@${digest.slice(0, 12)}`;
+  return { stored: { v: 1, id, document, files, bytes, ...cuts }, contents, freed: freed !== undefined };
 }
 
 /** A reader with an alphabet of its own: its graph and keys become those that know it alone. */

@@ -155,7 +155,9 @@ export const ModelDocument = Type.Object(
     batchMax: Type.Integer({
       minimum: 1,
       maximum: 1024,
-      description: 'largest batch to profile and plan; 1 where the graph is fixed',
+      description:
+        'largest batch to profile and plan; above 1, a graph that was exported for a batch of 1 is changed to take any when it ' +
+        'is applied, or refused with the reason',
     }),
     ephemeralMB: Type.Optional(
       Type.Object(

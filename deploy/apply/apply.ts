@@ -35,6 +35,8 @@ export interface AppliedItem {
   readonly change: Change;
   /** Of a model: `<name>@<12 hex>` */
   readonly id?: string;
+  /** What was done to it, for people. */
+  readonly note?: string;
 }
 
 export interface ApplyResult {
@@ -56,6 +58,7 @@ interface Packed {
   readonly value: StoredModel | QueryDocument | StreamDocument;
   readonly document: AnyDocument;
   readonly contents: ReadonlyMap<string, Uint8Array>;
+  readonly note?: string;
 }
 
 /**
@@ -83,28 +86,30 @@ export async function applyFiles(
   }
   if (problems.some(problem => problem.severity === 'error')) throw new DocumentsError(problems);
   const warnings = problems.map(formatProblem);
-  if (!bus) return { items: packed.map(({ document }) => ({ item: identity(document), change: 'created' })), warnings };
+  if (!bus) return { items: packed.map(one => item(one, 'created')), warnings };
 
   const bucket = await configBucket(bus, options.prefix);
   const items: AppliedItem[] = [];
-  for (const { value, document, contents } of inOrder(packed)) {
+  for (const one of inOrder(packed)) {
+    const { value, document, contents } = one;
     const key = configKey(document);
     if (options.dryRun) {
       const { change } = await compareStored(bucket, key, value);
-      items.push(item(document, change, value));
+      items.push(item(one, change));
       continue;
     }
     await upload(bus, contents, options);
-    items.push(item(document, await writeStored(bucket, key, value), value));
+    items.push(item(one, await writeStored(bucket, key, value)));
     if (document.kind === 'Query' && document.delivery === 'durable') await keepFramesOf(bus, document, options.prefix);
   }
   return { items, warnings };
 }
 
-const item = (document: AnyDocument, change: Change, value: Packed['value']): AppliedItem => ({
+const item = ({ document, value, note }: Packed, change: Change): AppliedItem => ({
   item: identity(document),
   change,
   ...('id' in value ? { id: value.id } : {}),
+  ...(note === undefined ? {} : { note }),
 });
 
 /** Models first, since queries name them; streams last, so that their frames find the queries. */
@@ -154,8 +159,9 @@ function withTenant(one: Located, tenant: string): Located {
 async function pack({ document, baseDir }: Located): Promise<Packed> {
   const contents = new Map<string, Uint8Array>();
   if (document.kind === 'Model') {
-    const { stored, contents } = await packModel(document, baseDir);
-    return { value: withCuts(stored, contents.get(stored.files[document.file]!)!), document, contents };
+    const { stored, contents, freed } = await packModel(document, baseDir);
+    const value = withCuts(stored, contents.get(stored.files[document.file]!)!);
+    return { value, document, contents, ...(freed ? { note: 'made for a batch of 1, changed to take any' } : {}) };
   }
   if (document.kind === 'Stream') return { value: withAbsoluteSource(document, baseDir), document, contents };
   return { value: document as QueryDocument, document, contents };

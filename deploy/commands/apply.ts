@@ -56,9 +56,10 @@ function printItems(io: Io, { items, warnings }: ApplyResult, dry: boolean): voi
     changed: io.style.yellow,
     unchanged: io.style.dim,
   };
-  for (const { item, change, id } of items) {
+  for (const { item, change, id, note } of items) {
     const word = dry && change !== 'unchanged' ? `would be ${change}` : change;
-    io.out(`${item} ${paint[change](word)}${id === undefined ? '' : io.style.dim(` ${id}`)}\n`);
+    const more = [id, note].filter(text => text !== undefined).join(', ');
+    io.out(`${item} ${paint[change](word)}${more === '' ? '' : io.style.dim(` ${more}`)}\n`);
   }
   if (items.length === 0) io.out('nothing to apply\n');
 }

