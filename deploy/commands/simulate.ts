@@ -1,10 +1,16 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Option, type Command } from 'commander';
 import { realClock } from '../../bus/index.ts';
+import { ConfigError, describeError } from '../../contracts/index.ts';
 import { formatProblem } from '../documents/index.ts';
 import {
+  comparison,
   compile,
+  outcomePage,
   outcomeReport,
   readScenario,
+  runForReal,
   searchGoodput,
   searchReport,
   simulate,
@@ -18,6 +24,8 @@ interface SimulateFlags {
   readonly seed?: number;
   readonly search?: 'goodput';
   readonly precision: number;
+  readonly real?: boolean;
+  readonly html?: string;
   readonly json?: boolean;
 }
 
@@ -29,13 +37,16 @@ export function simulateCommand(program: Command, io: Io, end: (code: ExitCode) 
     .option('--seed <n>', "instead of the scenario's", numberOption({ min: 0, max: 2 ** 32 - 1, integer: true }))
     .addOption(new Option('--search <what>', 'find the highest rate with 99 % in time').choices(['goodput']))
     .option('--precision <share>', 'of the search', numberOption({ min: 0.001, max: 1 }), 0.02)
+    .option('--real', 'run it in real time as well: a process for each actor on a NATS server; shows both')
+    .option('--html <file>', 'write a page with plots: workload, GPUs and bad rate over time, latencies, batches')
     .option('--json', 'print the outcome for programs, see docs/simulation.md')
     .addHelpText(
       'after',
       `
 Examples:
-  ganglion simulate examples/scenarios/traffic.yaml
+  ganglion simulate examples/scenarios/traffic.yaml --html traffic.html
   ganglion simulate examples/scenarios/one-model.yaml --search goodput
+  ganglion simulate examples/scenarios/four-gpus.yaml --real
 
 Ends with 0 when it ran, however good the outcome is; 2 when the scenario is wrong.`,
     )
@@ -44,31 +55,37 @@ Ends with 0 when it ran, however good the outcome is; 2 when the scenario is wro
       for (const warning of read.warnings) io.err(`${formatProblem(warning)}\n`);
       const file = flags.seed === undefined ? read : { ...read, document: { ...read.document, seed: flags.seed } };
       if (flags.search) await search(file, flags, io);
-      else {
-        const outcome = await runOnce(file, 1, io);
-        if (flags.json) printJson(io, outcome);
-        else io.out(`${outcomeReport(outcome, io).join('\n')}\n`);
-      }
+      else await once(file, flags, io);
       end(EXIT.ok);
     });
 }
 
-async function runOnce(file: ScenarioFile, rateFactor: number, io: Io): Promise<Outcome> {
-  const scenario = compile(file, rateFactor);
+async function once(file: ScenarioFile, { real, html, json }: SimulateFlags, io: Io): Promise<void> {
+  const virtual = await run(simulate, file, 1, io);
+  const outcome = real ? await run(runForReal, file, 1, io) : virtual;
+  if (html !== undefined) await write(html, outcomePage(outcome));
+  if (json) printJson(io, real ? { virtual, real: outcome } : virtual);
+  else io.out(`${[...outcomeReport(outcome, io), ...(real ? comparison(virtual, outcome, io) : [])].join('\n')}\n`);
+}
+
+/** Runs it once and says on standard error how it gets on. */
+async function run(how: typeof simulate, file: ScenarioFile, rateFactor: number, io: Io): Promise<Outcome> {
   const progress = progressLine(io);
   const startedMs = realClock.nowMs();
   try {
-    const outcome = await simulate(scenario, ({ atMs, totalMs, badRate }) =>
+    const outcome = await how(compile(file, rateFactor), ({ atMs, totalMs, badRate }) =>
       progress.update(
         atMs / totalMs,
         `${(atMs / 1000).toFixed(0)} s of ${(totalMs / 1000).toFixed(0)} s, ${formatPercent(badRate)} bad`,
       ),
     );
     const tookS = (realClock.nowMs() - startedMs) / 1000;
-    const simulatedS = outcome.warmupS + outcome.durationS;
+    const ranS = outcome.warmupS + outcome.durationS;
     const times = rateFactor === 1 ? '' : ` at ${rateFactor.toFixed(3)} × the rates`;
     progress.end(
-      `${simulatedS} s simulated in ${tookS.toFixed(1)} s, ${(simulatedS / tookS).toFixed(1)} × real time${times}`,
+      outcome.time === 'virtual'
+        ? `${ranS} s simulated in ${tookS.toFixed(1)} s, ${(ranS / tookS).toFixed(1)} × real time${times}`
+        : `${ranS} s in real time${times}`,
     );
     return outcome;
   } catch (error) {
@@ -77,11 +94,20 @@ async function runOnce(file: ScenarioFile, rateFactor: number, io: Io): Promise<
   }
 }
 
-async function search(file: ScenarioFile, { precision, json }: SimulateFlags, io: Io): Promise<void> {
+async function search(file: ScenarioFile, { precision, real, json }: SimulateFlags, io: Io): Promise<void> {
   const found = await searchGoodput(async factor => {
-    const { offeredHz, goodHz, badRate } = await runOnce(file, factor, io);
+    const { offeredHz, goodHz, badRate } = await run(real ? runForReal : simulate, file, factor, io);
     return { factor, offeredHz, goodHz, badRate };
   }, precision);
   if (json) printJson(io, found);
   else io.out(`${searchReport(found, io).join('\n')}\n`);
+}
+
+async function write(file: string, content: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content);
+  } catch (error) {
+    throw new ConfigError(`can't be written: ${describeError(error)}`, { file }, { cause: error });
+  }
 }

@@ -1,6 +1,8 @@
 export type { Outcome } from './outcome.ts';
+export { outcomePage } from './page.ts';
 export { readScenario, type ScenarioFile } from './read.ts';
-export { outcomeReport, searchReport } from './report.ts';
+export { runForReal } from './real.ts';
+export { comparison, outcomeReport, searchReport } from './report.ts';
 export { simulate } from './run.ts';
 export { compile } from './scenario.ts';
 export { ScenarioDocument } from './schema.ts';

@@ -61,15 +61,16 @@ export function outcomeReport(outcome: Outcome, io: Pick<Io, 'width' | 'style'>)
   ];
 }
 
-const placeOf = ({ time }: Outcome): string =>
+export const placeOf = ({ time }: Outcome): string =>
   time === 'virtual'
     ? 'emulated devices on a simulated bus, virtual time'
     : 'emulated devices, processes on a NATS server, real time';
 
-const nameOf = ({ tenant, query }: QueryOutcome): string => (tenant === 'default' ? query : `${tenant}/${query}`);
+export const nameOf = ({ tenant, query }: QueryOutcome): string =>
+  tenant === 'default' ? query : `${tenant}/${query}`;
 
 /** Faults and plans in the order of time. */
-function happenings({ events, epochs }: Outcome): { atS: number; what: string }[] {
+export function happenings({ events, epochs }: Outcome): { atS: number; what: string }[] {
   const plans = epochs.map(({ epoch, atS, gpus, refused }) => ({
     atS,
     what:
@@ -100,5 +101,45 @@ export function searchReport({ best, precision, failed, trials }: Found, io: Pic
       width: io.width,
       paintTitle: io.style.dim,
     }),
+  ];
+}
+
+/** The same scenario in virtual and in real time, side by side. */
+export function comparison(virtual: Outcome, real: Outcome, io: Pick<Io, 'width' | 'style'>): string[] {
+  const ratio = (a: number, b: number): string => (a === 0 ? '–' : (b / a).toFixed(2));
+  const row = (what: string, show: (value: number) => string, of: (outcome: Outcome) => number): string[] => {
+    const [a, b] = [of(virtual), of(real)];
+    return [what, show(a), show(b), ratio(a, b)];
+  };
+  const queries = virtual.queries.flatMap((query, i) => [
+    row(`${nameOf(query)}: p50`, formatMs, ({ queries }) => queries[i]!.latency.p50Ms),
+    row(`${nameOf(query)}: p99`, formatMs, ({ queries }) => queries[i]!.latency.p99Ms),
+  ]);
+  const batches = virtual.models.map(({ model }) =>
+    row(
+      `${model}: mean batch`,
+      value => value.toFixed(1),
+      ({ models }) => models.find(one => one.model === model)?.meanBatch ?? 0,
+    ),
+  );
+  return [
+    '',
+    ...table(
+      [left('emulated devices'), right('virtual time'), right('real time'), right('real / virtual')],
+      [
+        row('frames/s offered', formatRate, ({ offeredHz }) => offeredHz),
+        row('frames/s in time', formatRate, ({ goodHz }) => goodHz),
+        row('bad', formatPercent, ({ badRate }) => badRate),
+        row(
+          'GPUs used',
+          value => value.toFixed(1),
+          ({ gpus }) => gpus.usedMean,
+        ),
+        row('busy', formatPercent, ({ gpus }) => gpus.busyMean),
+        ...queries,
+        ...batches,
+      ],
+      { width: io.width, paintTitle: io.style.dim },
+    ),
   ];
 }

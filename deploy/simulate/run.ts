@@ -1,8 +1,8 @@
 import { encode } from '../../bus/index.ts';
-import { DEFAULT_PREFIX, subjects, type Profile } from '../../contracts/index.ts';
+import { DEFAULT_PREFIX, exponential, subjects, type Profile } from '../../contracts/index.ts';
 import { bringAbout, type Hands } from './faults.ts';
 import { Freezer } from './freezer.ts';
-import { Load } from './load.ts';
+import { FRAME, Load } from './load.ts';
 import type { Outcome } from './outcome.ts';
 import { hostName, randomFor, type HostEntry, type Scenario } from './scenario.ts';
 import { Watch } from './watch.ts';
@@ -13,7 +13,7 @@ const READY_MS_MAX = 300_000;
 /** So often it is said how far a run is, virtual. */
 const PROGRESS_MS = 1000;
 /** After the last frame, besides the longest objective: what is under way ends, silent hosts are given up. */
-const SETTLE_MS = 5000;
+export const SETTLE_MS = 5000;
 
 export interface Progress {
   /** Virtual time since the streams began, and the time until the end of the run. */
@@ -38,19 +38,18 @@ export async function simulate(
     const load = new Load({
       bus: world.network.connect('cameras'),
       clock,
-      frameBytes: scenario.frameBytes,
+      picture: { encoding: 'jpeg', ...FRAME, data: new Uint8Array(scenario.frameBytes) },
       onFrame: (camera, atMs) => watch.frame(camera, atMs),
     });
-    load.start(scenario.cameras, scenario.seed);
-    bringAbout(scenario.faults, hands, clock, what => watch.note(what));
     const totalMs = scenario.warmupMs + scenario.durationMs;
+    load.start(scenario.cameras, { seed: scenario.seed, endMs: totalMs });
+    bringAbout(scenario.faults, hands, clock, what => watch.note(what));
     for (let atMs = 0; atMs < totalMs; ) {
       const stepMs = Math.min(PROGRESS_MS, totalMs - atMs);
       await clock.runFor(stepMs);
       atMs += stepMs;
       onProgress({ atMs, totalMs, badRate: watch.badRate });
     }
-    load.stop();
     await clock.runFor(SETTLE_MS + Math.max(...scenario.queries.map(({ objectiveMs }) => objectiveMs)));
     return watch.outcome('virtual');
   } finally {
@@ -59,14 +58,14 @@ export async function simulate(
 }
 
 /** A plan says of each query that it is served, or why not. */
-function isReady({ plan }: Watch, { queries }: Scenario): boolean {
+export function isReady({ plan }: Watch, { queries }: Scenario): boolean {
   return plan !== undefined && plan.queries.length + plan.refused.length === queries.length;
 }
 
-function worldOf({ seed, network: { oneWayMs, jitterMs } }: Scenario): World {
-  if (jitterMs === 0) return new World({ seed, latencyMs: oneWayMs });
+function worldOf({ seed, frameBytes, network: { oneWayMs, jitterMs } }: Scenario): World {
   const random = randomFor(seed, 'network');
-  return new World({ seed, latencyMs: () => oneWayMs - jitterMs * Math.log(1 - random.next()) });
+  const latencyMs = jitterMs === 0 ? oneWayMs : () => oneWayMs + exponential(random, jitterMs);
+  return new World({ seed, latencyMs, cropBytesMax: frameBytes });
 }
 
 /** Starts all actors; what befalls the hosts is in the hands that it gives back. */

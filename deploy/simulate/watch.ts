@@ -116,12 +116,11 @@ interface HostWatch {
   readonly held: { fromMs: number; models: readonly string[] }[];
 }
 
-/** The numbers of the frames of one stream that are measured: from `first` to before `end`. */
+/** Of one stream: the number of the next frame, and of the first one that is measured. */
 interface Span {
   readonly queries: readonly QueryWatch[];
   seq: number;
   first: number;
-  end: number;
 }
 
 /** Noise of binary fractions is not for readers. */
@@ -153,7 +152,7 @@ export class Watch {
       const queries = [...this.#queries.values()].filter(
         ({ document }) => document.tenant === tenant && reads(document, stream),
       );
-      this.#streams.set(`${tenant}/${stream}`, { queries, seq: 0, first: Infinity, end: Infinity });
+      this.#streams.set(`${tenant}/${stream}`, { queries, seq: 0, first: Infinity });
     }
     const listen = <M>(subject: Subject<string, M, never>, take: (message: M, name: string) => void): void =>
       void bus.subscribe(subject.at(DEFAULT_PREFIX), message =>
@@ -191,15 +190,12 @@ export class Watch {
   /** A frame is published; `atMs` since the streams began. */
   frame({ tenant, stream }: Camera, atMs: number): void {
     const span = this.#streams.get(`${tenant}/${stream}`)!;
-    const { warmupMs, durationMs } = this.#scenario;
     const seq = span.seq++;
-    if (atMs >= warmupMs && span.first === Infinity) span.first = seq;
-    if (atMs >= warmupMs + durationMs && span.end === Infinity) span.end = seq;
+    if (atMs >= this.#scenario.warmupMs && span.first === Infinity) span.first = seq;
     const bucket = this.#bucketOf(atMs);
-    const measured = seq >= span.first && seq < span.end;
     for (const query of span.queries) {
       query.offered[bucket]!++;
-      if (measured) query.counts.offered++;
+      if (seq >= span.first) query.counts.offered++;
     }
   }
 
@@ -217,8 +213,7 @@ export class Watch {
     if (!query || !span) return;
     const bucket = this.#bucketOf(this.#nowMs() - result.latencyMs);
     (result.outcome === 'ok' ? query.ok : query.bad)[bucket]!++;
-    const seq = result.seq ?? -1;
-    if (seq < span.first || seq >= span.end) return;
+    if ((result.seq ?? -1) < span.first) return;
     query.take(result);
     for (const name in result.stages) {
       for (const { model, batch } of result.stages[name]!) {

@@ -17,25 +17,28 @@ import {
 import { openDevice, openEmulatedDevice } from '../../gpu-host/index.ts';
 import { tell, type Told } from './store.ts';
 
-/** A crop of the simulation has at most so many bytes. */
-const CROP_BYTES_MAX = 8000;
 const CROP_BYTES_MIN = 16;
-const NOTHING = new Uint8Array(CROP_BYTES_MAX);
+const CROP_BYTES_MAX = 8000;
 
 /** Crops that are not cut: as many bytes as there are pixels, up to a bound. */
-const imaging: Imaging = {
-  size: async () => ({ width: 640, height: 360 }),
-  crop: async (_picture, regions) =>
-    regions.map(({ width, height }) => {
-      const bytes = Math.min(CROP_BYTES_MAX, Math.max(CROP_BYTES_MIN, Math.round(width * height)));
-      return { encoding: 'jpeg' as const, data: NOTHING.subarray(0, bytes) };
-    }),
-};
+function emulatedImaging(bytesMax: number): Imaging {
+  const nothing = new Uint8Array(bytesMax);
+  return {
+    size: async () => ({ width: 640, height: 360 }),
+    crop: async (_picture, regions) =>
+      regions.map(({ width, height }) => {
+        const bytes = Math.min(bytesMax, Math.max(CROP_BYTES_MIN, Math.round(width * height)));
+        return { encoding: 'jpeg' as const, data: nothing.subarray(0, bytes) };
+      }),
+  };
+}
 
 export interface WorldOptions {
   readonly seed: number;
   /** Of a message between two clients; default 0.2. */
   readonly latencyMs?: number | (() => number);
+  /** Size of a picture that is cut out, at most; default 8000. */
+  readonly cropBytesMax?: number;
   /** Every message is checked before it is sent: for tests. */
   readonly checkOutgoing?: boolean;
   readonly onLog?: (level: 'info' | 'warn' | 'error', actor: string, message: string, facts: object) => void;
@@ -125,6 +128,7 @@ export class World {
     return this.clock.settle(this.launchHost(id, options), 120_000);
   }
   router(id: string, config: object = {}): Promise<RunningActor> {
+    const imaging = emulatedImaging(this.#options.cropBytesMax ?? CROP_BYTES_MAX);
     return this.start(queryRouter({ imaging }), id, config);
   }
   batcher(id: string, config: object = {}): Promise<RunningActor> {
