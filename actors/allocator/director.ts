@@ -4,7 +4,6 @@ import {
   phaseOf,
   reach,
   samePlan,
-  type Planned,
   type EpochContext,
   type EpochEvent,
   type EpochSettings,
@@ -30,6 +29,7 @@ import { Drafting } from './drafting.ts';
 import { Grays } from './grays.ts';
 import { Orders, type OrdersPorts } from './orders.ts';
 import { ProfileOrders } from './profiling.ts';
+import { Notices } from './notices.ts';
 import type { Shelf } from './shelf.ts';
 import { lacking, toDrain, toFollow, toPrepare, type Step } from './waiting.ts';
 
@@ -64,6 +64,7 @@ export class Director {
   readonly #drafting: Drafting;
   readonly #bars: Bars;
   readonly #grays: Grays;
+  readonly #notices: Notices;
   /** What the latest plan was made without. */
   #avoided: readonly string[] = [];
   #nonce = '';
@@ -98,6 +99,7 @@ export class Director {
       fence: () => this.#fence(),
       replied: (host, verb, reply) => this.#replied(host, verb, reply),
     });
+    this.#notices = new Notices({ clock, cluster: this.cluster, orders: this.#orders });
     this.profiles = new ProfileOrders({
       clock,
       log,
@@ -218,6 +220,7 @@ export class Director {
     for (const change of this.cluster.silent(this.#now(), config.silenceMs)) this.#take(change);
     this.#grays.tick(this.#now());
     if (!this.leads) return;
+    this.#notices.step();
     const { context } = this.#chart.getSnapshot();
     if (this.phase === 'observing' && !context.pending && context.epochs > 0) {
       const avoided = this.#grays.avoided(this.#now());
@@ -239,6 +242,11 @@ export class Director {
     const before = this.#waitingFor.join();
     this.#waitingFor = this.#look();
     if (this.#waitingFor.join() !== before) this.#ports.changed();
+  }
+
+  /** The host's machine goes away: it leaves by then, whatever has been moved. */
+  leaveWithin(host: string, withinMs: number): void {
+    this.#notices.take(host, withinMs);
   }
 
   /** What the plan would be without a host: the queries that are served now and would not be. */
@@ -264,7 +272,8 @@ export class Director {
       this.#tell({ type: 'keep', detail: 'no prefix-batcher is up; the plan stays as it is' });
       return;
     }
-    const { draft, notes } = this.#draft(inForce);
+    this.#avoided = this.#grays.avoided(this.#now()).filter(host => this.cluster.ready(host));
+    const { draft, notes } = this.#drafting.draftAround(inForce, this.#ports.catalog.draining, this.#avoided);
     this.#degraded = notes.length > 0 || draft.refused.length > 0;
     for (const note of notes) this.#ports.log.warn('the plan is not as good as it should be', { note });
     const reached = reach(draft, inForce, this.cluster.holdings());
@@ -287,20 +296,6 @@ export class Director {
     this.#issued = this.#aboveAll();
     const plan: Plan = { v: 1, epoch: this.#issued, nonce: this.#nonce, ...reached.draft };
     this.#tell({ type: 'draft', plan, partial: reached.is === 'partial' });
-  }
-
-  /** Around hosts that are not well, unless others can't serve what they do. */
-  #draft(inForce: Plan | undefined): Planned {
-    const { draining } = this.#ports.catalog;
-    this.#avoided = this.#grays.avoided(this.#now()).filter(host => this.cluster.ready(host));
-    const all = (): Planned => this.#drafting.draft(inForce, draining);
-    if (this.#avoided.length === 0) return all();
-    const around = this.#drafting.draft(inForce, new Set([...draining, ...this.#avoided]));
-    if (around.draft.refused.length === 0 && around.notes.length === 0) return around;
-    const without = all();
-    return without.draft.refused.length + without.notes.length < around.draft.refused.length + around.notes.length
-      ? without
-      : around;
   }
 
   #startPreparing({ candidate, reason }: EpochContext): void {
@@ -405,6 +400,7 @@ export class Director {
     reply: OrderReply | { readonly accepted: 'unknown'; readonly detail: string },
   ): void {
     if (verb === 'profile') this.profiles.replied(host, reply);
+    if (reply.accepted === true && verb === 'leave') this.#notices.given(host);
     if (reply.accepted === true || !this.leads) return;
     this.#ports.log.warn('an order was not obeyed', { host, verb, detail: reply.detail });
     // Not understood by anybody, or busy: it is given again until the phase's time is over.

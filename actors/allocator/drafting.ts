@@ -56,6 +56,16 @@ export class Drafting {
     });
   }
 
+  /** Around hosts that are not well, unless others can't serve what they do. */
+  draftAround(current: Plan | undefined, draining: ReadonlySet<string>, ailing: readonly string[]): Planned {
+    const all = (): Planned => this.draft(current, draining);
+    if (ailing.length === 0) return all();
+    const around = this.draft(current, new Set([...draining, ...ailing]));
+    if (shortcomings(around) === 0) return around;
+    const withThem = all();
+    return shortcomings(withThem) < shortcomings(around) ? withThem : around;
+  }
+
   /** A session whose rate asks for another plan, in words. */
   outgrown(): string | undefined {
     for (const [session, plannedHz] of this.#plannedHz) {
@@ -77,3 +87,5 @@ export class Drafting {
     return planned !== undefined && !outgrown(measured, planned, averageMs) ? planned : measured * headroom;
   }
 }
+
+const shortcomings = ({ draft, notes }: Planned): number => draft.refused.length + notes.length;

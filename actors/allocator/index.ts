@@ -3,6 +3,8 @@ import {
   NotFoundError,
   RefusedError,
   subjects,
+  type DrainReply,
+  type DrainRequest,
   type Plan,
   type Subscription,
 } from '../../contracts/index.ts';
@@ -160,13 +162,13 @@ async function takeOver(ctx: Ctx, nonce: string): Promise<void> {
   ctx.log.info('leading', { nonce, epoch: inForce?.epoch ?? 0 });
   state.director.lead(nonce, inForce);
   state.services.push(
-    ctx.listen(subjects.drain, {}, request => drain(ctx, request.host, request.force ?? false)),
+    ctx.listen(subjects.drain, {}, request => drain(ctx, request)),
     ctx.listen(subjects.currentPlan, {}, () => ({ v: 1, plan: state.director.announced ?? null })),
   );
   beat(ctx);
 }
 
-async function drain(ctx: Ctx, host: string, force: boolean): Promise<{ v: 1; host: string; detail: string }> {
+async function drain(ctx: Ctx, { host, force = false, withinMs }: DrainRequest): Promise<DrainReply> {
   const { director, catalog, shelf } = ctx.state;
   const beat = director.cluster.hosts.get(host)?.beat;
   if (!beat)
@@ -176,7 +178,7 @@ async function drain(ctx: Ctx, host: string, force: boolean): Promise<{ v: 1; ho
     );
   if (!catalog.draining.has(host)) {
     const lost = director.without(host);
-    if (lost.length > 0 && !force) {
+    if (lost.length > 0 && !force && withinMs === undefined) {
       throw new RefusedError(`without ${host} the others can't serve ${lost.join('; ')}; add a host, or use force`);
     }
     catalog.draining.add(host);
@@ -187,11 +189,13 @@ async function drain(ctx: Ctx, host: string, force: boolean): Promise<{ v: 1; ho
     }
     director.replan(`${host} is to be drained`, true);
   }
+  if (withinMs !== undefined) director.leaveWithin(host, withinMs);
   const count = beat.residents.length;
+  const when = withinMs === undefined ? 'then it leaves' : `and it leaves within ${withinMs / 1000} s`;
   return {
     v: 1,
     host,
-    detail: `${count} ${count === 1 ? 'model moves' : 'models move'} away from ${host}, then it leaves`,
+    detail: `${count} ${count === 1 ? 'model moves' : 'models move'} away from ${host}, ${when}`,
   };
 }
 

@@ -39,6 +39,11 @@ export const lacking = (planned: PlannedHost, beat: HostBeat | undefined): Plann
  * neither plan wants is released before, and only where memory asks for it.
  */
 export function toPrepare(candidate: Plan, inForce: Plan | undefined, cluster: Cluster): Step[] {
+  const stays = new Set(
+    candidate.hosts.flatMap(({ host }) =>
+      (cluster.ready(host)?.residents ?? []).filter(r => r.state === 'resident').map(r => r.model),
+    ),
+  );
   return candidate.hosts.flatMap((planned): Step[] => {
     const { host } = planned;
     const beat = cluster.ready(host);
@@ -65,7 +70,10 @@ export function toPrepare(candidate: Plan, inForce: Plan | undefined, cluster: C
       return [{ host, waitingFor: `${host} to release ${names(useless)}`, order: { verb: 'release', keep } }];
     }
     const waitingFor = `${host} to load ${names(missing.map(m => m.model))}`;
-    const models = missing.filter(m => !beat.residents.some(r => r.model === m.model && isUnderWay(r)));
+    // What no host that stays has comes first: if the one that leaves it is gone too early, the rest is served elsewhere.
+    const models = missing
+      .filter(m => !beat.residents.some(r => r.model === m.model && isUnderWay(r)))
+      .toSorted((one, other) => Number(stays.has(one.model)) - Number(stays.has(other.model)));
     return [models.length === 0 ? { host, waitingFor } : { host, waitingFor, order: { verb: 'prepare', models } }];
   });
 }

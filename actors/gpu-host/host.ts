@@ -26,6 +26,9 @@ import { Residents } from './residents.ts';
 import type { Refusal } from './desk.ts';
 import { Serving } from './serving.ts';
 
+/** What runs when the machine is about to go away has so long to finish. */
+const FINISH_MS_MAX = 2000;
+
 export type HostContext = ActorContext<HostConfig, unknown>;
 
 /** A host at work: one device, the models on it, the batches for them; says how it is. */
@@ -78,7 +81,7 @@ export class Host {
       profiling: this.#profiling,
       residentsMax: config.residentsMax,
       leaving: () => this.state !== 'ready',
-      leave: reason => this.leave(reason),
+      leave: (reason, withinMs) => this.#leaveWithin(reason, withinMs),
       changed: this.#changed,
     });
     this.serving = this.#openServing();
@@ -107,6 +110,14 @@ export class Host {
   /** Takes nothing new, finishes what was granted, then ends the actor. */
   leave(reason: string): void {
     this.#chart.send({ type: 'leave', reason });
+  }
+
+  /** Serves on while there is time; what runs when it stops has a quarter of the time to finish, at most {@link FINISH_MS_MAX}. */
+  #leaveWithin(reason: string, withinMs: number): void {
+    const serveMs = withinMs - Math.min(FINISH_MS_MAX, withinMs / 4);
+    if (serveMs <= 0) return this.leave(reason);
+    this.#ctx.log.info('leaving soon', { inMs: serveMs, reason });
+    this.#ctx.after(serveMs, () => this.leave(reason));
   }
 
   /** Leaves, and gives the device back; resolves when that is done. */

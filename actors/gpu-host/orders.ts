@@ -29,7 +29,8 @@ export interface OrdersPorts {
   readonly profiling: Profiling;
   readonly residentsMax: number;
   leaving(): boolean;
-  leave(reason: string): void;
+  /** `withinMs`: until then, and in time before that. */
+  leave(reason: string, withinMs: number): void;
   /** The plan that is obeyed changed. */
   changed(): void;
 }
@@ -75,7 +76,7 @@ export class Orders {
     this.#fence = fence;
     if (news) this.#ports.changed();
     if (order.verb === 'leave') {
-      this.#ports.leave(`ordered by epoch ${order.epoch}`);
+      this.#ports.leave(`ordered by epoch ${order.epoch}`, order.withinMs ?? 0);
       return ACCEPTED;
     }
     if (this.#ports.leaving()) return refused('leaving', 'this host is on its way out');

@@ -1,4 +1,4 @@
-import { Type, type Static } from '../schema.ts';
+import { Ms, Type, type Static } from '../schema.ts';
 import { Plan } from './plan.ts';
 
 /** Any control request may be answered with this instead. */
@@ -6,6 +6,9 @@ export const DrainRequest = Type.Object({
   v: Type.Literal(1),
   host: Type.String(),
   force: Type.Optional(Type.Boolean({ description: 'even if some model can then not be served' })),
+  withinMs: Type.Optional(
+    Ms('until its machine goes away: models move while there is time, then it leaves all the same; implies force'),
+  ),
 });
 export type DrainRequest = Static<typeof DrainRequest>;
 export const DrainReply = Type.Object({ v: Type.Literal(1), host: Type.String(), detail: Type.String() });

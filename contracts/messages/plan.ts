@@ -144,7 +144,11 @@ export const Order = Type.Union([
     of: PlannedHost.properties.models.items.properties.of,
     batchMax: Type.Integer({ minimum: 1 }),
   }),
-  Type.Object({ ...Fence, verb: Type.Literal('leave') }),
+  Type.Object({
+    ...Fence,
+    verb: Type.Literal('leave'),
+    withinMs: Type.Optional(Ms('until the machine goes away: the host serves on, and leaves in time before that')),
+  }),
 ]);
 export type Order = Static<typeof Order>;
 

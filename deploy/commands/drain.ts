@@ -25,6 +25,7 @@ import {
 
 interface DrainFlags extends ClusterFlags {
   readonly force?: boolean;
+  readonly within?: number;
   readonly wait?: boolean;
   readonly timeout: number;
 }
@@ -38,10 +39,18 @@ export function drainCommand(program: Command, io: Io, end: (code: ExitCode) => 
     .argument('<host>')
     .description('Take a GPU host out politely: its models move first, then its process ends with code 0.')
     .option('--force', 'even if some model can then not be served')
+    .option(
+      '--within <seconds>',
+      'its machine goes away then: models move while there is time, and it leaves before (implies --force)',
+      secondsOption,
+    )
     .option('--wait', 'until it has left')
     .option('--timeout <seconds>', 'of --wait', numberOption({ min: 1, max: 86_400 }), 300)
     .option('--json', 'print { host, detail, left }')
-    .addHelpText('after', '\nExample:\n  ganglion drain gpu-a --wait')
+    .addHelpText(
+      'after',
+      '\nExample:\n  ganglion drain gpu-a --wait\n  ganglion drain spot-7 --within 120s   # a spot machine that was given notice',
+    )
     .action(async (host: string, flags: DrainFlags) => {
       const { detail, left } = await withBus(io, flags, 'drain', async bus => {
         const detail = await askForDrain(bus, host, flags);
@@ -55,10 +64,19 @@ export function drainCommand(program: Command, io: Io, end: (code: ExitCode) => 
     });
 }
 
+/** As 20 or 20s. */
+const secondsOption = (text: string): number => numberOption({ min: 1, max: 86_400 })(text.replace(/s$/, ''));
+
 /** @throws NotFoundError for a host that doesn't beat, NoResponderError when no allocator leads, RemoteError */
 async function askForDrain(bus: Bus, host: string, flags: DrainFlags): Promise<string> {
   const subject = subjects.drain.at(flags.prefix);
-  const request = encode({ v: 1, host, ...(flags.force ? { force: true } : {}) });
+  const { force, within } = flags;
+  const request = encode({
+    v: 1,
+    host,
+    ...(force ? { force } : {}),
+    ...(within === undefined ? {} : { withinMs: within * 1000 }),
+  });
   const reply = decode((await bus.request(subject, request, { timeoutMs: REQUEST_TIMEOUT_MS })).data);
   if (!errorReply.accepts(reply)) return subjects.drain.reply!.check(reply, `answer on ${subject}`).detail;
   const { code, detail, retryable } = reply.error;
