@@ -24,14 +24,29 @@ export interface Candidate {
 }
 
 const CANDIDATES_MAX = 8;
+/** Share of the memory for weights. */
+const CLEARLY_LESS = 0.95;
 /** A prefix with less of the work saves less than a second run costs. */
 const COMPUTE_SHARE_MIN = 0.1;
 /** How much longer the parts of a model may take than the whole. Measurements on a machine with other work differ by less. */
 const DEARER_MAX = 1.5;
 
-/** For each set of models that share cuts the deepest of these: those first that save most work. */
+interface Shared {
+  readonly cut: Cut;
+  readonly members: ModelFacts[];
+}
+
+/** What crosses a shallower cut is at most this share of what crosses the deepest, or it is no alternative. */
+const CROSSING_SHARE_MAX = 0.5;
+/** For one input: less than this is copied in no time, and measuring an alternative takes some. */
+const CROSSING_BYTES_MIN = 250_000;
+
+/**
+ * For each set of models that share cuts the deepest of these, and the deepest of those that clearly less crosses: the deepest of all
+ * sets first, of these the ones that save most work.
+ */
 export function candidatesOf(models: readonly ModelFacts[]): Candidate[] {
-  const byCut = new Map<string, { cut: Cut; members: ModelFacts[] }>();
+  const byCut = new Map<string, Shared>();
   for (const model of models.toSorted((a, b) => compareText(a.id, b.id))) {
     for (const cut of model.cuts ?? []) {
       if (cut.computeShare < COMPUTE_SHARE_MIN) continue;
@@ -40,15 +55,16 @@ export function candidatesOf(models: readonly ModelFacts[]): Candidate[] {
       else byCut.set(cut.cut, { cut, members: [model] });
     }
   }
-  const deepest = new Map<string, { cut: Cut; members: ModelFacts[] }>();
+  const bySet = new Map<string, Shared[]>();
   for (const found of byCut.values()) {
     if (found.members.length < 2) continue;
     const key = `${found.cut.emulated} ${found.members.map(({ id }) => id).join(' ')}`;
-    const known = deepest.get(key);
-    if (!known || found.cut.computeShare > known.cut.computeShare) deepest.set(key, found);
+    bySet.set(key, [...(bySet.get(key) ?? []), found]);
   }
-  return [...deepest.values()]
-    .toSorted((a, b) => savedBy(b) - savedBy(a) || compareText(a.cut.cut, b.cut.cut))
+  const choices = [...bySet.values()].map(shared => choiceOf(shared));
+  const inOrder = (some: readonly Shared[]): Shared[] =>
+    some.toSorted((a, b) => savedBy(b) - savedBy(a) || compareText(a.cut.cut, b.cut.cut));
+  return [...inOrder(choices.flatMap(one => one.slice(0, 1))), ...inOrder(choices.flatMap(one => one.slice(1)))]
     .slice(0, CANDIDATES_MAX)
     .map(({ cut: { cut, emulated }, members }) => {
       const batchMax = Math.min(...members.map(member => member.batchMax));
@@ -56,25 +72,42 @@ export function candidatesOf(models: readonly ModelFacts[]): Candidate[] {
     });
 }
 
+/** One or two cuts of the same models. */
+function choiceOf(shared: readonly Shared[]): Shared[] {
+  const [deepest, ...rest] = shared.toSorted((a, b) => b.cut.computeShare - a.cut.computeShare);
+  const { crossingBytes = 0 } = deepest!.cut;
+  if (crossingBytes < CROSSING_BYTES_MIN) return [deepest!];
+  const lighter = rest.find(
+    ({ cut }) => cut.crossingBytes !== undefined && cut.crossingBytes <= CROSSING_SHARE_MAX * crossingBytes,
+  );
+  return lighter ? [deepest!, lighter] : [deepest!];
+}
+
 const savedBy = ({ cut, members }: { cut: Cut; members: readonly unknown[] }): number =>
   cut.computeShare * (members.length - 1);
 
 /**
  * {@link makePlan}, with models that share a prefix as one unit wherever that serves as many queries on no more hosts, and all
- * parts have been measured. Several cuts are tried, the one that needs least wins. Pure.
+ * parts have been measured. Several cuts are tried, outer and inner groups too; what needs least wins. Pure.
  */
 export function makeGroupedPlan(input: PlannerInput): Planned {
   const used = new Set(input.queries.flatMap(query => Object.values(query.stages).map(({ model }) => model)));
   const facts = [...input.models].flatMap(([name, model]) => (used.has(name) ? [model] : []));
   let best = { planned: makePlan(input), groups: [] as readonly Candidate[] };
-  for (const candidate of candidatesOf(facts)) {
-    if (best.groups.some(group => group.members.some(member => candidate.members.includes(member)))) continue;
-    const groups = [...best.groups, candidate];
+  const held = new Set(input.current?.pools.flatMap(pool => pool.groups.map(({ prefix }) => prefix)));
+  // What is in force comes first, so that it stays where another one isn't clearly better.
+  const candidates = candidatesOf(facts).toSorted(
+    (a, b) => Number(held.has(prefixId(b.cut))) - Number(held.has(prefixId(a.cut))),
+  );
+  for (const candidate of candidates) {
+    const beside = best.groups.filter(group => !group.members.some(member => candidate.members.includes(member)));
+    const groups = [...beside, candidate];
     const profiles = groups.flatMap(group => groupProfiles(group, input));
     if (!profiles.some(({ model }) => model === prefixId(candidate.cut))) continue;
     const { draft, notes } = makePlan(folded(input, groups, profiles));
     const planned = { draft: unfolded(draft, groups, input), notes };
-    if (isNoWorse(planned.draft, best.planned.draft)) best = { planned, groups };
+    const isTaken = beside.length < best.groups.length ? isClearlyBetter : isNoWorse;
+    if (isTaken(planned.draft, best.planned.draft)) best = { planned, groups };
   }
   return best.planned;
 }
@@ -84,6 +117,13 @@ function isNoWorse(one: Draft, other: Draft): boolean {
   if (one.refused.length !== other.refused.length) return one.refused.length < other.refused.length;
   if (one.hosts.length !== other.hosts.length) return one.hosts.length < other.hosts.length;
   return weightBytes(one) <= weightBytes(other);
+}
+
+/** Another group in place of one: then a little less memory is no reason. */
+function isClearlyBetter(one: Draft, other: Draft): boolean {
+  if (one.refused.length !== other.refused.length || one.hosts.length !== other.hosts.length)
+    return isNoWorse(one, other);
+  return weightBytes(one) <= CLEARLY_LESS * weightBytes(other);
 }
 
 function weightBytes({ hosts, profiles }: Draft): number {

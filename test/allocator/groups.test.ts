@@ -94,6 +94,41 @@ test('groups: twenty variants take the hosts that one model takes, and each host
   t.is(draft.profiles.find(({ model }) => model === prefixId(DEEP))!.persistentBytes, 97 * MB, 'of the prefix alone');
 });
 
+test('groups: a shallower cut is tried too where clearly less crosses it, and taken where it is cheaper', t => {
+  const crossing = (cut: Cut, crossingBytes: number): Cut => ({ ...cut, crossingBytes });
+  const cuts = [crossing(cutAt(SHALLOW, 0.8), 100_000), crossing(cutAt(DEEP, 0.9), 1_000_000)];
+  const model = (id: string) => ({ id, batchMax: 32, cuts });
+  t.deepEqual(
+    candidatesOf(names(3).map(model)).map(({ cut }) => cut),
+    [DEEP, SHALLOW],
+  );
+  const near = [crossing(cuts[0]!, 600_000), cuts[1]!];
+  t.is(candidatesOf(names(3).map(id => ({ ...model(id), cuts: near }))).length, 1, 'not clearly less');
+  const small = cuts.map(cut => crossing(cut, cut.crossingBytes! / 10));
+  t.is(candidatesOf(names(3).map(id => ({ ...model(id), cuts: small }))).length, 1, 'copied in no time');
+
+  const base = input(6);
+  const variants = names(6);
+  const withShallow = (suffixMB: number): PlannerInput => ({
+    ...base,
+    models: new Map(variants.map(id => [id, model(id)])),
+    profiles: [
+      ...base.profiles,
+      profile(prefixId(SHALLOW), 0.6, 8, 90),
+      ...variants.map(v => profile(suffixId(v, SHALLOW), 0.05, 0.2, suffixMB)),
+    ],
+  });
+  const prefixesOf = (planned: PlannerInput): string[] => [
+    ...new Set(makeGroupedPlan(planned).draft.pools.flatMap(({ groups }) => groups.map(({ prefix }) => prefix))),
+  ];
+  t.deepEqual(prefixesOf(withShallow(3)), [prefixId(SHALLOW)], '90 + 6 × 3 MB against 97 + 6 × 3');
+  t.deepEqual(prefixesOf(withShallow(4)), [prefixId(DEEP)], '90 + 6 × 4 MB is about as much: the deeper one');
+  // In force it stays, where the other isn't clearly better.
+  const { draft } = makeGroupedPlan(withShallow(3));
+  const current = { v: 1 as const, epoch: 1, nonce: 'n', ...draft };
+  t.deepEqual(prefixesOf({ ...withShallow(4), current }), [prefixId(SHALLOW)]);
+});
+
 test('groups: a cut that saves neither hosts nor memory is not made', t => {
   const two = input(2);
   const heavy = two.profiles.map(p => (p.model === suffixId('v1', DEEP) ? { ...p, persistentBytes: 200 * MB } : p));
