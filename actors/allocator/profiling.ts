@@ -1,4 +1,4 @@
-import type { Clock, Log, OrderReply } from '../../contracts/index.ts';
+import type { Clock, HostBeat, Log, OrderReply } from '../../contracts/index.ts';
 import type { Catalog } from './catalog.ts';
 import type { Cluster } from './cluster.ts';
 import type { Orders } from './orders.ts';
@@ -113,22 +113,30 @@ export class ProfileOrders {
     return [...this.#ports.catalog.profiles.values()].some(p => p.model === model && p.device === kind);
   }
 
-  /** On the host of the kind that holds least. */
+  /** On the host of the kind that holds least. Asked with every beat: it looks at each host once. */
   #next(now: number): Omit<Job, 'untilMs'> | undefined {
     const { catalog, cluster } = this.#ports;
-    const ready = [...cluster.hosts]
-      .flatMap(([host, { beat }]) => (beat.state === 'ready' && !catalog.draining.has(host) ? [{ host, beat }] : []))
-      .toSorted((a, b) => a.beat.residents.length - b.beat.residents.length || (a.host < b.host ? -1 : 1));
+    const measured = new Set([...catalog.profiles.values()].map(({ model, device }) => keyOf({ model, kind: device })));
+    const emptiest = new Map<string, Candidate>();
+    for (const [host, { beat }] of cluster.hosts) {
+      if (beat.state !== 'ready' || catalog.draining.has(host)) continue;
+      const other = emptiest.get(beat.device.kind);
+      if (!other || byEmptiness({ host, beat }, other) < 0) emptiest.set(beat.device.kind, { host, beat });
+    }
+    const hosts = [...emptiest].toSorted(([, a], [, b]) => byEmptiness(a, b));
     for (const { id, emulated } of catalog.measurable(this.#ports.grouped())) {
-      for (const { host, beat } of ready) {
-        const { kind } = beat.device;
+      for (const [kind, { host, beat }] of hosts) {
         if (emulated !== undefined && emulated !== beat.device.emulated) continue;
-        const wait = this.#failures.get(`${id} ${kind}`)?.untilMs ?? 0;
-        if (!this.#has(id, kind) && now >= wait) return { model: id, kind, host };
+        const key = keyOf({ model: id, kind });
+        if (!measured.has(key) && now >= (this.#failures.get(key)?.untilMs ?? 0)) return { model: id, kind, host };
       }
     }
     return undefined;
   }
 }
+
+type Candidate = { readonly host: string; readonly beat: HostBeat };
+const byEmptiness = (a: Candidate, b: Candidate): number =>
+  a.beat.residents.length - b.beat.residents.length || (a.host < b.host ? -1 : 1);
 
 const keyOf = (job: { readonly model: string; readonly kind: string }): string => `${job.model} ${job.kind}`;

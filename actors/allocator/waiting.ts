@@ -94,9 +94,10 @@ export function toDrain(
   draining: ReadonlySet<string>,
   measured: { readonly host: string; readonly model: string } | undefined,
 ): Step[] {
+  const planned = new Map(plan.hosts.map(({ host, models }) => [host, models]));
   return [...cluster.hosts].flatMap(([host, { beat }]): Step[] => {
     if (beat.state !== 'ready') return beat.state === 'leaving' ? [{ host, waitingFor: `${host} to leave` }] : [];
-    const keep = plan.hosts.find(h => h.host === host)?.models.map(m => m.model) ?? [];
+    const keep = planned.get(host)?.map(m => m.model) ?? [];
     if (measured?.host === host) {
       keep.push(measured.model);
       if (isSuffix(measured.model)) keep.push(prefixId(cutOf(measured.model)!));

@@ -85,10 +85,9 @@ export class VirtualClock implements Clock {
   async #run(endMs: number, stop: () => boolean): Promise<boolean> {
     if (this.#running) throw new Error('the clock is running already: await the other run first');
     this.#running = true;
+    let fired = 0;
     try {
-      await promisesSettled();
-      let fired = 0;
-      for (;;) {
+      return await turnByTurn(() => {
         if (stop()) return true;
         const next = this.#timers.first;
         if (!next || next.dueMs > endMs) return false;
@@ -96,8 +95,8 @@ export class VirtualClock implements Clock {
         this.#nowMs = next.dueMs;
         fired += this.#fireDue();
         if (fired > FIRED_PER_INSTANT_MAX) throw new Error(`time stands still at ${this.#nowMs} ms: a timer re-arms`);
-        await promisesSettled();
-      }
+        return undefined;
+      });
     } finally {
       this.#running = false;
     }
@@ -117,6 +116,37 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** A turn of the event loop begins only when no promise callback is left. Taken here once: tests may replace the global. */
+/** Turns booked at once, at most: a round of the event loop for each would cost more than most instants do. */
+const TURNS_MAX = 64;
+
+/** Taken here once: tests may replace the global. */
 const { setImmediate: nextTurn } = globalThis;
-const promisesSettled = (): Promise<void> => new Promise(resolve => void nextTurn(resolve));
+
+/**
+ * Calls `step` until it answers, each time in a turn of its own: one begins only when no promise callback is left, also between turns
+ * that were booked together. Rejects with what `step` throws.
+ */
+const turnByTurn = <T>(step: () => T | undefined): Promise<T> =>
+  new Promise((resolve, reject) => {
+    let ended = false;
+    const turn = (): void => {
+      if (ended) return;
+      try {
+        const answer = step();
+        if (answer === undefined) return;
+        ended = true;
+        resolve(answer);
+      } catch (error) {
+        ended = true;
+        reject(error);
+      }
+    };
+    const book = (turns: number): void => {
+      for (let i = 1; i < turns; i++) nextTurn(turn);
+      nextTurn(() => {
+        turn();
+        if (!ended) book(Math.min(TURNS_MAX, 2 * turns));
+      });
+    };
+    book(1);
+  });

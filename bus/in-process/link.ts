@@ -29,7 +29,6 @@ export class Link {
   #head = 0;
   #bytes = 0;
   #lastDueMs = 0;
-  #generation = 0;
 
   constructor(clock: Clock, bytesMax: number) {
     this.#clock = clock;
@@ -46,27 +45,24 @@ export class Link {
     this.#lastDueMs = Math.max(this.#lastDueMs, nowMs + delayMs);
     this.#queue.push(cargo);
     this.#bytes += cargo.bytes;
-    const generation = this.#generation;
-    // A timer delivers whatever is first in line, so that timers that fire out of order don't change the order.
-    this.#clock.after(this.#lastDueMs - nowMs, () => {
-      if (generation === this.#generation) this.#deliverFirst();
-    });
+    this.#clock.after(this.#lastDueMs - nowMs, this.#deliverFirst);
     return true;
   }
 
-  /** Loses all that is under way. */
+  /** Loses all that is under way; nothing may be sent any more. */
   cut(): void {
     const lost = this.#queue.slice(this.#head);
-    this.#generation++;
     this.#queue = [];
     this.#head = 0;
     this.#bytes = 0;
-    this.#lastDueMs = 0;
     for (const cargo of lost) cargo.lost();
   }
 
-  #deliverFirst(): void {
-    const cargo = this.#queue[this.#head++]!;
+  /** A timer delivers whatever is first in line, so that timers that fire out of order don't change the order. */
+  readonly #deliverFirst = (): void => {
+    const cargo = this.#queue[this.#head];
+    if (!cargo) return; // cut meanwhile
+    this.#head++;
     this.#bytes -= cargo.bytes;
     if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head);
@@ -76,5 +72,5 @@ export class Link {
       this.#head = 0;
     }
     cargo.arrive();
-  }
+  };
 }

@@ -23,6 +23,10 @@ export interface NetworkOptions {
   readonly random?: Random;
   /** Bytes under way between two clients beyond which messages are lost (`slow-consumer`). Default 64 MiB, NATS's own. */
   readonly pendingBytesMax?: number;
+  /**
+   * Whether published bytes are copied, so that a publisher who goes on with its buffer against the rules does no harm. Default true.
+   */
+  readonly copies?: boolean;
   /** Time that an operation on a bucket takes, ms. Default 0. */
   readonly storageLatencyMs?: number;
 }
@@ -30,7 +34,7 @@ export interface NetworkOptions {
 /**
  * An in-process NATS: clients that meet on subjects, and the faults that befall them. Deliveries never happen inside publish,
  * each is a timer of `clock`; order between two clients is kept. Published bytes are copied once, so a publisher may go on
- * with its buffer; the copy is shared by all receivers, who must not write to it.
+ * with its buffer (unless `copies` is off); what arrives is shared by all receivers, who must not write to it.
  */
 export interface Network {
   /** A new client. @throws TypeError when an open one has this name */
@@ -59,6 +63,7 @@ class LocalNetwork implements Network, Hub {
   readonly #latencyMs: (from: string, to: string, subject: string) => number;
   readonly #random: Random | undefined;
   readonly #pendingBytesMax: number;
+  readonly #copies: boolean;
   readonly #table = new RoutingTable<LocalSubscription>();
   readonly #clients = new Map<string, { bus: LocalBus; subscriptions: Set<LocalSubscription>; cutOff: boolean }>();
   readonly #links = new Map<string, Map<string, Link>>();
@@ -74,6 +79,7 @@ class LocalNetwork implements Network, Hub {
     this.#latencyMs = typeof latencyMs === 'number' ? () => latencyMs : latencyMs;
     this.#random = options.random;
     this.#pendingBytesMax = options.pendingBytesMax ?? PENDING_BYTES_MAX;
+    this.#copies = options.copies ?? true;
   }
 
   connect(name: string): Bus {
@@ -145,7 +151,8 @@ class LocalNetwork implements Network, Hub {
     const { plain, groups } = this.#table.route(subject);
     if (plain.length === 0 && groups.length === 0 && reply !== undefined) this.#answerNobodyListens(from, reply);
     if (plain.length === 0 && groups.length === 0 && !this.storage.captures(subject)) return undefined;
-    const facts = { subject, data: new Uint8Array(data), headers: headers && Object.freeze({ ...headers }), reply };
+    const own = this.#copies ? new Uint8Array(data) : data;
+    const facts = { subject, data: own, headers: headers && Object.freeze({ ...headers }), reply };
     for (const subscription of plain) this.#carry(from, subscription, facts, bytes);
     for (const { queue, members } of groups) this.#carry(from, this.#pick(queue, members), facts, bytes);
     return this.storage.capture(facts);

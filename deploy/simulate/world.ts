@@ -72,7 +72,8 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
-    this.network = createNetwork({ clock: this.clock, latencyMs: options.latencyMs ?? 0.2 });
+    // Actors publish what they have just encoded, and never touch it again.
+    this.network = createNetwork({ clock: this.clock, latencyMs: options.latencyMs ?? 0.2, copies: false });
     this.admin = this.network.connect('admin');
   }
 
