@@ -3,6 +3,7 @@ import {
   randomId,
   type BatcherBeat,
   type Clock,
+  type DropReason,
   type HostBeat,
   type Log,
   type Offers,
@@ -220,10 +221,10 @@ export class Batcher {
     if (parts.some(part => part !== parts[0])) counts.mixed++;
   }
 
-  #drop(pool: string, items: readonly Invocation[]): void {
+  #drop(pool: string, items: readonly Invocation[], reason: DropReason): void {
     for (const item of items) {
       this.#books.strike(item);
-      this.#mail.drop(item.book.router, pool, 'deadline', item.id);
+      this.#mail.drop(item.book.router, pool, reason, item.id);
     }
     this.#tally.of(pool).dropped += items.length;
   }
@@ -279,7 +280,7 @@ export class Batcher {
       policy: this.#parts.policy,
       effects: pool => ({
         grant: batch => this.#grant(pool, batch),
-        drop: items => this.#drop(pool, items),
+        drop: (items, reason) => this.#drop(pool, items, reason),
       }),
     };
   }

@@ -25,6 +25,8 @@ export interface Item extends Waiting {
 export interface Session {
   readonly name: string;
   readonly prefersLatency: boolean;
+  /** Default: one for all. */
+  readonly tenant?: string;
   /** Index of its model in its group; default 0. */
   readonly member?: number;
 }
@@ -120,6 +122,14 @@ export class Group<T extends Item> implements GroupView {
 
   rateHzOf(model: string): number {
     return this.#ratesHz[this.models.indexOf(model)] ?? 0;
+  }
+
+  /** Device time of one invocation in a batch of the target's size, ms. 0 while no host is known. */
+  get costMs(): number {
+    const [seat] = this.seats;
+    if (!seat) return 0;
+    const batch = Math.min(seat.batchMax, Math.max(1, this.batchTarget));
+    return seat.curve.meanMs[batch]! / batch;
   }
 
   add(item: T): void {

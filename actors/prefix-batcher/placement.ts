@@ -58,11 +58,11 @@ export function placementOf(plan: Plan, batcher: string, lasting: Lasting): Plac
       effects: lasting.effects(planned.pool),
     });
     pools.set(planned.pool, pool);
-    for (const { name, model, prefer } of members) {
+    for (const { name, model, prefer, tenant } of members) {
       const postMs = Math.max(0, ...plan.profiles.filter(p => modelOf(p.model) === model).map(p => p.postMs));
       const returnMs = lasting.config.returnMs + postMs;
       const group = groups.get(model)!;
-      const session = { name, prefersLatency: prefer === 'latency', member: group.models.indexOf(model) };
+      const session = { name, prefersLatency: prefer === 'latency', tenant, member: group.models.indexOf(model) };
       places.set(name, { pool, group, session, returnMs });
     }
   }

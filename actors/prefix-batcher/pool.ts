@@ -1,4 +1,5 @@
 import { AloneLane } from './alone.ts';
+import { Fairness } from './fairness.ts';
 import type { Group, Item } from './group.ts';
 import type { Host } from './host.ts';
 import {
@@ -33,7 +34,8 @@ export interface Batch<T extends Item> {
 export interface PoolEffects<T extends Item> {
   /** Books the batch on its host and tells everybody. */
   grant(batch: Batch<T>): void;
-  drop(items: readonly T[]): void;
+  /** deadline: none can be in time any more; no-capacity: its tenant has had its share. */
+  drop(items: readonly T[], reason: 'deadline' | 'no-capacity'): void;
 }
 
 /** The queues and hosts that one policy decides about. No I/O, no clock: time is told with each call. */
@@ -44,6 +46,7 @@ export class Pool<T extends Item> implements PoolView {
   nowMs = 0;
   queued = 0;
   readonly #alone: AloneLane<T>;
+  readonly #fairness = new Fairness();
   readonly #policy: Policy;
   readonly #effects: PoolEffects<T>;
   #measuredAtMs = -Infinity;
@@ -71,7 +74,11 @@ export class Pool<T extends Item> implements PoolView {
 
   /** One arrival, decided about at once: bursts must be considered one arrival at a time. */
   add(group: Group<T>, item: T, nowMs: number): void {
-    if (!item.alone) group.note(item, nowMs);
+    if (!item.alone) {
+      group.note(item, nowMs);
+      if (!this.#fairness.admits(item.session.tenant ?? '', group.costMs))
+        return this.#effects.drop([item], 'no-capacity');
+    }
     this.enqueue(group, item);
     this.settle(nowMs, group);
   }
@@ -103,7 +110,10 @@ export class Pool<T extends Item> implements PoolView {
     let only = changed;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const { drops, grants, wakeAtMs } = this.#policy.decide(this, only);
-      for (const { group, queue, count } of drops) this.#effects.drop(this.#take(group as Group<T>, queue, 0, count));
+      for (const { group, queue, count } of drops) {
+        this.#fairness.dropped(count * (group as Group<T>).costMs);
+        this.#effects.drop(this.#take(group as Group<T>, queue, 0, count), 'deadline');
+      }
       for (const grant of grants) this.#grant(grant);
       if (drops.length === 0 && grants.length === 0) {
         this.#wakeAtMs = Math.min(only ? this.#wakeAtMs : Infinity, wakeAtMs, this.#alone.wakeAtMs);
@@ -155,13 +165,14 @@ export class Pool<T extends Item> implements PoolView {
     if (this.#alone.isQuiet) return;
     const { drops, grants } = this.#alone.settle(this.nowMs, this.queued > this.#alone.length);
     this.queued -= drops.length + grants.length;
-    if (drops.length > 0) this.#effects.drop(drops);
+    if (drops.length > 0) this.#effects.drop(drops, 'deadline');
     for (const batch of grants) this.#effects.grant(batch);
   }
 
   #grant(grant: Grant): void {
     const { from, count, startAtMs, latestAtMs } = grant;
     const [group, seat] = [grant.group as Group<T>, grant.seat as Seat];
+    this.#fairness.served(count * group.costMs);
     if (seat.host.granted) throw new Error(`${seat.host.name} was granted a batch two ahead`);
     this.#effects.grant({ group, seat, items: this.#take(group, seat.queue, from, count), startAtMs, latestAtMs });
   }
@@ -175,6 +186,7 @@ export class Pool<T extends Item> implements PoolView {
   #measure(): void {
     const elapsedMs = Number.isFinite(this.#measuredAtMs) ? this.nowMs - this.#measuredAtMs : 0;
     this.#measuredAtMs = this.nowMs;
+    this.#fairness.measure(elapsedMs);
     this.#judgeHosts();
     for (const host of this.hosts) host.measure();
     const demanding = this.groups.flatMap(group => {

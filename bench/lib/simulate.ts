@@ -26,6 +26,7 @@ export interface SimSession {
   readonly objectiveMs: number;
   readonly rateHz: number;
   readonly prefer: 'latency' | 'consolidation';
+  readonly tenant?: string;
   /** Where its invocations go, by turns in proportion to the shares. */
   readonly routes: readonly { readonly pool: number; readonly group: number; readonly share: number }[];
 }
@@ -174,8 +175,8 @@ export class Simulation {
       if (this.#upToHz[middle]! > at) high = middle;
       else low = middle + 1;
     }
-    const { name, objectiveMs, prefer } = this.#options.sessions[low]!;
-    const session = { name, prefersLatency: prefer === 'latency' };
+    const { name, objectiveMs, prefer, tenant = '' } = this.#options.sessions[low]!;
+    const session = { name, prefersLatency: prefer === 'latency', tenant };
     for (let i = 0; i < (this.#options.burst ?? 1); i++) {
       const route = this.#turn(low);
       const running = this.#pools[route.pool]!;
