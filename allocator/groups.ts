@@ -29,7 +29,7 @@ const CLEARLY_LESS = 0.95;
 /** A prefix with less of the work saves less than a second run costs. */
 const COMPUTE_SHARE_MIN = 0.1;
 /** How much longer the parts of a model may take than the whole. Measurements on a machine with other work differ by less. */
-const DEARER_MAX = 1.5;
+const DEARER_MAX = 2;
 
 interface Shared {
   readonly cut: Cut;
@@ -166,11 +166,15 @@ function groupProfiles({ cut, members, batchMax }: Candidate, { profiles }: Plan
   });
 }
 
-/** Two runs take so much longer than one that no batch makes up for it. */
+/** Two runs take so much longer than one, whatever the batch, that nothing makes up for it. */
 function isDearer(parts: readonly Curve[], whole: Curve): boolean {
-  const batch = Math.min(whole.batchMax, ...parts.map(part => part.batchMax));
-  const partsMs = parts.reduce((sum, part) => sum + part.latencyMs(Math.max(part.batchMin, batch)), 0);
-  return partsMs > DEARER_MAX * whole.latencyMs(Math.max(whole.batchMin, batch));
+  const curves = [whole, ...parts];
+  const [least, most] = [Math.max(...curves.map(c => c.batchMin)), Math.min(...curves.map(c => c.batchMax))];
+  for (let batch = least; batch <= most; batch++) {
+    const partsMs = parts.reduce((sum, part) => sum + part.latencyMs(batch), 0);
+    if (partsMs <= DEARER_MAX * whole.latencyMs(batch)) return false;
+  }
+  return true;
 }
 
 /** What the suffixes of a mixed batch take on average when members come equally often, which takes the most runs. */

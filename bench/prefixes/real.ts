@@ -134,7 +134,10 @@ async function variantsOf(count: number): Promise<ModelFiles[]> {
 
 async function sharedCut(files: readonly ModelFiles[]): Promise<string> {
   const signatures = await Promise.all(
-    files.map(async ({ id, document, read }) => signatureOf(id, readModel(await read(document.file), { name: id }))),
+    files.map(async model => {
+      const bytes = await model.read(model.document.file);
+      return signatureOf(model.id, readModel(bytes, { name: model.id }));
+    }),
   );
   return commonPrefixes(signatures)[0]!.best.hash.slice(0, 12);
 }

@@ -137,6 +137,20 @@ test('groups: a cut that saves neither hosts nor memory is not made', t => {
   t.true(draft.pools.every(({ groups }) => groups.length === 0));
 });
 
+test('groups: parts that take far longer than the whole are not planned, though the others were not measured whole', t => {
+  const one = input(3);
+  const slow = (ms: number): PlannerInput => ({
+    ...one,
+    profiles: one.profiles
+      .filter(({ model }) => model.includes('/') || model === 'v0')
+      .map(p => (p.model === prefixId(DEEP) ? profile(prefixId(DEEP), 0.6, ms, 97) : p)),
+  });
+  t.is(makeGroupedPlan(slow(8)).draft.refused.length, 0);
+  const { refused, pools } = makeGroupedPlan(slow(60)).draft;
+  t.true(pools.every(({ groups }) => groups.length === 0));
+  t.is(refused.length, 2, 'those wait to be measured whole');
+});
+
 test('groups: what was not measured in parts is planned whole', t => {
   const { draft } = makeGroupedPlan(input(4, false));
   t.true(draft.pools.every(({ groups }) => groups.length === 0));
