@@ -1,11 +1,14 @@
-import { createNetwork, encode, VirtualClock, type Network } from '../../../bus/index.ts';
+import { createNetwork, decodeJson, encode, VirtualClock, type Network } from '../../../bus/index.ts';
 import {
+  bucketName,
+  BUCKETS,
   DEFAULT_PREFIX,
   DEFAULT_TENANT,
   seededRandom,
   subjects,
   type Bus,
   type Frame,
+  type Plan,
   type Random,
 } from '../../../contracts/index.ts';
 import { Asker } from './asker.ts';
@@ -21,6 +24,7 @@ import type { Mutant } from './mutants.ts';
 import type { Watch } from './watch.ts';
 
 const LINES_MAX = 400;
+const CURRENT_PLAN = `${bucketName(DEFAULT_PREFIX, BUCKETS.plan)}/current`;
 
 /** The machines, the network, the cameras: everything that a scenario can break. */
 export class Cluster {
@@ -46,6 +50,9 @@ export class Cluster {
     this.scenario = scenario;
     this.links = new Links(seededRandom(seed + 1));
     this.stores = new Stores(seededRandom(seed + 2));
+    this.stores.onWrite = (where, { value }) => {
+      if (where === CURRENT_PLAN && value) watch.plans.stored(decodeJson(value) as Plan);
+    };
     this.network = createNetwork({ clock: this.clock, random: seededRandom(seed + 3), storageLatencyMs: 0.5 });
     this.network.link = packet => this.links.carry(packet);
     this.#admin = this.network.connect('admin');

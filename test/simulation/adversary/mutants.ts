@@ -1,6 +1,15 @@
 import { Serving } from '../../../actors/gpu-host/serving.ts';
 import { decode, encode } from '../../../bus/index.ts';
-import type { Answers, BatcherBeat, HostBeat, Offers, Order, Plan, RouterBeat } from '../../../contracts/index.ts';
+import type {
+  Answers,
+  BatcherBeat,
+  HostBeat,
+  Offers,
+  Order,
+  Outline,
+  Plan,
+  RouterBeat,
+} from '../../../contracts/index.ts';
 import type { Process } from './process.ts';
 import type { Tamper } from './process-bus.ts';
 
@@ -181,6 +190,14 @@ export const MUTANTS: readonly Mutant[] = [
       let results = 0;
       return { stored: (_, id) => `${id} ${process.id} ${process.incarnation} ${++results}` };
     }),
+  },
+  {
+    name: 'a batcher grants for the plan that comes next',
+    firstSeed: 1,
+    rules: ['unplanned'],
+    tamper: only('batcher', () => ({
+      outgoing: changedOut<Outline>('outlines.', outline => [{ ...outline, epoch: outline.epoch + 1 }]),
+    })),
   },
   {
     name: 'a batcher follows any plan, older ones too',

@@ -46,10 +46,14 @@ export class Stores {
   }
 
   wrote(where: string, entry: KeyValueEntry): void {
+    this.onWrite?.(where, entry);
     const latest = this.#latest.get(where);
     if (latest) this.#previous.set(where, latest);
     this.#latest.set(where, entry);
   }
+
+  /** Whatever was ever written there, in order; read by the rules. */
+  onWrite: ((where: string, entry: KeyValueEntry) => void) | undefined;
 
   before(where: string): KeyValueEntry | undefined {
     return this.#previous.get(where);

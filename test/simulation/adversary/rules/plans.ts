@@ -1,4 +1,4 @@
-import type { BatcherBeat, HostBeat, Plan } from '../../../../contracts/index.ts';
+import type { BatcherBeat, HostBeat, Outline, Plan } from '../../../../contracts/index.ts';
 import type { Process } from '../process.ts';
 import type { Report, Rule } from '../watch.ts';
 
@@ -16,6 +16,7 @@ export class PlanRules implements Rule {
   readonly published = new Map<number, Plan>();
   migrations = 0;
   readonly #report: Report;
+  readonly #stored = new Set<number>();
   readonly #ears = new Map<string, Ears>();
 
   constructor(report: Report) {
@@ -34,7 +35,13 @@ export class PlanRules implements Rule {
     return ears;
   }
 
+  /** Whoever reads it there follows it, even if its leader died before it could say so. */
+  stored({ epoch }: Plan): void {
+    this.#stored.add(epoch);
+  }
+
   delivered(process: Process, [family, role, who = '']: readonly string[], message: () => any): void {
+    if (family === 'outlines') this.#checkGrant(process, message() as Outline);
     if (family !== 'beats' || process.program.role !== 'allocator') return;
     const ears = this.earsOf(process);
     if (role === 'batcher') ears.batchers.set(who, { beat: message() as BatcherBeat, atMs: this.#report.nowMs() });
@@ -46,6 +53,15 @@ export class PlanRules implements Rule {
       const key = `${who} ${model}`;
       ears.ready.set(key, new Set([...(ears.ready.get(key) ?? []), ...batches]));
     }
+  }
+
+  /** A batch may be of an older plan; of one that was never in force it may not. */
+  #checkGrant({ id }: Process, { batch, batcher, epoch }: Outline): void {
+    if (this.published.has(epoch) || this.#stored.has(epoch)) return;
+    this.#report.broken(
+      'unplanned',
+      `${batcher} grants ${batch} to ${id} for epoch ${epoch}, which was never in force`,
+    );
   }
 
   sent(process: Process, [family]: readonly string[], message: () => any): void {
