@@ -1,7 +1,6 @@
 import test from 'ava';
-import { MUTANTS, type Mutant } from './mutants.ts';
+import { MUTANTS, scenarioFor, type Mutant } from './mutants.ts';
 import { run } from './run.ts';
-import { scenarioOf } from './scenario.ts';
 import type { Violation } from './watch.ts';
 
 const SEEDS_MAX = 1000;
@@ -9,7 +8,7 @@ const SEEDS_MAX = 1000;
 /** The first seed in which a rule is broken, from where it was found before. */
 async function hunt(mutant: Mutant): Promise<{ seed: number; violation: Violation } | undefined> {
   for (let seed = mutant.firstSeed; seed < mutant.firstSeed + SEEDS_MAX; seed++) {
-    const { violations } = await run(scenarioOf(seed), { mutant });
+    const { violations } = await run(scenarioFor(mutant, seed), { mutant });
     const violation = violations.find(({ rule }) => mutant.rules.includes(rule));
     if (violation) return { seed, violation };
   }

@@ -12,12 +12,15 @@ import type {
 } from '../../../contracts/index.ts';
 import type { Process } from './process.ts';
 import type { Tamper } from './process-bus.ts';
+import { provocationOf, scenarioOf, type Fault, type Scenario } from './scenario.ts';
 
 /** A bug made on purpose, to see that the rules find it. */
 export interface Mutant {
   readonly name: string;
   /** The first seed from 1 on that showed it; when the generator of scenarios or the planner changes, another one may. */
   readonly firstSeed: number;
+  /** Faults that provoke it: it is looked for in storms of these alone. Default: in the scenarios of the seeds as they are. */
+  readonly provokedBy?: readonly Fault['is'][];
   /** The rules that may find it. */
   readonly rules: readonly string[];
   /** One that stands between a process and its messages. */
@@ -27,6 +30,9 @@ export interface Mutant {
   /** Changes the program itself; the answer changes it back. */
   readonly patch?: () => () => void;
 }
+
+export const scenarioFor = ({ provokedBy }: Mutant, seed: number): Scenario =>
+  provokedBy ? provocationOf(seed, provokedBy) : scenarioOf(seed);
 
 const WARM = [1, 2, 3, 4, 5, 6, 7, 8];
 
@@ -49,24 +55,39 @@ const only =
   (process: Process): Tamper =>
     process.program.role === role ? tamper(process) : {};
 
+type Tampering = (process: Process) => Tamper;
+const both =
+  (one: Tampering, other: Tampering): Tampering =>
+  process => ({ ...one(process), ...other(process) });
+
 export const MUTANTS: readonly Mutant[] = [
   {
-    name: 'a host obeys whoever speaks: it skips the fence',
-    firstSeed: 417,
+    name: 'a host obeys whoever speaks: it skips the fence, and leaders name an older epoch now and then',
+    firstSeed: 16,
     rules: ['fence', 'epoch-back'],
-    tamper: only('gpu', () => {
-      let orders = 0;
-      let obeyed = { epoch: 0, nonce: '' };
-      return {
-        incoming: changed<Order>('orders.', order => {
-          obeyed = order;
-          return { ...order, epoch: 1e6 + ++orders, nonce: 'anybody' };
-        }),
-        outgoing: changedOut<HostBeat>('beats.host.', beat => {
-          return [{ ...beat, epoch: obeyed.epoch, nonce: obeyed.nonce }];
-        }),
-      };
-    }),
+    tamper: both(
+      only('allocator', () => {
+        let orders = 0;
+        return {
+          outgoing: changedOut<Order>('orders.', order => [
+            ++orders % 4 === 0 && order.epoch > 1 ? { ...order, epoch: order.epoch - 1 } : order,
+          ]),
+        };
+      }),
+      only('gpu', () => {
+        let orders = 0;
+        let obeyed = { epoch: 0, nonce: '' };
+        return {
+          incoming: changed<Order>('orders.', order => {
+            obeyed = order;
+            return { ...order, epoch: 1e6 + ++orders, nonce: 'anybody' };
+          }),
+          outgoing: changedOut<HostBeat>('beats.host.', beat => {
+            return [{ ...beat, epoch: obeyed.epoch, nonce: obeyed.nonce }];
+          }),
+        };
+      }),
+    ),
   },
   {
     name: 'the leader takes a load that has begun for one that is done: it commits before all acknowledged',
@@ -81,7 +102,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the leader believes that all follow its plan: it releases what somebody still uses',
-    firstSeed: 622,
+    firstSeed: 3,
+    provokedBy: ['cut', 'revoke', 'freeze', 'version'],
     rules: ['early-release', 'failed', 'device'],
     tamper: only('allocator', () => {
       let said = { epoch: 0, nonce: '' };
@@ -99,7 +121,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a host unloads at once: not when what was granted has run',
-    firstSeed: 203,
+    firstSeed: 4,
+    provokedBy: ['slow', 'revoke', 'surge'],
     rules: ['device', 'failed', 'internal', 'no-loss'],
     patch: () => {
       const { batchesOf } = Serving.prototype;
@@ -109,7 +132,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a router offers once and never again',
-    firstSeed: 41,
+    firstSeed: 44,
     rules: ['no-loss', 'one-outcome'],
     tamper: only('router', () => {
       const offered = new Set<number>();
@@ -200,24 +223,36 @@ export const MUTANTS: readonly Mutant[] = [
     })),
   },
   {
-    name: 'a batcher follows any plan, older ones too',
-    firstSeed: 202,
+    name: 'a batcher follows any plan, and leaders announce the one before as well',
+    firstSeed: 1,
     rules: ['epoch-back'],
-    tamper: only('batcher', () => {
-      let plans = 0;
-      let followed = { epoch: 0, nonce: '' };
-      return {
-        incoming: changed<Plan>('plans', plan => {
-          followed = { epoch: plan.epoch, nonce: plan.nonce };
-          return { ...plan, epoch: 1e6 + ++plans };
-        }),
-        outgoing: changedOut<BatcherBeat>('beats.batcher.', beat => [{ ...beat, ...followed }]),
-      };
-    }),
+    tamper: both(
+      only('allocator', () => {
+        let plans: Plan[] = [];
+        return {
+          outgoing: changedOut<Plan>('plans', plan => {
+            if (plans.at(-1)?.epoch !== plan.epoch) plans = [...plans.slice(-1), plan];
+            return plans;
+          }),
+        };
+      }),
+      only('batcher', () => {
+        let plans = 0;
+        let followed = { epoch: 0, nonce: '' };
+        return {
+          incoming: changed<Plan>('plans', plan => {
+            followed = { epoch: plan.epoch, nonce: plan.nonce };
+            return { ...plan, epoch: 1e6 + ++plans };
+          }),
+          outgoing: changedOut<BatcherBeat>('beats.batcher.', beat => [{ ...beat, ...followed }]),
+        };
+      }),
+    ),
   },
   {
     name: 'a router takes whatever comes: its queue has no bound',
-    firstSeed: 68,
+    firstSeed: 2,
+    provokedBy: ['surge', 'slow'],
     rules: ['bounds'],
     config: role => (role === 'router' ? { inFlightMax: 1e6, heldBytesMax: 1e9 } : {}),
   },

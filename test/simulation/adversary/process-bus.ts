@@ -72,8 +72,9 @@ export function processBus(parts: ProcessBusParts): Bus {
         options,
       ),
     request: async (subject, data, options) => {
-      const answer = inner.request(subject, data, options);
-      tap.sent(subject, data);
+      const [said = data] = tamper.outgoing?.(subject, data) ?? [data];
+      const answer = inner.request(subject, said, options);
+      tap.sent(subject, said);
       return gate.async(answer);
     },
     requestMany: async (subject, data, options) => gate.async(inner.requestMany(subject, data, options)),

@@ -112,6 +112,21 @@ export function scenarioOf(seed: number, wanted?: Kind): Scenario {
   return { ...facts, memoryMB, skew, faults };
 }
 
+const PROVOCATIONS = 14;
+
+/** A storm of these faults alone, and many of them. */
+export function provocationOf(seed: number, kinds: readonly Fault['is'][]): Scenario {
+  const plain = scenarioOf(seed, 'storm');
+  const random = seededRandom(seed);
+  const faults: Fault[] = [];
+  while (faults.length < PROVOCATIONS) {
+    const atMs = between(random, FIRST_FAULT_MS, plain.healAtMs);
+    const fault = stormFault(random, plain, { atMs, forMs: between(random, 200, pick(random, [1000, 4000, 8000])) });
+    if (kinds.includes(fault.is)) faults.push(fault);
+  }
+  return { ...plain, samplers: 0, extras: [], faults: faults.toSorted((a, b) => a.atMs - b.atMs) };
+}
+
 type Facts = Omit<Scenario, 'memoryMB' | 'skew' | 'faults'>;
 
 const FAULTS_OF: Record<Kind, (random: Random, facts: Facts) => Fault[]> = {
