@@ -1,0 +1,72 @@
+import test, { type ExecutionContext } from 'ava';
+import { decode } from '../../bus/index.ts';
+import type { Offers } from '../../contracts/index.ts';
+import { emulatedModel, World } from './world.ts';
+
+async function cluster(t: ExecutionContext, seed: number, batchers: readonly string[]) {
+  const world = new World(seed);
+  t.teardown(() => world.stopAll());
+  t.teardown(() => void (t.passed || t.log(`seed ${seed}`, world.logged.slice(-60).join('\n'))));
+  await world.apply(emulatedModel('detector', { alphaMs: 3, betaMs: 6 }), {
+    kind: 'Query',
+    name: 'traffic',
+    streams: ['cam-*'],
+    objectiveMs: 10_000,
+    rateHz: 100,
+    stages: { detect: { model: 'detector' } },
+  });
+  await world.allocator('allocator-1');
+  for (const id of batchers) await world.batcher(id);
+  for (const id of ['gpu-1', 'gpu-2']) await world.host(id);
+  await world.router('router-1');
+  await world.clock.runUntilTrue(() => world.plan?.queries.length === 1, 60_000);
+  let offered = 0;
+  let messages = 0;
+  world.admin.subscribe('ganglion.offers.*', ({ data }) => {
+    messages++;
+    offered += (decode(data) as Offers).ids.length;
+  });
+  let seq = 0;
+  const send = async (ms: number): Promise<void> => {
+    for (let i = 0; i < ms / 10; i++) {
+      world.frame('cam-1', ++seq);
+      await world.clock.runFor(10);
+    }
+  };
+  return { world, send, sent: () => seq, offers: () => ({ offered, messages }) };
+}
+
+const slowestMs = (world: World): number => Math.max(...world.results.map(({ latencyMs }) => latencyMs));
+
+test('failover: the pool of a batcher that dies goes to another, no model moves, and all that waited is answered', async t => {
+  const { world, send, sent, offers } = await cluster(t, 51, ['batcher-1', 'batcher-2']);
+  await send(2_000);
+  const before = world.plan!;
+  const { offered } = offers();
+  t.true(offered <= 1.1 * sent(), 'in good times an offer is made once');
+  world.crash(before.pools[0]!.batcher);
+  await send(8_000);
+  await world.clock.runUntilTrue(() => world.results.length === sent(), 10_000);
+  t.is(world.count('ok'), sent());
+  t.deepEqual(world.plan!.hosts, before.hosts, 'the hosts keep what they hold');
+  t.not(world.plan!.pools[0]!.batcher, before.pools[0]!.batcher);
+  const waitedMs = slowestMs(world);
+  t.true(waitedMs < 4_500, `${waitedMs} ms`);
+  const storm = offers();
+  t.true(storm.offered - offered < 4 * 800, `${storm.offered - offered} offers for 800 frames`);
+  t.log(
+    `longest wait ${waitedMs.toFixed(0)} ms; ${storm.offered - offered} offers in ${storm.messages} messages for 800 frames`,
+  );
+});
+
+test('failover: without another one offers wait for the batcher to be started again', async t => {
+  const { world, send, sent } = await cluster(t, 53, ['batcher-1']);
+  await send(2_000);
+  world.crash('batcher-1');
+  await send(1_000);
+  await world.batcher('batcher-1');
+  await send(2_000);
+  await world.clock.runUntilTrue(() => world.results.length === sent(), 10_000);
+  t.is(world.count('ok'), sent());
+  t.log(`longest wait ${slowestMs(world).toFixed(0)} ms, 1000 of it without a batcher`);
+});
