@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import test from 'ava';
 import { seededRandom } from '../../contracts/index.ts';
 import { compile, readScenario } from '../../deploy/simulate/index.ts';
@@ -40,6 +41,15 @@ for (const [what, from, to, says] of [
     const error = await t.throwsAsync(readScenario(await written(t, good.replace(from, to))));
     t.regex(error.message, says);
     t.regex(error.message, /scenario\.yaml:\d+: /);
+  });
+}
+
+for (const name of readdirSync('examples/scenarios').filter(name => name.endsWith('.yaml'))) {
+  test(`scenario: the example ${name} is right`, async t => {
+    const file = await readScenario(`examples/scenarios/${name}`);
+    t.deepEqual(file.warnings, []);
+    const { models, profiles, cameras } = compile(file);
+    t.true(models.length > 0 && profiles.length >= models.length && cameras.length > 0);
   });
 }
 
