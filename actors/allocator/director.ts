@@ -75,6 +75,8 @@ export class Director {
   /** The plan in force here was not stored, for another leader's was there. */
   #overtaken = false;
   #degraded = false;
+  /** Of the latest draft: what goes on is not told again. */
+  #toldNotes: ReadonlySet<string> = new Set();
   #applying = false;
   /** Loads and releases ordered by plans of this leader, first placements included. */
   #moved = 0;
@@ -275,7 +277,9 @@ export class Director {
     this.#avoided = this.#grays.avoided(this.#now()).filter(host => this.cluster.ready(host));
     const { draft, notes } = this.#drafting.draftAround(inForce, this.#ports.catalog.draining, this.#avoided);
     this.#degraded = notes.length > 0 || draft.refused.length > 0;
-    for (const note of notes) this.#ports.log.warn('the plan is not as good as it should be', { note });
+    for (const note of notes)
+      if (!this.#toldNotes.has(note)) this.#ports.log.warn('the plan is not as good as it should be', { note });
+    this.#toldNotes = new Set(notes);
     const reached = reach(draft, inForce, this.cluster.holdings());
     if (reached.is === 'blocked') {
       this.#ports.log.error('the plan can not be reached safely', { detail: reached.detail });

@@ -7,14 +7,13 @@ import { createNetwork, encodeJson, VirtualClock, type Network } from '../../bus
 import {
   DEFAULT_PREFIX,
   seededRandom,
-  silentLog,
   type Bus,
   type Clock,
   type Imaging,
   type Log,
   type Profile,
 } from '../../contracts/index.ts';
-import { openDevice, openEmulatedDevice } from '../../gpu-host/index.ts';
+import { openEmulatedDevice } from '../../gpu-host/index.ts';
 import { tell, type Told } from './store.ts';
 
 const CROP_BYTES_MIN = 16;
@@ -109,19 +108,9 @@ export class World {
     const { kind, memoryMB = 4000, config = {}, profiles, slowness = () => 1 } = options;
     const { seed } = this.#options;
     const clock = standing.clock ?? this.clock;
-    const deviceClock: Clock = {
-      nowMs: () => clock.nowMs(),
-      unixMs: () => clock.unixMs(),
-      after: (delayMs, fn) => clock.after(delayMs * slowness(), fn),
-    };
-    const around = { clock: deviceClock, random: seededRandom(seed), log: silentLog };
-    const definition = gpuHost({
-      openDevice: async settings =>
-        settings.kind === 'emulated' && profiles
-          ? openEmulatedDevice(settings, { ...around, profiles })
-          : openDevice(settings, around),
-    });
-    const device = { kind: 'emulated', memoryMB, ...(kind === undefined ? {} : { name: kind }) };
+    const around = { clock, random: seededRandom(seed), slowness, ...(profiles ? { profiles } : {}) };
+    const device = { kind: 'emulated', memoryMB, ...(kind === undefined ? {} : { name: kind }) } as const;
+    const definition = gpuHost({ openDevice: async () => openEmulatedDevice(device, around) });
     return this.launch(definition, id, { ...config, device }, standing);
   }
 

@@ -24,6 +24,8 @@ export interface EmulatedOptions {
   readonly random: Random;
   /** Measured profiles to replay, by id of the model or part; the others follow `emulation` of their manifests. */
   readonly profiles?: ReadonlyMap<string, Profile>;
+  /** Times its curve that a run takes: a device that isn't as fast as it was measured to be. Default: 1 */
+  readonly slowness?: () => number;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface EmulatedOptions {
  * real one. Everything is deterministic under a virtual clock and a seed: no thread, no I/O, no decoding.
  */
 export function openEmulatedDevice(settings: EmulatedSettings, options: EmulatedOptions): Device {
-  const { clock } = options;
+  const { clock, slowness = () => 1 } = options;
   const random = settings.seed === undefined ? options.random : seededRandom(settings.seed);
   const lane = new Lane();
   let closed = false;
@@ -39,7 +41,7 @@ export function openEmulatedDevice(settings: EmulatedSettings, options: Emulated
   const checkOpen = (): void => {
     if (closed) throw new DeviceError('the device is closed');
   };
-  const parts: EmulatedParts = { clock, random, lane, checkOpen };
+  const parts: EmulatedParts = { clock, random, lane, slowness, checkOpen };
   const given = (part: string): Curve | undefined => {
     const profile = options.profiles?.get(part);
     return profile && curveOfProfile(profile);

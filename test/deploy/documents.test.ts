@@ -46,7 +46,7 @@ const mistakes: Record<string, { text: string; says: string }> = {
   },
   'a number out of range': {
     text: model('det').replace('batchMax: 4', 'batchMax: 0'),
-    says: 'f.yaml:9: batchMax: must be at least 1, not 0\n  largest batch to profile and plan; 1 where the graph is fixed',
+    says: 'f.yaml:9: batchMax: must be at least 1, not 0\n  largest batch to profile and plan; above 1, a graph that was exported for a batch of 1 is changed to take any when it is applied, or refused with the reason',
   },
   'an unknown kind of document': {
     text: '# a comment\nkind: Qery\nname: q',

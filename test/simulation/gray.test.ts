@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { gpuHost } from '../../actors/gpu-host/index.ts';
-import { seededRandom, silentLog, type Clock } from '../../contracts/index.ts';
-import { openDevice, WrongOutputError, type Device } from '../../gpu-host/index.ts';
+import { seededRandom } from '../../contracts/index.ts';
+import { openEmulatedDevice, WrongOutputError, type Device } from '../../gpu-host/index.ts';
 import { emulatedModel, World } from './world.ts';
 
 /** Three hosts that all hold one model, under half of what they can do; one is `times` as slow when told. */
@@ -10,7 +10,6 @@ async function cluster(t: ExecutionContext, seed: number, hosts = 3, around = (d
   t.teardown(() => world.stopAll());
   t.teardown(() => void (t.passed || t.log(`seed ${seed}`, world.logged.slice(-60).join('\n'))));
   const slowness = { times: 1 };
-  const later: Clock['after'] = (delayMs, fn) => world.clock.after(delayMs * slowness.times, fn);
   await world.apply(emulatedModel('detector', { alphaMs: 3, betaMs: 9 }), {
     kind: 'Query',
     name: 'traffic',
@@ -22,15 +21,11 @@ async function cluster(t: ExecutionContext, seed: number, hosts = 3, around = (d
   await world.allocator('allocator-1', { replicasMin: hosts, slowMs: 15_000 });
   await world.batcher('batcher-1');
   for (let n = 1; n <= hosts; n++) {
-    const slow = { nowMs: () => world.clock.nowMs(), unixMs: () => world.clock.unixMs(), after: later };
-    const ports = { clock: n === 1 ? slow : world.clock, random: seededRandom(seed), log: silentLog };
-    const definition = gpuHost({
-      openDevice: async settings => {
-        const device = await openDevice(settings, ports);
-        return n === 1 ? around(device) : device;
-      },
-    });
-    await world.start(definition, `gpu-${n}`, { device: { kind: 'emulated', memoryMB: 4000 } });
+    const settings = { kind: 'emulated', memoryMB: 4000 } as const;
+    const options = { clock: world.clock, random: seededRandom(seed), slowness: () => (n === 1 ? slowness.times : 1) };
+    const device = openEmulatedDevice(settings, options);
+    const definition = gpuHost({ openDevice: async () => (n === 1 ? around(device) : device) });
+    await world.start(definition, `gpu-${n}`, { device: settings });
   }
   await world.router('router-1');
   await world.clock.runUntilTrue(() => world.plan?.queries.length === 1, 60_000);

@@ -74,13 +74,13 @@ test('classifier: shapes are told apart on the features of a text direction mode
   t.true(right.length >= 27, `${right.length} of 30`);
 });
 
-test('classifier: a map of a convolution does too, and a graph without any last layer (fixed batch of 1)', async t => {
+test('classifier: a map of a convolution does too, and a graph without any last layer (exported for a batch of 1)', async t => {
   const pictures = await shapes(t, 12);
   const map = await fitted(t, BACKBONE, pictures, '--features', 'hardswish_17.tmp_0');
   t.true(map.features.count > 100 && map.heldOut.accuracy >= 0.6, JSON.stringify(map));
   const face = await fitted(t, 'examples/models/face-feature.yaml', pictures);
   t.deepEqual(face.features, { tensor: 'output', count: 512 });
-  t.is((await modelAt(face.written[0]!)).document.batchMax, 1);
+  t.is((await modelAt(face.written[0]!)).document.batchMax, 8, 'freed from its batch of 1 when it is packed');
 });
 
 test('classifier: what can not be learnt is not claimed: labels given by lot', async t => {

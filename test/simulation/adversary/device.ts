@@ -1,4 +1,4 @@
-import { modelOf, type Clock, type Output, type Payload, type Picture } from '../../../contracts/index.ts';
+import { modelOf, type Output, type Payload, type Picture } from '../../../contracts/index.ts';
 import type {
   Device,
   LoadedModel,
@@ -167,10 +167,3 @@ class Shelf {
       this.#watch.broken(`memory: ${persistentBytes} + ${ephemeralBytes} bytes exceed ${this.#memoryBytes}`);
   }
 }
-
-/** The clock of a device that takes `slowness()` times as long as it should: gray failure. */
-export const slowClock = (clock: Clock, slowness: () => number): Clock => ({
-  nowMs: () => clock.nowMs(),
-  unixMs: () => clock.unixMs(),
-  after: (delayMs, fn) => clock.after(delayMs * slowness(), fn),
-});

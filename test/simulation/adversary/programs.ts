@@ -3,9 +3,9 @@ import { gpuHost } from '../../../actors/gpu-host/index.ts';
 import { prefixBatcher } from '../../../actors/prefix-batcher/index.ts';
 import { queryRouter } from '../../../actors/query-router/index.ts';
 import { simulatedPorts, streamSampler } from '../../../actors/stream-sampler/index.ts';
-import { seededRandom, silentLog, type Imaging } from '../../../contracts/index.ts';
-import { openDevice } from '../../../gpu-host/index.ts';
-import { nameOf, pictureOf, slowClock, watchedDevice, type DeviceWatch } from './device.ts';
+import { seededRandom, type Imaging } from '../../../contracts/index.ts';
+import { openEmulatedDevice } from '../../../gpu-host/index.ts';
+import { nameOf, pictureOf, watchedDevice, type DeviceWatch } from './device.ts';
 import type { Process, Program } from './process.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -68,10 +68,12 @@ export const programOf = (id: string, scenario: Scenario, watch: (process: Proce
   }
 };
 
+const deviceOf = ({ memoryMB }: Scenario) => ({ kind: 'emulated', memoryMB }) as const;
+
 const hostProgram = (scenario: Scenario, watch: (process: Process) => DeviceWatch): Recipe => ({
   role: 'gpu',
   config: {
-    device: { kind: 'emulated', memoryMB: scenario.memoryMB },
+    device: deviceOf(scenario),
     profileSeconds: 0.2,
     leaveMsMax: 3000,
     batchesMax: boundsOf(scenario).batchesMax,
@@ -79,10 +81,10 @@ const hostProgram = (scenario: Scenario, watch: (process: Process) => DeviceWatc
   },
   define: (process, clock) =>
     gpuHost({
-      openDevice: async settings => {
-        const slow = slowClock(clock, () => process.slowness);
+      openDevice: async () => {
         const random = seededRandom(process.incarnation);
-        return watchedDevice(await openDevice(settings, { clock: slow, random, log: silentLog }), watch(process));
+        const device = openEmulatedDevice(deviceOf(scenario), { clock, random, slowness: () => process.slowness });
+        return watchedDevice(device, watch(process));
       },
     }),
 });
