@@ -17,24 +17,29 @@ import {
 } from '../../contracts/index.ts';
 import { storedModel, World as SimulatedWorld } from '../../deploy/simulate/index.ts';
 
-/** A model for emulated devices: ℓ(b) = α·b + β. */
+type Emulation = NonNullable<ModelDocument['emulation']>;
+
+/** A model for emulated devices: a detector where it finds boxes, else a classifier. */
+export const modelWith = (name: string, emulation: Emulation, batchMax: number): ModelDocument => ({
+  kind: 'Model',
+  name,
+  version: '1',
+  file: `${name}.onnx`,
+  licence: 'none',
+  source: 'emulated',
+  preprocess: { kind: 'picture', width: 320, height: 320, fit: 'stretch' },
+  postprocess: emulation.boxes === undefined ? { kind: 'classes' } : { kind: 'boxes', coordinates: 'corners' },
+  batchMax,
+  emulation,
+});
+
+/** ℓ(b) = α·b + β. */
 export function emulatedModel(
   name: string,
   curve: { alphaMs: number; betaMs: number; boxes?: number; persistentMB?: number; batchMax?: number },
 ): ModelDocument {
-  const { alphaMs, betaMs, boxes, persistentMB = 100, batchMax = 32 } = curve;
-  return {
-    kind: 'Model',
-    name,
-    version: '1',
-    file: `${name}.onnx`,
-    licence: 'none',
-    source: 'emulated',
-    preprocess: { kind: 'picture', width: 320, height: 320, fit: 'stretch' },
-    postprocess: boxes === undefined ? { kind: 'classes' } : { kind: 'boxes', coordinates: 'corners' },
-    batchMax,
-    emulation: { alphaMs, betaMs, persistentMB, ephemeralMBPerItem: 10, ...(boxes === undefined ? {} : { boxes }) },
-  };
+  const { batchMax = 32, persistentMB = 100, ...emulation } = curve;
+  return modelWith(name, { ephemeralMBPerItem: 10, persistentMB, ...emulation }, batchMax);
 }
 
 const stored = (document: ModelDocument): StoredModel => storedModel(document, document.name.length);

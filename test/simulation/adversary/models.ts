@@ -8,25 +8,12 @@ import {
   type StoredModel,
 } from '../../../contracts/index.ts';
 import { declaredCut } from '../../../gpu-host/index.ts';
+import { modelWith } from '../world.ts';
 
 type Emulation = NonNullable<ModelDocument['emulation']>;
 
 const BATCH_MAX = 8;
-
-function model(name: string, emulation: Emulation): ModelDocument {
-  return {
-    kind: 'Model',
-    name,
-    version: '1',
-    file: `${name}.onnx`,
-    licence: 'none',
-    source: 'emulated',
-    preprocess: { kind: 'picture', width: 320, height: 320, fit: 'stretch' },
-    postprocess: emulation.boxes === undefined ? { kind: 'classes' } : { kind: 'boxes', coordinates: 'corners' },
-    batchMax: BATCH_MAX,
-    emulation,
-  };
-}
+const model = (name: string, emulation: Emulation): ModelDocument => modelWith(name, emulation, BATCH_MAX);
 
 export const detector = model('detector', {
   alphaMs: 15,
