@@ -1,39 +1,18 @@
 import test, { type ExecutionContext } from 'ava';
 import { decode } from '../../bus/index.ts';
 import type { Offers } from '../../contracts/index.ts';
-import { emulatedModel, World } from './world.ts';
+import { steadyCluster } from './steady.ts';
+import type { World } from './world.ts';
 
 async function cluster(t: ExecutionContext, seed: number, batchers: readonly string[]) {
-  const world = new World(seed);
-  t.teardown(() => world.stopAll());
-  t.teardown(() => void (t.passed || t.log(`seed ${seed}`, world.logged.slice(-60).join('\n'))));
-  await world.apply(emulatedModel('detector', { alphaMs: 3, betaMs: 6 }), {
-    kind: 'Query',
-    name: 'traffic',
-    streams: ['cam-*'],
-    objectiveMs: 10_000,
-    rateHz: 100,
-    stages: { detect: { model: 'detector' } },
-  });
-  await world.allocator('allocator-1');
-  for (const id of batchers) await world.batcher(id);
-  for (const id of ['gpu-1', 'gpu-2']) await world.host(id);
-  await world.router('router-1');
-  await world.clock.runUntilTrue(() => world.plan?.queries.length === 1, 60_000);
+  const { world, send, sent } = await steadyCluster(t, { seed, objectiveMs: 10_000, batchers });
   let offered = 0;
   let messages = 0;
   world.admin.subscribe('ganglion.offers.*', ({ data }) => {
     messages++;
     offered += (decode(data) as Offers).ids.length;
   });
-  let seq = 0;
-  const send = async (ms: number): Promise<void> => {
-    for (let i = 0; i < ms / 10; i++) {
-      world.frame('cam-1', ++seq);
-      await world.clock.runFor(10);
-    }
-  };
-  return { world, send, sent: () => seq, offers: () => ({ offered, messages }) };
+  return { world, send, sent, offers: () => ({ offered, messages }) };
 }
 
 const slowestMs = (world: World): number => Math.max(...world.results.map(({ latencyMs }) => latencyMs));

@@ -1,31 +1,9 @@
 import test, { type ExecutionContext } from 'ava';
-import { emulatedModel, World } from './world.ts';
+import { steadyCluster } from './steady.ts';
 
 /** One model on one of two hosts, 100 frames a second. */
 async function cluster(t: ExecutionContext, seed: number) {
-  const world = new World(seed);
-  t.teardown(() => world.stopAll());
-  t.teardown(() => void (t.passed || t.log(`seed ${seed}`, world.logged.slice(-60).join('\n'))));
-  await world.apply(emulatedModel('detector', { alphaMs: 3, betaMs: 6 }), {
-    kind: 'Query',
-    name: 'traffic',
-    streams: ['cam-*'],
-    objectiveMs: 2_000,
-    rateHz: 100,
-    stages: { detect: { model: 'detector' } },
-  });
-  await world.allocator('allocator-1');
-  await world.batcher('batcher-1');
-  for (const id of ['gpu-1', 'gpu-2']) await world.host(id);
-  await world.router('router-1');
-  await world.clock.runUntilTrue(() => world.plan?.queries.length === 1, 60_000);
-  let seq = 0;
-  const send = async (ms: number): Promise<void> => {
-    for (let i = 0; i < ms / 10; i++) {
-      world.frame('cam-1', ++seq);
-      await world.clock.runFor(10);
-    }
-  };
+  const { world, send, sent } = await steadyCluster(t, { seed, objectiveMs: 2_000 });
   await send(2_000);
   const busy = world.plan!.hosts.find(({ models }) => models.length > 0)!.host;
   const saidAt = (what: RegExp): number => {
@@ -33,8 +11,8 @@ async function cluster(t: ExecutionContext, seed: number) {
     return line === undefined ? NaN : Number(line.split(' ')[0]);
   };
   const ended = async (): Promise<void> => {
-    await world.clock.runUntilTrue(() => world.results.length === seq, 10_000);
-    t.is(world.count('ok'), seq, 'all are answered in time');
+    await world.clock.runUntilTrue(() => world.results.length === sent(), 10_000);
+    t.is(world.count('ok'), sent(), 'all are answered in time');
     t.deepEqual(
       new Set(world.results.slice(-50).flatMap(({ stages }) => stages['detect']!.map(r => r.host))),
       new Set([busy === 'gpu-1' ? 'gpu-2' : 'gpu-1']),
