@@ -12,6 +12,7 @@ import {
   type Problem,
 } from '../documents/index.ts';
 import { byBareName, parseCsv, readProfiles } from '../plan/index.ts';
+import { checkPolicies } from './policies.ts';
 import { hostsOf, profileOf, reads, type Sources, type Trace } from './scenario.ts';
 import { ScenarioDocument } from './schema.ts';
 
@@ -149,7 +150,8 @@ async function traceOf(file: string): Promise<Trace | string> {
 
 /** What the parts of a scenario say of each other. */
 function check(document: ScenarioDocument, sources: Sources, report: Report): void {
-  const { devices, models, queries, streams, faults = [] } = document;
+  const { devices, models, queries, streams, faults = [], policies = {} } = document;
+  checkPolicies(policies, (path, detail, remedy) => report('error', path, detail, remedy));
   const kinds = [...new Set(devices.map(({ kind }) => kind))];
   const once = (names: readonly string[], at: string): void =>
     names.forEach((name, i) => {

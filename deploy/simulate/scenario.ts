@@ -8,6 +8,7 @@ import {
   type StoredModel,
 } from '../../contracts/index.ts';
 import { Arrivals, bursts, even, poisson, repeated, steady, surging, type Rates } from './arrivals.ts';
+import { configOf } from './policies.ts';
 import { storedModel } from './store.ts';
 import type { FaultEntry, ModelEntry, QueryEntry, ScenarioDocument, StreamEntry, SurgeEntry } from './schema.ts';
 
@@ -74,6 +75,7 @@ export function compile(
   rateFactor = 1,
 ): Scenario {
   const { seed = 1, durationS, warmupS = DEFAULTS.warmupS, network = {}, policies = {}, config = {} } = document;
+  const chosen = configOf(policies);
   const hosts = hostsOf(document);
   const kinds = [...new Set(document.devices.map(({ kind }) => kind))];
   const models = document.models.map(entry => modelOf(entry, kinds, document.deviation ?? 0, sources));
@@ -94,9 +96,9 @@ export function compile(
     batchers: document.batchers ?? 1,
     config: {
       'query-router': config['query-router'] ?? {},
-      'prefix-batcher': { ...(policies.dispatch ? { policy: policies.dispatch } : {}), ...config['prefix-batcher'] },
-      'gpu-host': config['gpu-host'] ?? {},
-      allocator: { ...(policies.planning ? { policy: policies.planning } : {}), ...config.allocator },
+      'prefix-batcher': { ...chosen['prefix-batcher'], ...config['prefix-batcher'] },
+      'gpu-host': { ...chosen['gpu-host'], ...config['gpu-host'] },
+      allocator: { ...chosen.allocator, ...config.allocator },
     },
     faults: document.faults ?? [],
   };

@@ -1,4 +1,5 @@
 import { QueryDocument, QueryStage, Token, TOKEN_PATTERN, Type, type Static } from '../../contracts/index.ts';
+import { PoliciesEntry } from './policies.ts';
 
 /**
  * The scenario file of `ganglion simulate` (YAML). Unknown fields are errors: they are typing mistakes. Rates in Hz, memory in MB
@@ -190,15 +191,7 @@ export const ScenarioDocument = Type.Object(
       Type.Number({ minimum: 0, maximum: 1, description: 'relative standard deviation of execution times; default 0' }),
     ),
     frameBytes: Type.Optional(count('size of a frame; default 500', 1_000_000)),
-    policies: Type.Optional(
-      Type.Object(
-        {
-          dispatch: Type.Optional(Type.String({ description: 'of the batchers; default hybrid' })),
-          planning: Type.Optional(Type.String({ description: 'of the allocator; default pooled' })),
-        },
-        strict,
-      ),
-    ),
+    policies: Type.Optional(PoliciesEntry),
     routers: Type.Optional(count('default 1', 64)),
     batchers: Type.Optional(count('default 1', 64)),
     config: Type.Optional(

@@ -35,6 +35,18 @@ for (const [what, from, to, says] of [
     'rateHz: 100, arrivals: { kind: trace, file: no.csv }',
     /no\.csv does not exist/,
   ],
+  [
+    'a dispatch policy that does not exist',
+    'warmupS: 2',
+    'warmupS: 2\npolicies: { dispatch: hybrd }',
+    /policies\.dispatch: there is no policy "hybrd"\n.*"hybrid"/,
+  ],
+  [
+    'a switch that does not exist',
+    'warmupS: 2',
+    'warmupS: 2\npolicies: { overlapping: false }',
+    /policies\.overlapping.*\n.*overlap/,
+  ],
 ] as const) {
   test(`scenario: ${what} is named with its line and what to do`, async t => {
     t.true(good.includes(from), from);
