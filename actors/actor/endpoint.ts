@@ -58,7 +58,7 @@ class LazyReceived implements Received {
     return this.#message.headers;
   }
   get bytes() {
-    return this.#message.data.byteLength;
+    return this.#message.bytes ?? this.#message.data.byteLength;
   }
 }
 

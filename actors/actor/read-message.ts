@@ -4,20 +4,18 @@ import {
   describeError,
   GanglionError,
   InvalidMessageError,
-  type Headers,
+  type BusMessage,
   type Subject,
 } from '../../contracts/index.ts';
 
 /** A message as it came, in whatever form: bare, msgpack or JSON; or the error that says why it isn't one. */
 export function readMessage<M>(
   subject: Subject<string, M, any>,
-  packet: { readonly subject: string; readonly data: Uint8Array; readonly headers: Headers | undefined },
+  packet: Pick<BusMessage, 'subject' | 'data' | 'value' | 'headers'>,
 ): M | GanglionError {
   const where = packet.subject;
   try {
-    const bare = subject.bare?.(packet.data, packet.headers);
-    if (bare !== undefined) return subject.message.check(bare, where);
-    const message = looksLikeJson(packet.data) ? decodeJson(packet.data) : decode(packet.data);
+    const message = packet.value ?? contentOf(subject, packet);
     if (subject.message.accepts(message)) return message;
     checkVersion(message, subject.version, where);
     return subject.message.check(message, where);
@@ -28,4 +26,10 @@ export function readMessage<M>(
       { cause: error },
     );
   }
+}
+
+function contentOf(subject: Subject, { data, headers }: Pick<BusMessage, 'data' | 'headers'>): unknown {
+  const bare = subject.bare?.(data, headers);
+  if (bare !== undefined) return bare;
+  return looksLikeJson(data) ? decodeJson(data) : decode(data);
 }

@@ -138,9 +138,10 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
       if (stopped) return false;
       const to = subject.at(prefix, params);
       if (around.checkOutgoing) subject.message.check(message, to);
-      const data = encode(message);
-      if (options.headers) return bus.publish(to, data, { headers: options.headers });
-      return publishNow(to, data, options.keep ?? false);
+      const { headers, keep = false } = options;
+      if (headers) return bus.publish(to, encode(message), { headers });
+      if (bus.publishValue && bus.connected && outbox.size === 0) return bus.publishValue(to, message);
+      return publishNow(to, encode(message), keep);
     },
     request: async (subject, params, message, options) => {
       const to = subject.at(prefix, params);

@@ -20,6 +20,7 @@ import {
   type Plan,
   type RouterBeat,
 } from '../../contracts/index.ts';
+import { coalesce } from '../actor/index.ts';
 import { Bars } from './bars.ts';
 import type { Catalog } from './catalog.ts';
 import { chartClock } from './chart-clock.ts';
@@ -81,6 +82,8 @@ export class Director {
   /** Loads and releases ordered by plans of this leader, first placements included. */
   #moved = 0;
   #waitingFor: readonly string[] = [];
+  /** Beats come in handfuls: one look for all that come together. */
+  readonly #stepSoon = coalesce(() => this.step());
 
   constructor(ports: DirectorPorts) {
     this.#ports = ports;
@@ -185,20 +188,20 @@ export class Director {
     this.#take(this.cluster.hearHost(host, beat, this.#now()));
     for (const { model, state } of beat.residents) if (state === 'resident') this.#bars.lift(host, model);
     if (beat.state === 'left') this.#hasLeft(host);
-    this.step();
+    this.#stepSoon();
   }
 
   hearRouter(router: string, beat: RouterBeat): void {
     this.cluster.hearRouter(router, beat, this.#now());
     this.#drafting.rates.hear(router, beat);
-    this.step();
+    this.#stepSoon();
   }
 
   hearBatcher(batcher: string, beat: BatcherBeat): void {
     this.#take(this.cluster.hearBatcher(batcher, beat, this.#now()));
     const ailing = this.#grays.hear(beat, this.#now());
     if (ailing.length > 0) this.replan(`not well: ${ailing.join(', ')}`, true);
-    this.step();
+    this.#stepSoon();
   }
 
   /** Something that was applied, measured or wished for changed. */
@@ -309,7 +312,7 @@ export class Director {
       0,
     );
     this.#ports.log.info('preparing', { epoch: candidate!.epoch, reason });
-    queueMicrotask(() => this.step());
+    this.#stepSoon();
   }
 
   #commit({ inForce }: EpochContext): void {
@@ -338,7 +341,7 @@ export class Director {
       if (order?.verb !== 'release') return sum;
       return sum + (this.cluster.ready(host)?.residents.filter(r => !order.keep.includes(r.model)).length ?? 0);
     }, 0);
-    queueMicrotask(() => this.step());
+    this.#stepSoon();
   }
 
   /** Who didn't get ready in time is planned without for a while. */

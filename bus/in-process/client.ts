@@ -28,6 +28,8 @@ export interface Hub {
   readonly clock: Clock;
   readonly maxPayloadBytes: number;
   readonly storage: Storage;
+  /** Whether values are handed over as they are. */
+  readonly values: boolean;
   send(
     from: LocalBus,
     subject: string,
@@ -35,6 +37,7 @@ export interface Hub {
     headers: Headers | undefined,
     reply: string | undefined,
   ): StoreOutcome | undefined;
+  sendValue(from: LocalBus, subject: string, value: unknown): void;
   add(subscription: LocalSubscription): void;
   remove(subscription: LocalSubscription): void;
   leave(client: LocalBus): void;
@@ -43,6 +46,7 @@ export interface Hub {
 /** One client of an in-process network. */
 export class LocalBus implements Bus {
   readonly name: string;
+  readonly publishValue: Bus['publishValue'];
   readonly #hub: Hub;
   readonly #inbox: string;
   readonly #subscriptions = new Set<LocalSubscription>();
@@ -58,6 +62,12 @@ export class LocalBus implements Bus {
     this.#inbox = inbox;
     this.#hub = hub;
     this.#connected = connected;
+    this.publishValue = hub.values
+      ? (subject, value) => {
+          hub.sendValue(this, subject, value);
+          return this.#connected;
+        }
+      : undefined;
   }
 
   get maxPayloadBytes(): number {

@@ -78,7 +78,8 @@ export class JournalState {
     if (keep === 'until-read' && this.#bytes + bytes > maxBytes) return 'full';
     if (id !== undefined) this.#ids.set(id, nowMs + dedupeMs);
     const awaits = new Set([...this.#readers.values()].filter(reader => reader.wants(message.subject)));
-    const entry: Kept = { ...message, sequence: ++this.#sequence, storedAtMs: nowMs, bytes, awaits };
+    const { subject, data, headers } = message;
+    const entry: Kept = { subject, data, headers, sequence: ++this.#sequence, storedAtMs: nowMs, bytes, awaits };
     if (keep === 'until-read' && awaits.size === 0) return 'stored';
     this.#kept.set(entry.sequence, entry);
     this.#bytes += bytes;

@@ -3,10 +3,11 @@ import { assertHeaders, headerBytes } from '../headers.ts';
 import { assertPublishable } from '../subject-match.ts';
 import { LocalBus, NO_RESPONDERS, type Hub } from './client.ts';
 import type { StoreOutcome } from './journal.ts';
-import { Link, type Cargo, type LinkPolicy } from './link.ts';
+import { ValueLetter, type Letter } from './letter.ts';
+import { Link, type LinkPolicy } from './link.ts';
 import { RoutingTable } from './routing.ts';
 import { Storage } from './storage.ts';
-import { LocalMessage, type LocalSubscription } from './subscription.ts';
+import { Delivery, type LocalSubscription } from './subscription.ts';
 
 /** As nats-server ships. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
@@ -27,6 +28,11 @@ export interface NetworkOptions {
    * Whether published bytes are copied, so that a publisher who goes on with its buffer against the rules does no harm. Default true.
    */
   readonly copies?: boolean;
+  /**
+   * Whether what actors say is handed over as it is ({@link Bus.publishValue}) rather than encoded and decoded as on NATS. Default
+   * false. Sizes are estimates then. `frozen`: whoever changes what was published gets a TypeError, for tests.
+   */
+  readonly values?: boolean | 'frozen';
   /** Time that an operation on a bucket takes, ms. Default 0. */
   readonly storageLatencyMs?: number;
 }
@@ -59,11 +65,13 @@ class LocalNetwork implements Network, Hub {
   readonly clock: Clock;
   readonly maxPayloadBytes: number;
   readonly storage: Storage;
+  readonly values: boolean;
   link: LinkPolicy | undefined;
   readonly #latencyMs: (from: string, to: string, subject: string) => number;
   readonly #random: Random | undefined;
   readonly #pendingBytesMax: number;
   readonly #copies: boolean;
+  readonly #freezes: boolean;
   readonly #table = new RoutingTable<LocalSubscription>();
   readonly #clients = new Map<string, { bus: LocalBus; subscriptions: Set<LocalSubscription>; cutOff: boolean }>();
   readonly #links = new Map<string, Map<string, Link>>();
@@ -80,6 +88,9 @@ class LocalNetwork implements Network, Hub {
     this.#random = options.random;
     this.#pendingBytesMax = options.pendingBytesMax ?? PENDING_BYTES_MAX;
     this.#copies = options.copies ?? true;
+    const { values = false } = options;
+    this.values = values !== false;
+    this.#freezes = values === 'frozen';
   }
 
   connect(name: string): Bus {
@@ -144,47 +155,71 @@ class LocalNetwork implements Network, Hub {
     assertPublishable(subject);
     if (headers) assertHeaders(headers);
     const bytes = data.byteLength + (headers ? headerBytes(headers) : 0);
-    if (bytes > this.maxPayloadBytes) {
-      throw new PayloadTooLargeError({ where: subject, bytes, maxBytes: this.maxPayloadBytes });
-    }
+    this.#assertFits(subject, bytes);
     if (!from.connected) return undefined;
     const { plain, groups } = this.#table.route(subject);
     if (plain.length === 0 && groups.length === 0 && reply !== undefined) this.#answerNobodyListens(from, reply);
     if (plain.length === 0 && groups.length === 0 && !this.storage.captures(subject)) return undefined;
     const own = this.#copies ? new Uint8Array(data) : data;
-    const facts = { subject, data: own, headers: headers && Object.freeze({ ...headers }), reply };
-    for (const subscription of plain) this.#carry(from, subscription, facts, bytes);
-    for (const { queue, members } of groups) this.#carry(from, this.#pick(queue, members), facts, bytes);
-    return this.storage.capture(facts);
+    return this.#spread(from, {
+      subject,
+      value: undefined,
+      data: own,
+      headers: headers && Object.freeze({ ...headers }),
+      reply,
+      bytes,
+    });
   }
 
-  #carry(
-    from: LocalBus,
-    to: LocalSubscription,
-    facts: { subject: string; data: Uint8Array; headers: Headers | undefined; reply: string | undefined },
-    bytes: number,
-  ): void {
+  sendValue(from: LocalBus, subject: string, value: unknown): void {
+    assertPublishable(subject);
+    if (this.#freezes) freeze(value);
+    const letter = new ValueLetter(subject, value);
+    // Estimated: where it may matter, it is encoded to be sure.
+    if (2 * letter.bytes > this.maxPayloadBytes) this.#assertFits(subject, letter.data.byteLength);
+    if (from.connected) this.#spread(from, letter);
+  }
+
+  #assertFits(where: string, bytes: number): void {
+    if (bytes > this.maxPayloadBytes) throw new PayloadTooLargeError({ where, bytes, maxBytes: this.maxPayloadBytes });
+  }
+
+  #spread(from: LocalBus, letter: Letter): StoreOutcome | undefined {
+    const { plain, groups } = this.#table.route(letter.subject);
+    for (const subscription of plain) this.#carry(from, subscription, letter);
+    for (const { queue, members } of groups) this.#carry(from, this.#pick(queue, members), letter);
+    return this.storage.capture(letter);
+  }
+
+  #carry(from: LocalBus, to: LocalSubscription, letter: Letter): void {
     const fromName = from.name;
     const toName = to.client.name;
-    const load = (): Cargo => to.cargo(new LocalMessage(to.client, facts), bytes);
-    const delaysMs = this.link?.({ from: fromName, to: toName, subject: facts.subject, bytes });
+    const { subject, bytes } = letter;
+    const delaysMs = this.link?.({ from: fromName, to: toName, subject, bytes });
     if (!delaysMs) {
-      this.#put(to.client, this.#linkOf(fromName, toName), load(), this.#latencyMs(fromName, toName, facts.subject));
+      this.#put(this.#linkOf(fromName, toName), to, letter, this.#latencyMs(fromName, toName, subject));
       return;
     }
-    for (const delayMs of delaysMs) this.#put(to.client, this.#linkOf(fromName, toName), load(), delayMs);
+    for (const delayMs of delaysMs) this.#put(this.#linkOf(fromName, toName), to, letter, delayMs);
   }
 
-  #put(receiver: LocalBus, link: Link, cargo: Cargo, delayMs: number): void {
-    if (!link.send(cargo, delayMs)) receiver.tell('slow-consumer');
+  #put(link: Link, to: LocalSubscription, letter: Letter, delayMs: number): void {
+    if (!link.send(new Delivery(to, letter), delayMs)) to.client.tell('slow-consumer');
   }
 
   /** The network's own answer, back over the asker's link to itself. */
   #answerNobodyListens(asker: LocalBus, reply: string): void {
     const { plain } = this.#table.route(reply);
-    const facts = { subject: reply, data: NO_DATA, headers: NO_RESPONDERS, reply: undefined };
+    const letter = {
+      subject: reply,
+      value: undefined,
+      data: NO_DATA,
+      headers: NO_RESPONDERS,
+      reply: undefined,
+      bytes: 0,
+    };
     for (const subscription of plain) {
-      if (subscription.client === asker) this.#carry(asker, subscription, facts, 0);
+      if (subscription.client === asker) this.#carry(asker, subscription, letter);
     }
   }
 
@@ -230,4 +265,11 @@ class LocalNetwork implements Network, Hub {
     if (!link) links.set(to, (link = new Link(this.clock, this.#pendingBytesMax)));
     return link;
   }
+}
+
+/** All of it, but for binary data, which can't be frozen. */
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const part of Object.values(value)) freeze(part);
 }

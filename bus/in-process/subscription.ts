@@ -1,28 +1,48 @@
 import type { BusMessage, Headers, Subscription } from '../../contracts/index.ts';
 import type { LocalBus } from './client.ts';
+import type { Letter } from './letter.ts';
 import type { Cargo } from './link.ts';
 
-/** A message as its receivers see it; the bytes are shared between them. */
-export class LocalMessage implements BusMessage {
-  readonly subject: string;
-  readonly data: Uint8Array;
-  readonly headers: Headers | undefined;
-  readonly reply: string | undefined;
-  readonly #receiver: LocalBus;
+/** A letter on its way to one subscription, and the message that its receiver sees; the content is shared with all others. */
+export class Delivery implements BusMessage, Cargo {
+  readonly #to: LocalSubscription;
+  readonly #letter: Letter;
 
-  constructor(
-    receiver: LocalBus,
-    facts: { subject: string; data: Uint8Array; headers: Headers | undefined; reply: string | undefined },
-  ) {
-    this.#receiver = receiver;
-    this.subject = facts.subject;
-    this.data = facts.data;
-    this.headers = facts.headers;
-    this.reply = facts.reply;
+  constructor(to: LocalSubscription, letter: Letter) {
+    this.#to = to;
+    this.#letter = letter;
+    to.expect();
+  }
+
+  get subject(): string {
+    return this.#letter.subject;
+  }
+  get data(): Uint8Array {
+    return this.#letter.data;
+  }
+  get value(): unknown {
+    return this.#letter.value;
+  }
+  get headers(): Headers | undefined {
+    return this.#letter.headers;
+  }
+  get reply(): string | undefined {
+    return this.#letter.reply;
+  }
+  get bytes(): number {
+    return this.#letter.bytes;
   }
 
   respond(data: Uint8Array, options: { headers?: Headers } = {}): boolean {
-    return this.reply !== undefined && this.#receiver.publish(this.reply, data, options);
+    return this.reply !== undefined && this.#to.client.publish(this.reply, data, options);
+  }
+
+  arrive(): void {
+    this.#to.take(this);
+  }
+
+  lost(): void {
+    this.#to.miss();
   }
 }
 
@@ -51,24 +71,23 @@ export class LocalSubscription implements Subscription {
     this.#leave = leave;
   }
 
-  /** The message as something that a link can carry here. */
-  cargo(message: BusMessage, bytes: number): Cargo {
+  /** A message is under way to here: it is taken or missed later. */
+  expect(): void {
     this.#underWay++;
-    return {
-      bytes,
-      arrive: () => {
-        this.#underWay--;
-        try {
-          if (this.#state !== 'closed') this.#deliver(message);
-        } finally {
-          this.#settle();
-        }
-      },
-      lost: () => {
-        this.#underWay--;
-        this.#settle();
-      },
-    };
+  }
+
+  take(message: BusMessage): void {
+    this.#underWay--;
+    try {
+      if (this.#state !== 'closed') this.#deliver(message);
+    } finally {
+      this.#settle();
+    }
+  }
+
+  miss(): void {
+    this.#underWay--;
+    this.#settle();
   }
 
   unsubscribe(): void {

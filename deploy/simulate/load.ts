@@ -1,5 +1,5 @@
 import { encode } from '../../bus/index.ts';
-import { DEFAULT_PREFIX, subjects, type Bus, type Clock, type Picture } from '../../contracts/index.ts';
+import { DEFAULT_PREFIX, subjects, type Bus, type Clock, type Frame, type Picture } from '../../contracts/index.ts';
 import { randomFor, type Camera } from './scenario.ts';
 
 /** Pixels of a frame. */
@@ -25,6 +25,11 @@ export class Load {
     for (const camera of cameras) this.#film({ ...camera, toMs: Math.min(camera.toMs, endMs) }, startMs, seed);
   }
 
+  #publish(subject: string, frame: Frame): void {
+    if (this.#bus.publishValue) this.#bus.publishValue(subject, frame);
+    else this.#bus.publish(subject, encode(frame));
+  }
+
   #film(camera: Camera, startMs: number, seed: number): void {
     const { tenant, stream, fromMs, toMs } = camera;
     const subject = subjects.frames.at(DEFAULT_PREFIX, { tenant, stream });
@@ -39,7 +44,7 @@ export class Load {
       // A timer of the real clock may be late: then several frames are due.
       const nowMs = this.#clock.nowMs();
       do {
-        this.#bus.publish(subject, encode({ v: 1, seq: seq++, picture: this.#picture }));
+        this.#publish(subject, { v: 1, seq: seq++, picture: this.#picture });
         this.#onFrame(camera, atMs);
         atMs = arrivals.next();
       } while (atMs < toMs && startMs + atMs <= nowMs);

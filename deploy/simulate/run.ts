@@ -6,7 +6,7 @@ import { FRAME, Load } from './load.ts';
 import type { Outcome } from './outcome.ts';
 import { hostName, randomFor, type HostEntry, type Scenario } from './scenario.ts';
 import { Watch } from './watch.ts';
-import { World } from './world.ts';
+import { World, type WorldOptions } from './world.ts';
 
 /** A plan for all queries, loaded everywhere, must be in force within this virtual time. */
 const READY_MS_MAX = 300_000;
@@ -26,8 +26,9 @@ export interface Progress {
 export async function simulate(
   scenario: Scenario,
   onProgress: (progress: Progress) => void = () => {},
+  options: Pick<WorldOptions, 'messages'> = {},
 ): Promise<Outcome> {
-  const world = worldOf(scenario);
+  const world = worldOf(scenario, options);
   const { clock } = world;
   const watch = new Watch({ scenario, bus: world.network.connect('watch'), clock });
   try {
@@ -62,10 +63,12 @@ export function isReady({ plan }: Watch, { queries }: Scenario): boolean {
   return plan !== undefined && plan.queries.length + plan.refused.length === queries.length;
 }
 
-function worldOf({ seed, frameBytes, network: { oneWayMs, jitterMs } }: Scenario): World {
+function worldOf(scenario: Scenario, options: Pick<WorldOptions, 'messages'>): World {
+  const { seed, frameBytes } = scenario;
+  const { oneWayMs, jitterMs } = scenario.network;
   const random = randomFor(seed, 'network');
   const latencyMs = jitterMs === 0 ? oneWayMs : () => oneWayMs + exponential(random, jitterMs);
-  return new World({ seed, latencyMs, cropBytesMax: frameBytes });
+  return new World({ seed, latencyMs, cropBytesMax: frameBytes, ...options });
 }
 
 /** Starts all actors; what befalls the hosts is in the hands that it gives back. */

@@ -156,7 +156,7 @@ export class Watch {
     }
     const listen = <M>(subject: Subject<string, M, never>, take: (message: M, name: string) => void): void =>
       void bus.subscribe(subject.at(DEFAULT_PREFIX), message =>
-        take(decode(message.data) as M, message.subject.slice(message.subject.lastIndexOf('.') + 1)),
+        take((message.value ?? decode(message.data)) as M, message.subject.slice(message.subject.lastIndexOf('.') + 1)),
       );
     listen(subjects.results, result => this.#result(result));
     listen(subjects.hostBeats, (beat, host) => this.#beat(host, beat));

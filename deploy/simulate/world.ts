@@ -40,6 +40,8 @@ export interface WorldOptions {
   readonly cropBytesMax?: number;
   /** Every message is checked before it is sent: for tests. */
   readonly checkOutgoing?: boolean;
+  /** How messages are handed over: as they are (default), encoded and decoded as on NATS, or frozen. All three come to the same. */
+  readonly messages?: 'values' | 'encoded' | 'frozen';
   readonly onLog?: (level: 'info' | 'warn' | 'error', actor: string, message: string, facts: object) => void;
 }
 
@@ -71,8 +73,10 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
-    // Actors publish what they have just encoded, and never touch it again.
-    this.network = createNetwork({ clock: this.clock, latencyMs: options.latencyMs ?? 0.2, copies: false });
+    const { latencyMs = 0.2, messages = 'values' } = options;
+    const values = messages === 'frozen' ? messages : messages === 'values';
+    // Actors never touch again what they have published.
+    this.network = createNetwork({ clock: this.clock, latencyMs, copies: false, values });
     this.admin = this.network.connect('admin');
   }
 

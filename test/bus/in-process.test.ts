@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import test from 'ava';
-import { createNetwork, subjectMatches, VirtualClock, type NetworkOptions } from '../../bus/index.ts';
-import { NoResponderError, RequestTimeoutError, seededRandom, StorageUnavailableError } from '../../contracts/index.ts';
+import { createNetwork, decode, encode, subjectMatches, VirtualClock, type NetworkOptions } from '../../bus/index.ts';
+import {
+  NoResponderError,
+  PayloadTooLargeError,
+  RequestTimeoutError,
+  seededRandom,
+  StorageUnavailableError,
+} from '../../contracts/index.ts';
 import { RoutingTable } from '../../bus/in-process/routing.ts';
 import { bytes, statuses, text } from './worlds.ts';
 
@@ -207,4 +213,43 @@ test('in-process: the routing table finds what comparing every pattern would, th
     ),
   );
   t.pass();
+});
+
+test('in-process: a value arrives as it is, and as bytes where somebody wants these', async t => {
+  const { clock, network, a, b } = world({ values: true });
+  const said = { v: 1, ids: [1, 2], data: bytes('picture') };
+  const got: unknown[] = [];
+  b.subscribe('x', message => got.push(message.value, decode(message.data)));
+  t.true(a.publishValue!('x', said));
+  await clock.runFor(1);
+  t.is(got[0], said);
+  t.deepEqual(got[1], { ...said, data: Buffer.from(said.data) });
+  network.disconnect('a');
+  t.false(a.publishValue!('x', said));
+});
+
+test('in-process: values have the size that they would have; too large is too large', async t => {
+  const { clock, network, a, b } = world({ values: true, maxPayloadBytes: 2000 });
+  const sizes: number[] = [];
+  network.link = ({ bytes: size }) => (sizes.push(size), [0]);
+  b.subscribe('x', () => {});
+  for (const value of [
+    { v: 1, text: 'a sentence of some length', flag: true },
+    { ids: Array.from({ length: 200 }, (_, i) => 70_000 + i) },
+    { list: Array.from({ length: 20 }, (_, i) => ({ name: `host-${i}`, ms: 1.5 })) },
+    { data: new Uint8Array(1900) },
+  ]) {
+    a.publishValue!('x', value);
+    await clock.runFor(1);
+    const [estimate, real] = [sizes.pop()!, encode(value).byteLength];
+    t.true(estimate > 0.5 * real && estimate < 2 * real, `${estimate} for ${real}`);
+  }
+  t.throws(() => a.publishValue!('x', { data: new Uint8Array(2000) }), { instanceOf: PayloadTooLargeError });
+});
+
+test('in-process: where values are frozen, a change of what was published is an error', t => {
+  const { a } = world({ values: 'frozen' });
+  const said = { ids: [1] };
+  a.publishValue!('x', said);
+  t.throws(() => said.ids.push(2), { instanceOf: TypeError });
 });

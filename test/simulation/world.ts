@@ -62,6 +62,7 @@ export class World extends SimulatedWorld {
     super({
       seed,
       checkOutgoing: true,
+      messages: 'encoded',
       ...options,
       onLog: (level, id, message, facts) =>
         void logged.push(`${this.clock.nowMs().toFixed(1)} ${level} ${id}: ${message} ${JSON.stringify(facts)}`),
