@@ -46,6 +46,8 @@ export class Host implements HostView {
   #residents: ReadonlySet<string> = new Set();
   #granted: Booking | undefined;
   #running: Booking | undefined;
+  /** From then on a host that says that it has nothing to do has ended it: word of that got lost. */
+  #runEndsByMs = -Infinity;
 
   constructor(name: string) {
     this.name = name;
@@ -137,6 +139,7 @@ export class Host implements HostView {
     // With a batch granted behind this one, what the host says may or may not count that in.
     else if (!this.#granted && progress.freeInMs > 0) this.#freeAtMs = nowMs + progress.freeInMs;
     else this.#freeAtMs = nowMs + (progress.phase === 'started' ? booking.expectedMs : 0);
+    if (booking === this.#running) this.#runEndsByMs = this.#freeAtMs + START_GRACE_MS;
     if (this.#granted) this.#granted.startByMs = Math.max(this.#granted.startByMs, this.#freeAtMs + START_GRACE_MS);
     return booking;
   }
@@ -153,7 +156,7 @@ export class Host implements HostView {
       if (beat.backlog === 0) this.#granted = undefined;
       else granted.startByMs = nowMs + beat.freeInMs + START_GRACE_MS;
     }
-    if (this.#running && beat.backlog === 0 && nowMs > this.#freeAtMs + START_GRACE_MS) this.#running = undefined;
+    if (this.#running && beat.backlog === 0 && nowMs > this.#runEndsByMs) this.#running = undefined;
     // This also tells of batches of another batcher, or granted before this one started.
     if (!this.#granted) this.#freeAtMs = nowMs + beat.freeInMs;
   }

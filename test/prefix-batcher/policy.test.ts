@@ -104,6 +104,29 @@ test('policy: what has to hurry goes first, by its latest start; a long run befo
   );
 });
 
+test('policy: what takes longer to arrive is granted earlier, but not before what comes before it', t => {
+  const models = [
+    { ...model, name: 'urgent', leadMs: 1, budgetMs: 40 },
+    { ...model, name: 'heavy', leadMs: 3, budgetMs: 500 },
+  ];
+  const stand = new Stand({ models, hosts: ['a'] });
+  stand.offer(0, { model: 'urgent' });
+  stand.tell('a', 'started', 0, { freeInMs: 20 });
+  stand.offer(1, { model: 'heavy' });
+  stand.offer(1, { model: 'urgent' });
+  stand.pool.settle(17.5);
+  t.is(stand.grants.length, 1, 'heavy is due, but urgent will be first');
+  t.true(near(stand.pool.wakeAtMs, 19), `urgent is due at 19, not ${stand.pool.wakeAtMs}`);
+  stand.pool.settle(stand.pool.wakeAtMs);
+  stand.tell('a', 'started', 20, { freeInMs: 10 });
+  stand.pool.settle(stand.pool.wakeAtMs);
+  t.deepEqual(
+    stand.grants.map(grant => grant.model),
+    ['urgent', 'urgent', 'heavy'],
+  );
+  t.deepEqual(stand.dropped, []);
+});
+
 test('policy: among batches that can wait, the one that uses the device best goes first', t => {
   const models = [
     { ...model, name: 'tight', budgetMs: 200 },
@@ -296,6 +319,18 @@ test('host: a lost "started" is made up for by "finished"', t => {
   stand.offer(0);
   stand.tell('a', 'finished', 10);
   t.is(stand.grants.length, 2);
+});
+
+test('host: a lost "finished" is made up for by beats, however often they come', t => {
+  const stand = new Stand({ models: [model], hosts: ['a'] });
+  stand.offer(0, { alone: true, budgetMs: 5000 });
+  stand.tell('a', 'started', 0);
+  stand.offer(1, { budgetMs: 5000 });
+  for (let atMs = 100; atMs <= 2000; atMs += 100) {
+    stand.beat('a', atMs, { backlog: 0 });
+    stand.pool.settle(atMs);
+  }
+  t.is(stand.grants.length, 2, 'what ran alone keeps nobody out any more');
 });
 
 test('curve: straight lines between the points, carried on beyond, never falling', t => {

@@ -21,6 +21,8 @@ export interface StandModel {
   readonly budgetMs: number;
   readonly rateHz?: number;
   readonly prefer?: 'latency' | 'consolidation';
+  /** Default: the stand's. */
+  readonly leadMs?: number;
   /** Names of the hosts that hold it. Default: all. */
   readonly on?: readonly string[];
   /** A member of the prefix group: its curve is that of its suffix, its batchMax the prefix's. */
@@ -97,7 +99,7 @@ export class Stand {
   }
 
   /** One arrival; answers its id. */
-  offer(atMs: number, options: { model?: string; budgetMs?: number; id?: number } = {}): number {
+  offer(atMs: number, options: { model?: string; budgetMs?: number; id?: number; alone?: boolean } = {}): number {
     const model = this.#models.find(({ name }) => name === (options.model ?? this.#models[0]!.name))!;
     const { name } = model;
     const group = this.#groupOf.get(name)!;
@@ -105,7 +107,8 @@ export class Stand {
     const prefersLatency = (model.prefer ?? 'latency') === 'latency';
     const deadlineMs = atMs + (options.budgetMs ?? model.budgetMs);
     const session = { name, prefersLatency, member: group.models.indexOf(name) };
-    this.pool.add(group, { id, deadlineMs, bytes: 0, session }, atMs);
+    const { alone = false } = options;
+    this.pool.add(group, { id, deadlineMs, bytes: 0, session, alone }, atMs);
     return id;
   }
 
@@ -160,6 +163,7 @@ export class Stand {
       expectedMs,
       startAtMs,
       startByMs: startAtMs + 1000,
+      alone: items[0]!.alone ?? false,
     });
     const ids = items.map(({ id }) => id);
     const models = items.map(({ session }) => session.name);
@@ -167,12 +171,14 @@ export class Stand {
   }
 
   #group(model: StandModel, margins: Margins): void {
-    const { name, budgetMs, rateHz = 1, batchMax, on } = model;
+    const { name, budgetMs, rateHz = 1, batchMax, on, leadMs } = model;
     const group = new Group<StandItem>({ models: [name], rateHz, budgetMs });
     const curve = curveOn(model, batchMax);
     group.seats = this.hosts
       .filter(host => !on || on.includes(host.name))
-      .map(host => this.#seat({ host, model: name, curve }, margins));
+      .map(host =>
+        this.#seat({ host, model: name, curve }, { ...margins, ...(leadMs === undefined ? {} : { leadMs }) }),
+      );
     this.#groupOf.set(name, group);
   }
 

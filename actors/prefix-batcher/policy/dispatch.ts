@@ -41,7 +41,7 @@ export function dispatchBy(rules: Rules): Policy {
 function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Decision {
   const { nowMs } = view;
   const drops: Drop[] = [];
-  let best: Candidate | undefined;
+  const open: Candidate[] = [];
   const { idle, near, nearAtMs } = lookAround(view);
   const rivalry: Rivalry = { idle, alone: view.groups.length === 1 };
   let wakeAtMs = nearAtMs;
@@ -64,13 +64,38 @@ function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Dec
     if (!candidate) continue;
     const openAtMs = rules.openAtMs(candidate, rivalry);
     if (openAtMs > nowMs + INSTANT_MS) wakeAtMs = Math.min(wakeAtMs, openAtMs);
-    else if (!best || rules.isBefore(candidate, best)) best = candidate;
+    else open.push(candidate);
   }
 
   if (drops.length > 0) return { drops, grants: [], wakeAtMs: nowMs };
-  if (!best) return { drops, grants: [], wakeAtMs };
-  const { group, seat, from, count, startAtMs, latestMs } = best;
-  return { drops, grants: [{ group, seat, from, count, startAtMs, latestAtMs: latestMs }], wakeAtMs: nowMs };
+  for (let left = open; left.length > 0; ) {
+    const best = left.reduce((one, other) => (rules.isBefore(other, one) ? other : one));
+    const yieldsAtMs = soonerAtMs(best, view, rules, rivalry);
+    if (yieldsAtMs === undefined) {
+      const { group, seat, from, count, startAtMs, latestMs } = best;
+      return { drops, grants: [{ group, seat, from, count, startAtMs, latestAtMs: latestMs }], wakeAtMs: nowMs };
+    }
+    wakeAtMs = Math.min(wakeAtMs, yieldsAtMs);
+    left = left.filter(candidate => candidate !== best);
+  }
+  return { drops, grants: [], wakeAtMs };
+}
+
+/**
+ * A batch whose payloads take longer to come is granted earlier before the host is free: that must not give it the host when a batch
+ * of another group comes before it. @returns when such a one is due there; undefined: there is none
+ */
+function soonerAtMs(candidate: Candidate, view: PoolView, rules: Rules, rivalry: Rivalry): number | undefined {
+  const { host } = candidate.seat;
+  for (const group of view.groups) {
+    const seat = group.seatOn(host);
+    if (group === candidate.group || !seat?.resident || seat.queue.length === 0) continue;
+    const dueAtMs = host.freeAtMs - seat.leadMs(Math.min(seat.queue.length, seat.batchMax));
+    if (dueAtMs <= view.nowMs + INSTANT_MS) continue;
+    const rival = bestBatch(group, seat, view.nowMs, rules.need(group));
+    if (rival && rules.openAtMs(rival, rivalry) <= dueAtMs && rules.isBefore(rival, candidate)) return dueAtMs;
+  }
+  return undefined;
 }
 
 /** The hosts that a batch could be granted to now, and when the next one comes near. */
