@@ -262,7 +262,6 @@ export class Director {
   }
 
   // ── Effects of the chart ────────────────────────────────────────────────────────────────────────────────────────────
-  // ──────────────────────────────────────────────────────────────────────────────────────────
 
   // Inside an effect the chart's own snapshot is still the one before: they take the context that they are given.
 
@@ -494,9 +493,6 @@ export class Director {
   }
 }
 
-const settingsOf = (config: AllocatorConfig): EpochSettings => ({
-  epochMinMs: config.epochMinMs,
-  prepareMs: config.prepareMs,
-  commitMs: config.commitMs,
-  drainMs: config.drainMs,
-});
+const settingsOf = ({ epochMinMs, prepareMs, commitMs, drainMs }: AllocatorConfig): EpochSettings => {
+  return { epochMinMs, prepareMs, commitMs, drainMs };
+};
