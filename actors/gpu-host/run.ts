@@ -109,7 +109,8 @@ function answerOf(output: RunResult['outputs'][number] | undefined): Answer {
 /** What is told of an invocation that failed; `otherwise` names errors that don't say whose fault they are. */
 export function failureOf(error: unknown, otherwise: 'model' | 'internal'): Answer {
   if (error instanceof DeviceError) return { is: 'refused', reason: 'device-lost' };
-  if (error instanceof WrongOutputError) return { is: 'refused', reason: 'wrong-output' };
+  const detail = describeError(error).slice(0, 1024);
+  if (error instanceof WrongOutputError) return { is: 'refused', reason: 'wrong-output', detail };
   const reason = error instanceof InputError ? 'input' : error instanceof ModelError ? 'model' : otherwise;
-  return { is: 'failed', reason, detail: describeError(error).slice(0, 1024) };
+  return { is: 'failed', reason, detail };
 }

@@ -56,7 +56,8 @@ export function answer(invocation: Invocation, said: Answer, facts: AnswerFacts,
   if (said.is === 'refused') {
     if (!current) return;
     if (said.reason === 'wrong-output') {
-      if (invocation.wrongOn !== '') return finish(request, 'failed', trouble.wrongTwice(invocation), nowMs, fx);
+      if (invocation.wrongOn !== '')
+        return finish(request, 'failed', trouble.wrongTwice(invocation, said.detail), nowMs, fx);
       invocation.wrongOn = facts.host;
     }
     if (said.reason === 'device-lost') suspect(invocation, true, fx);

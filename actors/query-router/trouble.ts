@@ -114,11 +114,14 @@ export const poison = ({ stage, losses }: Invocation): Trouble =>
     stage.name,
   );
 
-export const wrongTwice = ({ stage, wrongOn, host }: Invocation): Trouble =>
+export const wrongTwice = (
+  { stage, wrongOn, host }: Invocation,
+  detail = 'see what it does with this input',
+): Trouble =>
   make(
     'device',
     'model',
-    `stage ${stage.name} gave numbers that can't be right on ${wrongOn} and on ${host}: see what the model does with this input`,
+    `stage ${stage.name} gave what can't be right on ${wrongOn} and on ${host}: ${detail}`,
     false,
     stage.name,
   );

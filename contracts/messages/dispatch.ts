@@ -116,6 +116,7 @@ export const Answer = Type.Union([
   Type.Object({
     is: Type.Literal('refused'),
     reason: Type.Enum(['not-resident', 'leaving', 'fenced', 'overloaded', 'device-lost', 'wrong-output']),
+    detail: Type.Optional(Type.String({ maxLength: 1024, description: 'wrong-output: what is wrong with it' })),
   }),
 ]);
 export type Answer = Static<typeof Answer>;

@@ -10,6 +10,7 @@ import { serve, type Served } from './serve.ts';
 import type { RanGroup } from './session-worker.ts';
 
 interface Surroundings {
+  readonly id: string;
   readonly pre: Preprocessor;
   readonly post: Postprocessor;
 }
@@ -31,7 +32,7 @@ async function open(argument: {
   const { handle, id, document, graph, files } = argument;
   const pre = await openPreprocessor({ id, document, inputs: graph.inputs, files });
   const outputNames = graph.outputs.map(output => output.name);
-  models.set(handle, { pre, post: await openPostprocessor({ id, document, outputNames, files }) });
+  models.set(handle, { id, pre, post: await openPostprocessor({ id, document, outputNames, files }) });
   return { value: null };
 }
 
@@ -46,11 +47,11 @@ async function postprocess(argument: {
   infos: readonly InputInfo[];
   groups: readonly RanGroup[];
 }): Promise<Served<(Output | { fault: Fault })[]>> {
-  const { post } = surroundingsOf(argument.handle);
+  const { id, post } = surroundingsOf(argument.handle);
   const value = await Promise.all(
     argument.infos.map(async (info, index) => {
       try {
-        return await post(sliceOutputs(argument.groups, index), info);
+        return await post(sliceOutputs(id, argument.groups, index), info);
       } catch (error) {
         return { fault: toFault(error) };
       }

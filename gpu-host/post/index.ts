@@ -16,7 +16,7 @@ import { floatsOf, type RawOutputs } from './output.ts';
 import { wrongIn, WrongOutputError } from './sound.ts';
 import { textBoxes } from './text-boxes.ts';
 
-/** Turns the outputs of one input into its answer. */
+/** Turns the outputs of one input into its answer. @throws WrongOutputError when they can't be right, ModelError of a user's module */
 export type Postprocessor = (outputs: RawOutputs, info: InputInfo) => Output | Promise<Output>;
 
 export interface PostprocessorParts {
@@ -41,7 +41,9 @@ export async function openPostprocessor(parts: PostprocessorParts): Promise<Post
       return output;
     } catch (error) {
       if (error instanceof WrongOutputError) throw error;
-      throw new ModelError(parts.id, `postprocessing failed: ${describeError(error)}`, { cause: error });
+      // Ours fail by what the device gave: its type, its shape. A user's module may fail by itself.
+      const Failure = parts.document.postprocess.kind === 'module' ? ModelError : WrongOutputError;
+      throw new Failure(parts.id, `postprocessing failed: ${describeError(error)}`, { cause: error });
     }
   };
 }

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import test from 'ava';
 import { DeviceError, InputError, ModelError, type ModelDocument, type Payload } from '../../contracts/index.ts';
-import type { Device } from '../../gpu-host/index.ts';
+import { WrongOutputError, type Device } from '../../gpu-host/index.ts';
 import { oneNodeModel } from '../../gpu-host/onnx/probe-graph.ts';
 import { inMemory, loadExample, openCpu, textPicture } from './model-setup.ts';
 
@@ -77,6 +77,20 @@ test('onnx device: each input of a batch gets its own answer, inputs of tensors 
   );
   await refused({ encoding: 'jpeg', data: Uint8Array.of(1) }, /takes tensors/);
   await t.throwsAsync(model.run(prepared), { instanceOf: ModelError, message: /run already/ });
+});
+
+test('onnx device: numbers that are none and wrong shapes are told as such, each input by itself', async t => {
+  const wrong = async (document: ModelDocument, files: Record<string, Uint8Array>, ...vectors: number[][]) => {
+    const model = await device.load(inMemory(document, { 'tiny.onnx': negate, ...files }), { batchMax: 8 });
+    const { outputs } = await model.run(await Promise.all(vectors.map(values => model.prepare(vector(...values)))));
+    return outputs.map(output => (output instanceof WrongOutputError ? output.message : JSON.stringify(output)));
+  };
+  const classes = await wrong({ ...raw, postprocess: { kind: 'classes', top: 1 } }, {}, [1, 2], [NaN, 2]);
+  t.regex(classes[0]!, /"kind":"classes"/);
+  t.regex(classes[1]!, /tiny.*values that are no numbers/);
+  const keys = { 'keys.txt': Buffer.from('a\nb\nc\n') };
+  const [text] = await wrong({ ...raw, postprocess: { kind: 'ctc', keys: 'keys.txt' } }, keys, [1, 2]);
+  t.regex(text!, /tiny.*gives 2 classes/);
 });
 
 test('onnx device: tensors whose varying dims differ run apart in one batch', async t => {

@@ -9,7 +9,9 @@ import { cornersOf, leastRectangle, type Point } from '../../gpu-host/post/recta
 import { openPostprocessor } from '../../gpu-host/post/index.ts';
 import { wrongIn, WrongOutputError } from '../../gpu-host/post/sound.ts';
 import { textBoxes } from '../../gpu-host/post/text-boxes.ts';
+import type { RawOutputs } from '../../gpu-host/post/output.ts';
 import type { Geometry, InputInfo } from '../../gpu-host/pre/input.ts';
+import type { Numbers } from '../../gpu-host/tensors.ts';
 
 const near = (a: number, b: number, within = 1e-6): boolean => Math.abs(a - b) <= within;
 const boxesIn = (output: Output): Box[] => (output.kind === 'boxes' ? output.boxes : []);
@@ -187,24 +189,25 @@ test('postprocess: text boxes grow by area · unclip / perimeter and lie in pixe
   t.throws(() => textBoxes(map, [1, 3], {}, geometry), { message: /no probability map/ });
 });
 
+const plainDocument = {
+  kind: 'Model' as const,
+  name: 'm',
+  version: '1',
+  file: 'm.onnx',
+  licence: 'none',
+  source: 'test',
+  batchMax: 1,
+  preprocess: { kind: 'tensors' as const },
+};
+
 test('postprocess: numbers that are none are told, wherever they come from', async t => {
   const outputs = (values: Float32Array) =>
     new Map([['scores', { name: 'scores', type: 'float32' as const, dims: [values.length], values }]]);
-  const document = {
-    kind: 'Model' as const,
-    name: 'm',
-    version: '1',
-    file: 'm.onnx',
-    licence: 'none',
-    source: 'test',
-    batchMax: 1,
-  };
   const open = (softmaxed: boolean) =>
     openPostprocessor({
       id: 'm@0123456789ab',
       document: {
-        ...document,
-        preprocess: { kind: 'tensors' },
+        ...plainDocument,
         postprocess: { kind: 'classes', softmax: softmaxed },
       },
       outputNames: ['scores'],
@@ -220,4 +223,23 @@ test('postprocess: numbers that are none are told, wherever they come from', asy
   t.like(await soft(outputs(Float32Array.of(-Infinity, 0)), info), { classes: [{ score: 1 }, { score: 0 }] });
   t.is(wrongIn({ kind: 'boxes', boxes: [{ x: 0, y: NaN, width: 1, height: 1, score: 1 }] }), 'a box that is no box');
   t.is(wrongIn({ kind: 'text', text: '', score: 0.5 }), undefined);
+});
+
+test('postprocess: outputs of another shape or type than the model has are as wrong as numbers that are none', async t => {
+  const document = { ...plainDocument, postprocess: { kind: 'ctc' as const, keys: 'keys.txt', space: false } };
+  const files = { 'keys.txt': Buffer.from('a\nb\n') };
+  const read = await openPostprocessor({ id: 'm@0123456789ab', document, outputNames: ['y'], files });
+  const wrong = async (outputs: RawOutputs, message: RegExp) =>
+    t.throwsAsync(async () => read(outputs, {}), { instanceOf: WrongOutputError, message });
+  const y = (dims: number[], values: Numbers) =>
+    new Map([
+      [
+        'y',
+        { name: 'y', type: values instanceof Float32Array ? ('float32' as const) : ('int32' as const), dims, values },
+      ],
+    ]);
+  await wrong(y([2, 2], Float32Array.of(1, 0, 0, 1)), /gives 2 classes/);
+  await wrong(y([1, 3], Int32Array.of(1, 0, 0)), /is int32/);
+  await wrong(new Map(), /gave no output "y"/);
+  t.like(await read(y([1, 3], Float32Array.of(0, 1, 0)), {}), { text: 'a' });
 });

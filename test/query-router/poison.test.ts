@@ -132,11 +132,17 @@ test('wrong output: asked once of another host; wrong there as well, the model o
   const w = await world(t, { queries: [patient] });
   await granted(w);
   const says = (i: number, host: string) =>
-    w.answer(w.offers[i]!, w.grant(w.offers[i]!, host, 20), { is: 'refused', reason: 'wrong-output' }, { host });
+    w.answer(
+      w.offers[i]!,
+      w.grant(w.offers[i]!, host, 20),
+      { is: 'refused', reason: 'wrong-output', detail: 'no scores' },
+      { host },
+    );
   says(0, 'gpu-a');
   await w.clock.runFor(1);
   t.like(w.offers[1], { alone: true, avoid: 'gpu-a' });
   says(1, 'gpu-b');
   await w.clock.runFor(1);
   t.like(w.results, [{ outcome: 'failed', trouble: { at: 'device', reason: 'model', retryable: false } }]);
+  t.regex(w.results[0]!.trouble!.detail, /on gpu-a and on gpu-b: no scores/);
 });
