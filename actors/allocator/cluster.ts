@@ -34,6 +34,10 @@ export class Cluster {
 
   hearBatcher(batcher: string, beat: BatcherBeat, atMs: number): Change {
     const known = this.batchers.has(batcher);
+    if (beat.leaving) {
+      this.batchers.delete(batcher);
+      return known ? { what: 'gone', who: batcher, role: 'batcher' } : undefined;
+    }
     this.batchers.set(batcher, { beat, atMs });
     return known ? undefined : { what: 'arrived', who: batcher, role: 'batcher' };
   }

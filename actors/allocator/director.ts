@@ -162,7 +162,8 @@ export class Director {
   }
   get report() {
     const { epochs, detail, aborts, unexpected } = this.#chart.getSnapshot().context;
-    return { epochs, detail, aborts, unexpected, modelsMoved: this.#moved, waitingFor: this.#waitingFor };
+    const [modelsMoved, waitingFor, avoiding] = [this.#moved, this.#waitingFor, this.#avoided];
+    return { epochs, detail, aborts, unexpected, modelsMoved, waitingFor, avoiding };
   }
 
   // ── What happens ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -202,7 +202,7 @@ async function drain(ctx: Ctx, { host, force = false, withinMs }: DrainRequest):
 function beat(ctx: Ctx): void {
   const { director } = ctx.state;
   const { leads, phase, inForce } = director;
-  const { epochs, modelsMoved, waitingFor, detail } = director.report;
+  const { epochs, modelsMoved, waitingFor, avoiding, detail } = director.report;
   ctx.publish(
     subjects.allocatorBeats,
     { allocator: ctx.id },
@@ -215,6 +215,7 @@ function beat(ctx: Ctx): void {
       epochs: leads ? epochs : 0,
       modelsMoved,
       waitingFor: waitingFor.slice(0, 64).map(what => what.slice(0, 256)),
+      ...(leads && avoiding.length > 0 ? { avoiding: [...avoiding] } : {}),
       detail: detail.slice(0, 1024),
       ...ctx.vitals(),
     },

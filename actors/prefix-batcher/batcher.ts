@@ -192,13 +192,14 @@ export class Batcher {
     this.#mail.send(this.#plan?.epoch ?? 0, this.#parts.clock.nowMs());
   }
 
-  report(): Pick<BatcherBeat, 'epoch' | 'nonce' | 'policy' | 'pools' | 'ailing'> {
+  report(): Pick<BatcherBeat, 'epoch' | 'nonce' | 'policy' | 'incarnation' | 'pools' | 'ailing'> {
     const pools = [...this.pools].map(pool => ({ pool: pool.name, queued: pool.queued, ...this.#tally.of(pool.name) }));
     const { epoch = 0, nonce = '' } = this.#plan ?? {};
     const ailing = [...this.#hosts.values()]
       .filter(({ seats, pace }) => seats.length > 0 && pace.ails)
       .map(({ name, pace, relieved }) => ({ host: name, times: pace.ratio, wrong: pace.wrongShare, relieved }));
-    return { epoch, nonce, policy: this.#parts.config.policy, pools, ...(ailing.length > 0 ? { ailing } : {}) };
+    const { policy } = this.#parts.config;
+    return { epoch, nonce, policy, incarnation: this.#run, pools, ...(ailing.length > 0 ? { ailing } : {}) };
   }
 
   #grant(pool: string, { seat, items, startAtMs, latestAtMs }: Batch<Invocation>): void {

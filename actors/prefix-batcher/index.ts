@@ -20,6 +20,7 @@ interface State {
   ears: Ears | undefined;
   /** Says what was decided and sets the wake-ups, once all that came in this turn has been considered. */
   finishTurn: () => void;
+  leaving: boolean;
 }
 type Context = ActorContext<BatcherConfig, State>;
 
@@ -30,7 +31,7 @@ export const prefixBatcher = (ports: { readonly policies?: Readonly<Record<strin
     version: '1.0.0',
     description: 'Forms batches from what routers offer and binds them to hosts as late as possible.',
     config: BatcherConfig,
-    state: (): State => ({ batcher: undefined, ears: undefined, finishTurn: () => {} }),
+    state: (): State => ({ batcher: undefined, ears: undefined, finishTurn: () => {}, leaving: false }),
     start: ctx => begin(ctx, { ...ourPolicies, ...ports.policies }),
     reconnected: readPlan,
     on: {
@@ -59,9 +60,12 @@ export const prefixBatcher = (ports: { readonly policies?: Readonly<Record<strin
         },
       },
     },
-    stop: ({ state }) => {
+    stop: ctx => {
+      const { state } = ctx;
+      state.leaving = true;
       state.batcher?.handBack();
       state.batcher?.send();
+      beat(ctx);
     },
   });
 
@@ -153,7 +157,8 @@ function follow(ctx: Context, plan: Plan): void {
 }
 
 function beat(ctx: Context): void {
-  const { batcher } = ctx.state;
+  const { batcher, leaving } = ctx.state;
   if (!batcher) return;
-  ctx.publish(subjects.batcherBeats, { batcher: ctx.id }, { v: 1, ...batcher.report(), ...ctx.vitals() });
+  const report = { ...batcher.report(), ...(leaving ? { leaving } : {}) };
+  ctx.publish(subjects.batcherBeats, { batcher: ctx.id }, { v: 1, ...report, ...ctx.vitals() });
 }

@@ -23,6 +23,7 @@ export const queryRouter = (ports: { readonly imaging: Imaging }) => {
       verdicts: { at: ctx => ({ router: ctx.id }), handle: (ctx, verdicts) => ctx.state.takeVerdicts(verdicts) },
       answers: { at: ctx => ({ router: ctx.id }), handle: (ctx, answers) => ctx.state.takeAnswers(answers) },
       hostBeats: { handle: (ctx, beat, { params }) => ctx.state.takeHostBeat(params.host, beat) },
+      batcherBeats: { handle: (ctx, beat) => ctx.state.takeBatcherBeat(beat) },
       plans: { handle: (ctx, plan) => ctx.state.takePlan(plan) },
     },
     every: {

@@ -7,6 +7,7 @@ import {
   randomId,
   subjects,
   type Answers,
+  type BatcherBeat,
   type HostBeat,
   type Imaging,
   type Outcome,
@@ -20,6 +21,7 @@ import {
 } from '../../contracts/index.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { AnsweredIds } from './answered-ids.ts';
+import { Batchers } from './batchers.ts';
 import { Catalog, type Route } from './catalog.ts';
 import type { RouterConfig } from './config.ts';
 import { Hosts, type Fate } from './hosts.ts';
@@ -43,6 +45,7 @@ export class Router implements Effects {
   readonly catalog: Catalog;
   readonly meters: Meters;
   readonly #hosts = new Hosts();
+  readonly #batchers = new Batchers();
   readonly #suspicions = new Suspicions();
   readonly #init: ActorInit<RouterConfig>;
   readonly #imaging: Imaging;
@@ -193,6 +196,16 @@ export class Router implements Effects {
   takeHostBeat(host: string, beat: HostBeat): void {
     const nowMs = this.#init.clock.nowMs();
     if (this.#hosts.beat(host, beat, nowMs)) this.#loseHost(host, nowMs, beat.state === 'left');
+  }
+
+  /** A batcher that has just taken pools over is offered what waits in them; one with an older plan isn't in charge. */
+  takeBatcherBeat(beat: BatcherBeat): void {
+    if (beat.epoch < this.catalog.epoch) return;
+    const pools = this.#batchers.beat(beat);
+    if (pools.length === 0) return;
+    const nowMs = this.#init.clock.nowMs();
+    for (const invocation of this.#invocations.values())
+      if (pools.includes(invocation.pool)) life.repeat(invocation, nowMs, this);
   }
 
   /** Looks for hosts that have fallen silent. */

@@ -105,6 +105,8 @@ export const BatcherBeat = Type.Object({
   epoch: Count('plan that it follows'),
   nonce: Type.String(),
   policy: Type.String(),
+  incarnation: Type.Optional(Type.String({ description: 'new at each start of the process' })),
+  leaving: Type.Optional(Type.Boolean({ description: 'it stops now: another one is to take its pools over at once' })),
   pools: Type.Array(
     Type.Object({
       pool: Type.String(),
@@ -174,6 +176,12 @@ export const AllocatorBeat = Type.Object({
     maxItems: 64,
     description: 'what the current phase waits for',
   }),
+  avoiding: Type.Optional(
+    Type.Array(Type.String(), {
+      maxItems: 1024,
+      description: 'hosts that are not well: the latest plan does without them',
+    }),
+  ),
   detail: Type.Optional(
     Type.String({
       maxLength: 1024,

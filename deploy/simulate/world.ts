@@ -140,6 +140,14 @@ export class World {
     this.#actors.delete(id);
   }
 
+  /** In good order. */
+  async stop(id: string): Promise<void> {
+    const { running, bus } = this.#actors.get(id)!;
+    await this.clock.settle(running.stop());
+    void bus.close();
+    this.#actors.delete(id);
+  }
+
   async tell(told: Told): Promise<void> {
     await this.clock.settle(tell(this.admin, told));
   }

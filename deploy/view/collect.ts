@@ -18,7 +18,7 @@ import {
 } from '../../contracts/index.ts';
 import { Counters } from './counters.ts';
 import { groupsOf } from './groups.ts';
-import type { Seen, View } from './view.ts';
+import { isAlive, type Seen, type View } from './view.ts';
 
 interface Latest<B> {
   readonly beat: B;
@@ -88,7 +88,9 @@ export function collectView(bus: Bus, options: { prefix: string; clock: Clock; u
       for (const all of [hosts, routers, batchers, samplers, allocators] as Map<string, Latest<unknown>>[]) {
         for (const [name, { atMs }] of all) if (nowMs - atMs > FORGET_MS) all.delete(name);
       }
-      // A host that took its leave is not silent.
+      // Who took its leave is not silent.
+      for (const all of [batchers, samplers] as Map<string, Latest<{ leaving?: boolean }>>[])
+        for (const [name, { beat }] of all) if (beat.leaving) all.delete(name);
       for (const [name, { beat, atMs }] of hosts)
         if (beat.state === 'left' && nowMs - atMs > LEFT_SHOWN_MS) hosts.delete(name);
     }),
@@ -101,13 +103,23 @@ export function collectView(bus: Bus, options: { prefix: string; clock: Clock; u
         [...all]
           .map(([name, { beat, atMs }]) => ({ name, beat, ageMs: nowMs - atMs }))
           .sort((a, b) => (a.name < b.name ? -1 : 1));
+      const alive = <B>(all: Map<string, Latest<B>>): B[] =>
+        seen(all)
+          .filter(isAlive)
+          .map(({ beat }) => beat);
       return {
         url: options.url ?? '',
         prefix,
         unixMs: clock.unixMs(),
         connected: bus.connected,
         watchedMs: nowMs - sinceMs,
-        hosts: seen(hosts).map(host => ({ ...host, ...counters.ofHost(host.name), groups: groupsOf(host.beat) })),
+        hosts: seen(hosts).map(host => ({
+          ...host,
+          ...counters.ofHost(host.name),
+          groups: groupsOf(host.beat),
+          ailing: alive(batchers).flatMap(({ ailing = [] }) => ailing.find(one => one.host === host.name) ?? [])[0],
+          avoided: alive(allocators).some(({ avoiding = [] }) => avoiding.includes(host.name)),
+        })),
         routers: seen(routers),
         batchers: seen(batchers),
         samplers: seen(samplers),

@@ -99,8 +99,8 @@ export function hostsTable(hosts: readonly HostView[], width: number, style: Sty
     const { beat } = host;
     const used = beat.persistentBytes + beat.ephemeralBytes;
     const share = beat.device.memoryBytes > 0 ? used / beat.device.memoryBytes : 0;
-    const state = isAlive(host) ? beat.state : `silent ${formatAge(host.ageMs)}`;
-    const paint = isAlive(host) && beat.state === 'ready' ? style.green : isAlive(host) ? style.yellow : style.red;
+    const state = stateOf(host);
+    const paint = state === 'ready' ? style.green : isAlive(host) ? style.yellow : style.red;
     return [
       host.name,
       `${beat.device.kind}${beat.device.emulated ? '*' : ''}`,
@@ -128,6 +128,15 @@ export function hostsTable(hosts: readonly HostView[], width: number, style: Sty
   return hosts.some(host => host.beat.device.emulated)
     ? [...lines, style.dim('* emulated: its answers are not real')]
     : lines;
+}
+
+/** `ready`, `slow 9.8×`, `wrong 40 %`, `avoided`, `silent 5 s`, … */
+function stateOf(host: HostView): string {
+  if (!isAlive(host)) return `silent ${formatAge(host.ageMs)}`;
+  const { beat, ailing, avoided } = host;
+  if (beat.state !== 'ready') return beat.state;
+  if (ailing) return ailing.wrong > 0 ? `wrong ${formatPercent(ailing.wrong)}` : `slow ${ailing.times.toFixed(1)}×`;
+  return avoided ? 'avoided' : beat.state;
 }
 
 /** `gpu-a: score, clock, names share a prefix: 1.2 GB saved` */

@@ -7,6 +7,7 @@ import type {
   RouterBeat,
   SamplerBeat,
 } from '../../contracts/index.ts';
+import { formatPercent } from '../terminal/index.ts';
 import type { GroupView } from './groups.ts';
 
 /** An actor as its latest beat shows it. */
@@ -47,7 +48,13 @@ export interface HostView extends Seen<HostBeat> {
   readonly rateHz: number;
   /** Models that run behind one prefix. */
   readonly groups: readonly GroupView[];
+  /** What its batcher holds against it, by the share of its profile that runs take and the share of wrong ones; undefined: nothing. */
+  readonly ailing: Ailing | undefined;
+  /** The plan does without it because it was not well. */
+  readonly avoided: boolean;
 }
+
+type Ailing = NonNullable<BatcherBeat['ailing']>[number];
 
 /** A cluster at one moment, put together from the beats. */
 export interface View {
@@ -77,6 +84,7 @@ export interface Trouble {
 /** Actors beat each second. */
 const SILENT_MS = 3_500;
 const BAD_SHARE = 0.01;
+const AILING_REMEDY = 'see what else its device does; restart it, or take it out with: ganglion drain';
 export const isAlive = (seen: Seen<unknown>): boolean => seen.ageMs <= SILENT_MS;
 
 /** Everything wrong that the beats show, the worst first. */
@@ -109,6 +117,15 @@ export function troublesOf(view: View, applied: readonly QueryDocument[] = []): 
   }
   for (const host of view.hosts.filter(isAlive)) {
     if (host.beat.state === 'failed') error(`host ${host.name} has failed`, 'look at its log and restart it');
+    if (host.ailing) {
+      const { times, wrong, relieved } = host.ailing;
+      const how =
+        wrong > 0
+          ? `${formatPercent(wrong)} of its runs give wrong outputs`
+          : `it takes ${times.toFixed(1)} × its profiles`;
+      warn(`host ${host.name} is not well: ${how}${relieved ? '; it gets one request a second' : ''}`, AILING_REMEDY);
+    } else if (host.avoided)
+      warn(`host ${host.name} was not well: the plan does without it and tries it again later`, AILING_REMEDY);
     for (const { model, state, detail } of host.beat.residents) {
       if (state === 'failed')
         error(

@@ -186,3 +186,41 @@ test('view: models that share a prefix are shown with what that saves', async t 
   t.regex(text, /gpu-a: score, clock, names share a prefix: 194 MB saved/);
   t.regex(text, /40\S* ?% of several models/);
 });
+
+test('view: a host that its batcher relieves, or that the plan avoids, is shown with the reason', async t => {
+  const { clock, actors, collector, all } = cluster();
+  const batcher = (more: object): void =>
+    void actors.publish(
+      subjects.batcherBeats.at(PREFIX, { batcher: 'batcher-1' }),
+      encode({ ...example.batcherBeat, ...more }),
+    );
+  const shown = (): string => renderTop(collector.view(), { width: 120, height: 60, color: false });
+  const told = (): string | undefined => troublesOf(collector.view()).find(({ what }) => what.includes('gpu-a'))?.what;
+  all();
+  await clock.runFor(10);
+  t.is(told(), undefined);
+  batcher({ ailing: [{ host: 'gpu-a', times: 9.84, wrong: 0, relieved: true }] });
+  await clock.runFor(10);
+  t.regex(shown(), /gpu-a .*slow 9\.8×/);
+  t.regex(told()!, /not well: it takes 9\.8 × its profiles; it gets one request a second/);
+  batcher({ ailing: [{ host: 'gpu-a', times: 1, wrong: 0.4, relieved: false }] });
+  await clock.runFor(10);
+  t.regex(shown(), /gpu-a .*wrong 40 %/);
+  t.regex(told()!, /40 % of its runs give wrong outputs$/);
+  batcher({});
+  const beat = { ...example.allocatorBeat, role: 'leader', avoiding: ['gpu-a'] };
+  actors.publish(subjects.allocatorBeats.at(PREFIX, { allocator: 'allocator-1' }), encode(beat));
+  await clock.runFor(10);
+  t.regex(shown(), /gpu-a .*avoided/);
+  t.regex(told()!, /the plan does without it/);
+});
+
+test('view: a batcher that took its leave is not silent', async t => {
+  const { clock, actors, collector, all } = cluster();
+  all();
+  await clock.runFor(10);
+  const beat = { ...example.batcherBeat, leaving: true };
+  actors.publish(subjects.batcherBeats.at(PREFIX, { batcher: 'batcher-1' }), encode(beat));
+  await clock.runFor(5000);
+  t.deepEqual(collector.view().batchers, []);
+});

@@ -315,6 +315,8 @@ test('batcher: when it stops it hands back what waits', async t => {
   await cluster.clock.settle(actor.stop());
   await cluster.run(1);
   t.deepEqual(cluster.refused('not-in-charge'), ids);
+  t.true(cluster.beats.at(-1)!.leaving, 'and says that it leaves, so that another takes its pools over');
+  t.deepEqual([...new Set(cluster.beats.slice(0, -1).map(({ leaving }) => leaving))], [undefined]);
 });
 
 test('batcher: an unknown policy is a clear error; one of your own can be given', async t => {

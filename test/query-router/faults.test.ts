@@ -54,6 +54,28 @@ test('router: a refused offer stays and is offered again', async t => {
   t.is(results[0]!.outcome, 'ok');
 });
 
+test('router: a batcher that was started again is offered what waits in its pools, at once and once', async t => {
+  const { clock, router, frame, offers, batcherBeat } = await world(t, {
+    queries: [{ ...looking, objectiveMs: 10_000 }],
+  });
+  await router();
+  const beats = async (incarnation: string, more: object = {}): Promise<number> => {
+    const before = offers.length;
+    batcherBeat('batcher-1', { incarnation, ...more });
+    await clock.runFor(1);
+    return offers.length - before;
+  };
+  await beats('one');
+  frame('cam-1');
+  await clock.runFor(1);
+  t.is(offers.length, 1);
+  t.is(await beats('one'), 0, 'it has the offer');
+  t.is(await beats('one', { leaving: true }), 0, 'nobody is there to take it');
+  t.is(await beats('two', { pools: [], epoch: 0 }), 0, 'it has not read the plan yet');
+  t.is(await beats('two'), 1);
+  t.is(await beats('two'), 0);
+});
+
 test('router: a host that refuses the batch costs nothing but time', async t => {
   const { clock, router, frame, offers, results, grant, answer } = await world(t);
   await router();

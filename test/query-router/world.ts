@@ -11,6 +11,7 @@ import {
   QueryDocument,
   type Answer,
   type Answers,
+  type BatcherBeat,
   type Frame,
   type HostBeat,
   type Imaging,
@@ -253,6 +254,8 @@ export async function world(t: ExecutionContext, options: WorldOptions = {}) {
         },
       );
     },
+    batcherBeat: (batcher: string, beat: Partial<BatcherBeat> = {}) =>
+      say1(subjects.batcherBeats, { batcher }, { ...example.batcherBeat, epoch: 1, ...beat }),
     hostBeat: (host: string, beat: Partial<HostBeat> = {}) =>
       say1(subjects.hostBeats, { host }, { ...example.hostBeat, ...beat }),
   };
