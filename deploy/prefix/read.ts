@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { ConfigError, describeError, type ModelDocument } from '../../contracts/index.ts';
-import { freeBatch, GraphError, readModel, type OnnxModel } from '../../gpu-host/graph/index.ts';
+import { freeBatch, GraphError, hasBatchOfOne, readModel, type OnnxModel } from '../../gpu-host/graph/index.ts';
 import { modelFilesFromDisk } from '../../gpu-host/index.ts';
 import { DocumentsError, readDocuments } from '../documents/index.ts';
 
@@ -101,7 +101,7 @@ function opened({ name, file, bytes, document, dims = {}, folder }: Source): Nam
     });
     const input = document?.input ?? model.proto.graph!.input[0]?.name ?? '';
     const own = document ? { [input]: dimsOf(document) ?? [] } : dims;
-    return { name, file, bytes: bytes.byteLength, dims: own, ...freed(model) };
+    return { name, file, bytes: bytes.byteLength, dims: own, ...asHostsCut(model, document) };
   } catch (error) {
     if (error instanceof GraphError)
       throw new ConfigError(`is no usable ONNX model: ${error.message}`, { file }, { cause: error });
@@ -116,19 +116,26 @@ function dimsOf({ preprocess }: ModelDocument): number[] | undefined {
   return layout === 'nchw' ? [1, channels, height, width] : [1, height, width, channels];
 }
 
-/** A batch that varies stays as it is, so that cuts are called as hosts call them. */
-function freed(model: OnnxModel): Pick<NamedModel, 'model' | 'fixedBatch'> {
-  const { input, initializer } = model.proto.graph!;
+/**
+ * The graph that hosts cut: as a document's was packed, with its batch free where it says so; of a file by itself as if its document did. A batch
+ * that varies stays as it is: changing it would change results by rounding.
+ */
+function asHostsCut(read: OnnxModel, document: ModelDocument | undefined): Pick<NamedModel, 'model' | 'fixedBatch'> {
+  if (!isFixed(read)) return { model: read, fixedBatch: undefined };
+  if (document && hasBatchOfOne(read)) return { model: read, fixedBatch: 'its document has batchMax: 1' };
+  try {
+    return { model: freeBatch(read), fixedBatch: undefined };
+  } catch (error) {
+    if (error instanceof GraphError) return { model: read, fixedBatch: error.message };
+    throw error;
+  }
+}
+
+function isFixed({ proto }: OnnxModel): boolean {
+  const { input, initializer } = proto.graph!;
   const initialised = new Set(initializer.map(({ name }) => name));
-  const isFixed = input.some(({ name, type }) => {
+  return input.some(({ name, type }) => {
     const shape = type?.value.case === 'tensorType' ? type.value.value.shape : undefined;
     return !initialised.has(name) && shape?.dim[0]?.value.case === 'dimValue';
   });
-  if (!isFixed) return { model, fixedBatch: undefined };
-  try {
-    return { model: freeBatch(model), fixedBatch: undefined };
-  } catch (error) {
-    if (error instanceof GraphError) return { model, fixedBatch: error.message };
-    throw error;
-  }
 }

@@ -52,11 +52,9 @@ export function freeBatch(model: OnnxModel): OnnxModel {
   return { name: model.name, proto: changed(model.proto, { graph: pruned(freed) }), external: model.external };
 }
 
-/** Every input is made for a batch of exactly 1. */
-export function hasBatchOfOne({ proto }: OnnxModel): boolean {
-  const inputs = fedInputs(proto.graph!);
-  return inputs.length > 0 && inputs.every(input => firstDim(input) === 1);
-}
+/** An input is made for a batch of exactly 1. */
+export const hasBatchOfOne = ({ proto }: OnnxModel): boolean =>
+  fedInputs(proto.graph!).some(input => firstDim(input) === 1);
 
 function pruned(graph: GraphProto): GraphProto {
   const { nodes, names } = neededFor(graph, () => false);

@@ -86,7 +86,7 @@ export function cutsOf(model: OnnxModel, options: CutOptions = {}): { cuts: Cut[
   const refused: RefusedCut[] = [];
   for (const candidate of candidates(model, tensorsMax)) {
     const tensors = [...candidate.crossing].map(hash => steps.names.get(hash)!);
-    const illegal = tensors.map(name => whyNot(name, facts)).find(reason => reason !== undefined);
+    const illegal = firstIllegal(tensors, facts);
     if (illegal) refused.push(illegal);
     else if (random.some(i => candidate.inside.has(i)))
       refused.push({ tensor: tensors[0]!, reason: 'what lies before it is random' });
@@ -95,6 +95,38 @@ export function cutsOf(model: OnnxModel, options: CutOptions = {}): { cuts: Cut[
   cuts.sort((a, b) => a.prefix.cost - b.prefix.cost || a.prefix.nodes - b.prefix.nodes);
   return { cuts, refused };
 }
+
+/**
+ * The tensors that cross a legal cut, without the figures of all cuts. Undefined where the model has no such cut.
+ * @param cut beginning of its hash
+ * @param tensors beginnings of their hashes, where they are more than this model needs; default: those of a cut of its own
+ */
+export function tensorsAt(model: OnnxModel, cut: string, tensors?: readonly string[]): Hash[] | undefined {
+  const found = tensors ? tensorsNamed(model, tensors) : ownCrossing(model, cut);
+  return found && cutHash(found).startsWith(cut) && isLegal(model, found) ? found : undefined;
+}
+
+function ownCrossing(model: OnnxModel, cut: string): Hash[] | undefined {
+  for (const { crossing } of candidates(model, TENSORS_MAX))
+    if (cutHash(crossing).startsWith(cut)) return [...crossing];
+  return undefined;
+}
+
+function tensorsNamed(model: OnnxModel, beginnings: readonly string[]): Hash[] | undefined {
+  const hashes = [...stepsOf(model).names.keys()];
+  const found = beginnings.flatMap(beginning => hashes.find(hash => hash.startsWith(beginning)) ?? []);
+  return found.length === beginnings.length ? found : undefined;
+}
+
+/** The batch is the first axis of all these tensors, and their entries depend on the inputs one by one. */
+function isLegal(model: OnnxModel, tensors: Iterable<Hash>): boolean {
+  const { names } = stepsOf(model);
+  const called = [...tensors].map(hash => names.get(hash)!);
+  return firstIllegal(called, factsOf(model)) === undefined;
+}
+
+const firstIllegal = (tensors: readonly string[], facts: ReadonlyMap<string, Fact>): RefusedCut | undefined =>
+  tensors.map(name => whyNot(name, facts)).find(reason => reason !== undefined);
 
 function whyNot(tensor: string, facts: ReadonlyMap<string, Fact>): RefusedCut | undefined {
   const fact = facts.get(tensor);

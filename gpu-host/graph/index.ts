@@ -1,10 +1,10 @@
 export { freeBatch, hasBatchOfOne } from './batch.ts';
 export { type InputDims } from './cost.ts';
-export { cutsOf, type Cut, type CutOptions, type CutTensor, type RefusedCut, type Side } from './cuts.ts';
+export { cutsOf, tensorsAt, type Cut, type CutOptions, type CutTensor, type RefusedCut, type Side } from './cuts.ts';
 export { GraphError } from './error.ts';
 export { graftInput, type InputGraft } from './graft.ts';
-export { type GraphHashes, type Hash } from './hash.ts';
+export { shareHashes, type GraphHashes, type Hash } from './hash.ts';
 export { readModel, writeModel, type OnnxModel, type ReadOptions } from './model.ts';
 export { commonPrefixes, signatureOf, type PrefixGroup, type SharedCut, type Signature } from './prefixes.ts';
-export { joined, splitAt, type CutPlace, type Parts } from './split.ts';
+export { joined, splitAt, suffixAt, type CutPlace, type Parts } from './split.ts';
 export { hashesOf } from './view.ts';

@@ -32,21 +32,28 @@ export interface CutPlace {
  * @throws GraphError a tensor isn't in the model or has no known type, or another one crosses too
  */
 export function splitAt(model: OnnxModel, cut: CutPlace): Parts {
-  const tensors = cut.tensors.map(({ hash }) => hash);
+  const behind = suffixAt(model, cut);
+  const prefix = canonicalPrefix(model, hashesIn(cut));
+  return { ...behind, prefix: { name: `${model.name}, prefix`, proto: prefix, external: new Map() } };
+}
+
+/** {@link splitAt} without the prefix, which takes the longer to write. @throws GraphError */
+export function suffixAt(model: OnnxModel, cut: CutPlace): Omit<Parts, 'prefix'> {
+  const tensors = hashesIn(cut);
   checkCut(model, tensors);
-  const prefix = canonicalPrefix(model, tensors);
-  const { inputs } = stepsOf(model);
-  const fed = new Set(prefix.graph!.input.map(({ name }) => name));
+  const { all, inputs } = stepsOf(model);
+  const read = new Set([...tensors, ...stepsBehind(model, tensors).flatMap(i => all[i]!.reads)]);
   return {
-    prefix: { name: `${model.name}, prefix`, proto: prefix, external: new Map() },
     suffix: { name: `${model.name}, suffix`, proto: suffixOf(model, new Set(tensors)), external: new Map() },
     inputs: new Map(
-      [...inputs.values()]
-        .map(({ position, info }) => [inputName(position), info.name] as const)
-        .filter(([name]) => fed.has(name)),
+      [...inputs]
+        .filter(([hash]) => read.has(hash))
+        .map(([, { position, info }]) => [inputName(position), info.name] as const),
     ),
   };
 }
+
+const hashesIn = ({ tensors }: CutPlace): Hash[] => tensors.map(({ hash }) => hash);
 
 function checkCut(model: OnnxModel, tensors: readonly Hash[]): void {
   const refuse = (where: string, detail: string): never => {

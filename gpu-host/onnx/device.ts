@@ -14,6 +14,7 @@ import { loadOnnxPrefix } from './prefix.ts';
 import type { PixelsFunctions } from './pixels-worker.ts';
 import type { ProviderSettings } from './provider.ts';
 import type { SessionFunctions } from './session-worker.ts';
+import { openSurgery, type Surgery } from './surgery.ts';
 import { startThread, type Thread } from './thread.ts';
 
 export type OnnxSettings = Extract<DeviceSettings, { kind: 'onnx' }>;
@@ -72,7 +73,7 @@ export async function openOnnxDevice(settings: OnnxSettings, { clock, log }: Onn
     memoryBytes: Math.round((settings.memoryMB ?? MEMORY_MB_DEFAULT) * 1e6),
     threads: opened.provider === 'cpu' ? opened.threads : 0,
   };
-  return onnxDevice(report, { clock, settings: opened, sessions, pixels });
+  return onnxDevice(report, { surgery: openSurgery(clock), settings: opened, sessions, pixels });
 }
 
 /** The npm package of onnxruntime comes without CUDA; its own script fetches it. */
@@ -100,14 +101,14 @@ async function firstThatOpens(
 }
 
 interface DeviceParts {
-  readonly clock: Clock;
+  readonly surgery: Surgery;
   readonly settings: ProviderSettings;
   readonly sessions: Thread<SessionFunctions>;
   readonly pixels: readonly Thread<PixelsFunctions>[];
 }
 
 function onnxDevice(report: DeviceReport, parts: DeviceParts): Device {
-  const { sessions, pixels } = parts;
+  const { sessions, pixels, surgery } = parts;
   const loaded = new Set<LoadedModel>();
   let closed: Promise<void> | undefined;
   /** What is loaded, until it is released: closing releases the rest. */
@@ -121,7 +122,7 @@ function onnxDevice(report: DeviceReport, parts: DeviceParts): Device {
   };
   const close = async (): Promise<void> => {
     await Promise.all([...loaded].map(model => model.release()));
-    await Promise.all([sessions, ...pixels].map(thread => thread.exit()));
+    await Promise.all([surgery.close(), ...[sessions, ...pixels].map(thread => thread.exit())]);
   };
   return {
     report,

@@ -1,16 +1,13 @@
-import { ModelError, prefixId, suffixId, type Clock } from '../../contracts/index.ts';
+import { ModelError, prefixId, suffixId } from '../../contracts/index.ts';
 import type { LoadedPrefix, LoadedSuffix, Member, MixedResult, ModelFiles, RunResult } from '../device.ts';
 import type { Feed } from '../pre/input.ts';
 import { fromFault } from './fault.ts';
 import { matchGraph, type Graph, type GraphFacts } from './graph.ts';
 import { accountOf, accountOfPrefix, accountOfSuffix, crossingBytesOf } from './memory.ts';
-import { graphBytes, orUnload, releaseOnce, type OnnxParts } from './model.ts';
-import type { CutSide, SurgeryFunctions } from './surgery-worker.ts';
+import { orUnload, releaseOnce, type OnnxParts } from './model.ts';
+import type { Part } from './surgery-worker.ts';
+import type { Surgery } from './surgery.ts';
 import { buffersOf, openSurroundings, type Surroundings } from './surroundings.ts';
-import { startThread } from './thread.ts';
-
-/** Reading the largest of graphs takes some seconds. */
-const SURGERY_MS_MAX = 120_000;
 
 interface Suffix {
   readonly handle: number;
@@ -23,12 +20,12 @@ interface Suffix {
 /** Cuts a model and loads what lies before the cut. @throws ModelError, DeviceError */
 export async function loadOnnxPrefix(
   model: ModelFiles,
-  options: OnnxParts & { readonly clock: Clock; readonly cut: string },
+  options: OnnxParts & { readonly surgery: Surgery; readonly cut: string },
 ): Promise<LoadedPrefix> {
-  const { clock, cut, sessions, settings, batchMax } = options;
+  const { surgery, cut, sessions, settings, batchMax } = options;
   const { document } = model;
   const id = prefixId(cut);
-  const side = await sideOf(model, { clock, cut, side: 'prefix' });
+  const side = await surgery.prefix(model, cut);
   const prefixBytes = side.bytes.byteLength;
   const loaded = await sessions.call('load', { model: id, graph: side.bytes, settings }, [side.bytes.buffer]);
   const { handle, outputs: crossing } = loaded;
@@ -98,9 +95,7 @@ export async function loadOnnxPrefix(
       },
       runMixed: trackedByAll,
       loadSuffix: async (member, { batchMax: memberMax }) => {
-        const part = await sideOf(member, { clock, cut, side: 'suffix' });
-        if (part.hash !== side.hash)
-          throw new ModelError(member.id, `does not have the prefix ${id}: its cut is another`);
+        const part = await surgery.suffix(member, cut, side);
         return loadSuffix(member, part, {
           ...options,
           batchMax: memberMax,
@@ -115,7 +110,7 @@ export async function loadOnnxPrefix(
 
   async function loadSuffix(
     member: ModelFiles,
-    part: CutSide,
+    part: Part,
     behind: OnnxParts & {
       readonly loaded: GraphFacts;
       readonly suffixes: Map<string, Suffix>;
@@ -160,24 +155,6 @@ export async function loadOnnxPrefix(
         },
       };
     });
-  }
-}
-
-/** Cuts a model in a thread of its own, which ends then. */
-async function sideOf(
-  model: ModelFiles,
-  { clock, cut, side }: { readonly clock: Clock; readonly cut: string; readonly side: 'prefix' | 'suffix' },
-): Promise<CutSide> {
-  const graph = await graphBytes(model);
-  const thread = startThread<SurgeryFunctions>(new URL('./surgery-worker.js', import.meta.url), {
-    name: 'surgery',
-    clock,
-    hangMs: SURGERY_MS_MAX,
-  });
-  try {
-    return await thread.call('split', { model: model.id, graph, cut, side }, [graph.buffer]);
-  } finally {
-    await thread.exit();
   }
 }
 
