@@ -95,10 +95,13 @@ async function run(how: typeof simulate, file: ScenarioFile, rateFactor: number,
 }
 
 async function search(file: ScenarioFile, { precision, real, json }: SimulateFlags, io: Io): Promise<void> {
-  const found = await searchGoodput(async factor => {
-    const { offeredHz, goodHz, badRate } = await run(real ? runForReal : simulate, file, factor, io);
-    return { factor, offeredHz, goodHz, badRate };
-  }, precision);
+  const found = await searchGoodput(
+    async factor => {
+      const { offeredHz, goodHz, badRate, queries } = await run(real ? runForReal : simulate, file, factor, io);
+      return { factor, offeredHz, goodHz, badRate, frames: queries.reduce((sum, { offered }) => sum + offered, 0) };
+    },
+    { precision },
+  );
   if (json) printJson(io, found);
   else io.out(`${searchReport(found, io).join('\n')}\n`);
 }
