@@ -3,6 +3,7 @@ import { assign } from './assign.ts';
 import type { CapacityHost, CapacityPlan } from './capacity/index.ts';
 import { largestBatch, type Curve } from './curve.ts';
 import type { Refusal, Session } from './demand.ts';
+import { grantMaxOf } from './grants.ts';
 import { compareText } from './packing.ts';
 import type { SuppliedHost, Supply } from './supply.ts';
 
@@ -100,7 +101,7 @@ export function plannedHosts(
   places: readonly Place[],
   sessions: readonly Session[],
   supply: Supply,
-  networkMs: number,
+  { networkMs, batchMaxOf }: { readonly networkMs: number; readonly batchMaxOf: (model: string) => number },
 ): PlannedHost[] {
   return places
     .filter(({ batches }) => batches.size > 0)
@@ -111,24 +112,33 @@ export function plannedHosts(
       models: [...place.batches.keys()].toSorted(compareText).map(model => {
         const own = sessions.filter(session => session.model === model);
         const longestMs = Math.max(...own.map(session => session.budgetMs)) - networkMs;
-        const batchMax = batchLimit(model, place, longestMs, supply);
-        return { model, lane: 0, batches: warmUps(batchMax), batchMax };
+        const curve = curveAt(model, place, supply)!;
+        const latencyMs = RUN_SHARE_MAX * (longestMs - curve.aroundMs);
+        const batchMax = runLimit(model, place, latencyMs, supply);
+        const grantMax = grantMaxOf(curve, batchMax, { batchMax: batchMaxOf(model), latencyMs });
+        return {
+          model,
+          lane: 0,
+          batches: warmUps(batchMax),
+          batchMax,
+          ...(grantMax > batchMax ? { grantMax } : {}),
+        };
       }),
     }));
 }
 
 /**
- * The largest batch that the batcher may form: it binds late, so this is not the batch that capacity was planned with but, where that is
+ * The largest batch that runs at once: the batcher binds late, so this is not the batch that capacity was planned with but, where that is
  * more, the largest that runs within three quarters of L of the most patient session, with E beside all weights in memory.
  */
-function batchLimit(model: string, place: Place, longestMs: number, supply: Supply): number {
+function runLimit(model: string, place: Place, latencyMs: number, supply: Supply): number {
   const curve = curveAt(model, place, supply)!;
   const planned = place.batches.get(model)!;
-  const runMs = RUN_SHARE_MAX * (longestMs - curve.aroundMs);
   const weights = weightsOf(place, supply);
   const most = largestBatch(
     curve,
-    b => (b <= planned || curve.latencyMs(b) <= runMs) && weights + curve.ephemeralBytes(b) <= place.host.memoryBytes,
+    b =>
+      (b <= planned || curve.latencyMs(b) <= latencyMs) && weights + curve.ephemeralBytes(b) <= place.host.memoryBytes,
   );
   return most ?? curve.batchMin;
 }

@@ -60,7 +60,10 @@ export function makePlan(input: PlannerInput): Planned {
 
   const all = [...served, ...squeezed].toSorted((a, b) => compareText(a[0]!.name, b[0]!.name));
   const sessions = all.flat();
-  const hosts = plannedHosts(places, sessions, supply, settings.networkMs);
+  const hosts = plannedHosts(places, sessions, supply, {
+    networkMs: settings.networkMs,
+    batchMaxOf: model => batchMax.get(model)!,
+  });
   const pools = poolsOf(hosts, new Map(sessions.map(s => [s.name, s.model])), batchers, current?.pools ?? []);
   const planned = new Set(hosts.flatMap(host => host.models.map(({ model }) => `${model} ${host.kind}`)));
   const short = squeezed.length > 0 || served.flat().some(session => shareOf(session) < 1);

@@ -19,12 +19,13 @@ export function checkManifest(document: ModelDocument): void {
         );
     }
     if (preprocess.std?.includes(0)) refuse('preprocess.std', 'divides by 0');
-    if (preprocess.widthStep !== undefined && preprocess.fit !== 'pad-right')
-      refuse(
-        'preprocess.widthStep',
-        `has no meaning with fit: ${preprocess.fit}`,
-        'use fit: pad-right, or leave it out',
-      );
+    for (const field of ['widthStep', 'widthUsual'] as const)
+      if (preprocess[field] !== undefined && preprocess.fit !== 'pad-right')
+        refuse(
+          `preprocess.${field}`,
+          `has no meaning with fit: ${preprocess.fit}`,
+          'use fit: pad-right, or leave it out',
+        );
     const { padValue = 0 } = preprocess;
     if (padValue < 0 || padValue > 255) refuse('preprocess.padValue', `${padValue} is outside 0..255`);
   }

@@ -219,7 +219,9 @@ export class Batcher {
     const counts = this.#tally.of(pool);
     counts.granted += size;
     counts.batches++;
-    if (parts.some(part => part !== parts[0])) counts.mixed++;
+    const models = new Set(parts).size;
+    counts.models += models;
+    if (models > 1) counts.mixed++;
   }
 
   #drop(pool: string, items: readonly Invocation[], reason: DropReason): void {

@@ -122,19 +122,21 @@ function mixedSeats(plan: Plan, pool: PlannedPool, prefix: string, group: Group<
     const held = group.models.map(model => heldOn(plan, host, suffixId(model, cut), lasting));
     if (held.every(one => one === undefined)) return [];
     // Batches of any composition must do: the smallest bound counts.
-    const batchMax = Math.min(trunk.batchMax, ...held.flatMap(one => one?.batchMax ?? []));
-    const alike = [host.kind, batchMax, ...held.map(one => (one ? 1 : 0))].join(' ');
+    const least = (what: 'batchMax' | 'runMax'): number =>
+      held.reduce((min, one) => Math.min(min, one?.[what] ?? min), trunk[what]);
+    const [batchMax, runMax] = [least('batchMax'), least('runMax')];
+    const alike = [host.kind, batchMax, runMax, ...held.map(one => (one ? 1 : 0))].join(' ');
     let known = mixtures.get(alike);
     if (!known) {
       const mix = {
-        prefix: curveOf(trunk.profile, batchMax),
-        suffixes: held.map(one => one && curveOf(one.profile, batchMax)),
+        prefix: curveOf(trunk.profile, batchMax, runMax),
+        suffixes: held.map(one => one && curveOf(one.profile, batchMax, runMax)),
       };
       const suffixes = held.map((one, i) => one && suffixId(group.models[i]!, cut));
       known = { mixture: { mix, prefix, suffixes }, curve: usualCurve(mix, group.shares) };
       mixtures.set(alike, known);
     }
-    return [seatOn(host, prefix, { ...known, profile: trunk.profile, lasting, group })];
+    return [seatOn(host, prefix, { ...known, runMax, profile: trunk.profile, lasting, group })];
   });
 }
 
@@ -143,10 +145,11 @@ const plannedHosts = (plan: Plan, pool: PlannedPool): PlannedHost[] =>
 
 /** How a host is to hold a model or part. */
 function heldOn(plan: Plan, { host, kind, models }: PlannedHost, part: string, { log }: Lasting) {
-  const batchMax = models.find(held => held.model === part)?.batchMax;
-  if (batchMax === undefined) return undefined;
+  const held = models.find(({ model }) => model === part);
+  if (held === undefined) return undefined;
+  const { batchMax: runMax, grantMax: batchMax = runMax } = held;
   const profile = plan.profiles.find(p => p.model === part && p.device === kind);
-  if (profile) return { batchMax, profile, curve: curveOf(profile, batchMax) };
+  if (profile) return { batchMax, runMax, profile, curve: curveOf(profile, batchMax, runMax) };
   log.warn('a host is not used for a model: the plan has no profile', { host, model: part });
   return undefined;
 }
@@ -155,16 +158,18 @@ interface SeatParts {
   readonly curve: Curve;
   readonly profile: Profile;
   readonly mixture?: Mixture;
+  readonly runMax: number;
   readonly group: Group<Invocation>;
   readonly lasting: Lasting;
 }
 
 function seatOn({ host: name }: PlannedHost, model: string, parts: SeatParts): Seat {
-  const { curve, profile, mixture, group, lasting } = parts;
+  const { curve, runMax, profile, mixture, group, lasting } = parts;
   return new Seat({
     host: lasting.host(name),
     model,
     curve,
+    runMax,
     ...(mixture ? { mixture } : {}),
     lessons: lessonsOf(name, model, profile, lasting),
     marginMsMin: lasting.config.marginMsMin,

@@ -33,6 +33,8 @@ export interface SeatSettings {
   /** Of a batch as it usually is composed. */
   readonly curve: Curve;
   readonly mixture?: Mixture;
+  /** Inputs that the host runs at once. Default: all. */
+  readonly runMax?: number;
   readonly lessons: Lessons;
   /** Least margin, ms; an emulated device without deviation needs none. */
   readonly marginMsMin: number;
@@ -54,6 +56,7 @@ export class Seat implements SeatView {
   readonly model: string;
   readonly lessons: Lessons;
   readonly mixture: Mixture | undefined;
+  readonly runMax: number;
   /** Set by the group. */
   queue!: DeadlineQueue<Item>;
   /** What the host holds of it changed. Set by the group. */
@@ -72,6 +75,7 @@ export class Seat implements SeatView {
     this.host = settings.host;
     this.model = settings.model;
     this.mixture = settings.mixture;
+    this.runMax = settings.runMax ?? settings.curve.batchMax;
     this.lessons = settings.lessons;
     this.#curve = settings.curve;
     this.#marginMsMin = settings.marginMsMin;

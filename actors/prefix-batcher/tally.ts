@@ -3,6 +3,8 @@ export interface PoolCounts {
   batches: number;
   /** Of more than one model. */
   mixed: number;
+  /** In each batch, summed. */
+  models: number;
   dropped: number;
   refused: number;
 }
@@ -14,7 +16,7 @@ export class Tally {
   of(pool: string): PoolCounts {
     let counts = this.#counts.get(pool);
     if (!counts) {
-      counts = { granted: 0, batches: 0, mixed: 0, dropped: 0, refused: 0 };
+      counts = { granted: 0, batches: 0, mixed: 0, models: 0, dropped: 0, refused: 0 };
       this.#counts.set(pool, counts);
     }
     return counts;

@@ -23,7 +23,14 @@ export const PicturePreprocess = Type.Object(
       Type.Integer({
         minimum: 1,
         description:
-          'pad-right only: a batch is as wide as its widest line, rounded up to a multiple of this, at most `width`',
+          'pad-right only: a run is as wide as its widest line, rounded up to a multiple of this, at most `width`; ' +
+          'on a CPU lines of one width run together, others one after the other',
+      }),
+    ),
+    widthUsual: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'pad-right only: width of the inputs that the model is measured with; default `width`, the widest',
       }),
     ),
     color: Type.Optional(OneOf(['rgb', 'bgr', 'gray'] as const, 'default rgb')),

@@ -114,6 +114,7 @@ export const BatcherBeat = Type.Object({
       granted: Count('invocations granted since start'),
       batches: Count('since start'),
       mixed: Type.Optional(Count('batches of more than one model, since start')),
+      models: Type.Optional(Count('models in each batch, summed over all since start')),
       dropped: Count('since start'),
       refused: Count('since start'),
     }),

@@ -45,7 +45,14 @@ export const PlannedHost = Type.Object({
       of: Type.Optional(Type.String({ description: 'of a prefix: id of a model to take it from; any member will do' })),
       lane: Count('lane that it runs in'),
       batches: Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1, maxItems: 64, description: 'sizes to warm up' }),
-      batchMax: Type.Integer({ minimum: 1, description: 'of a prefix: of the mixed batch' }),
+      batchMax: Type.Integer({ minimum: 1, description: 'largest run; of a prefix: of the mixed batch' }),
+      grantMax: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          description:
+            'largest batch to grant, where that is more: the host runs it in several runs of at most batchMax',
+        }),
+      ),
     }),
     { maxItems: 1024, description: 'what it holds: a suffix only beside its prefix' },
   ),

@@ -126,11 +126,15 @@ async function perform(
   stage.say('the streams are removed; waiting for the last answers');
   // What is still open after this has no outcome: it is lost, and says so in the summary.
   await until('every frame has its outcome', () => tally.open === 0, query.objectiveMs * 4 + 2000).catch(() => {});
+  const { batches, mixed, granted, models } = director.ran;
+  const each = (sum: number): number => (batches === 0 ? 0 : Math.round((100 * sum) / batches) / 100);
   return summarise(tally, {
     epochs: director.epochs,
     modelsMoved: director.modelsMoved,
-    batches: director.batches,
-    mixedBatches: director.mixedBatches,
+    batches,
+    mixedBatches: mixed,
+    meanBatch: each(granted),
+    modelsPerBatch: each(models),
     memorySavedMB: Math.round(director.saved.bytes / 1e6),
     objectiveMs: query.objectiveMs,
     seconds,

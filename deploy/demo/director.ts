@@ -11,6 +11,10 @@ import {
 } from '../../contracts/index.ts';
 import { groupsOf } from '../view/index.ts';
 
+type BatchCounts = Record<'batches' | 'mixed' | 'granted' | 'models', number>;
+
+const NONE: BatchCounts = { batches: 0, mixed: 0, granted: 0, models: 0 };
+
 /** Follows the allocators of a cluster and asks them for things, for the demo. */
 export class Director {
   plan: Plan | undefined;
@@ -18,12 +22,11 @@ export class Director {
   modelsMoved = 0;
   /** What the leading allocator is busy with, in its words. */
   doing = '';
-  batches = 0;
-  /** Those among them that held inputs of several models. */
-  mixedBatches = 0;
+  /** Since the director listens: batches, those with inputs of several models, inputs, and models in each batch, summed. */
+  readonly ran = { ...NONE };
   /** Most memory that the prefixes on a host saved at one time, and for how many models. */
   saved = { bytes: 0, members: 0 };
-  readonly #pools = new Map<string, { batches: number; mixed: number }>();
+  readonly #pools = new Map<string, BatchCounts>();
   readonly #bus: Bus;
   readonly #prefix: string;
 
@@ -49,13 +52,13 @@ export class Director {
 
   /** Counts of a pool begin anew where it changes hands. */
   #count(batcher: string, { pools }: BatcherBeat): void {
-    for (const { pool, batches, mixed = 0 } of pools) {
+    for (const { pool, batches, granted, mixed = 0, models = 0 } of pools) {
       const key = `${batcher} ${pool}`;
       const known = this.#pools.get(key);
-      const before = known && known.batches <= batches ? known : { batches: 0, mixed: 0 };
-      this.#pools.set(key, { batches, mixed });
-      this.batches += batches - before.batches;
-      this.mixedBatches += mixed - before.mixed;
+      const before = known && known.batches <= batches ? known : NONE;
+      const counts = { batches, granted, mixed, models };
+      this.#pools.set(key, counts);
+      for (const what of Object.keys(NONE) as (keyof BatchCounts)[]) this.ran[what] += counts[what] - before[what];
     }
   }
 

@@ -3,7 +3,7 @@ import type { Bus } from '../../contracts/index.ts';
 import type { ClusterEvent } from '../cluster/index.ts';
 import { alternateScreen, processIo } from '../terminal/index.ts';
 import { collectView, renderTop, type ViewCollector } from '../view/index.ts';
-import type { Summary } from './summary.ts';
+import { groupLine, type Summary } from './summary.ts';
 import type { Tally } from './tally.ts';
 
 const REDRAW_MS = 500;
@@ -67,6 +67,8 @@ export class Stage {
     if (wasLive) for (const line of this.#said) this.#io.out(`${line}\n`);
     const rows = Object.entries(summary).map(([name, value]) => `  ${name.padEnd(16)} ${String(value)}`);
     this.#io.out(`\n${rows.join('\n')}\n\n`);
+    const shared = groupLine(summary);
+    if (shared !== undefined) this.#io.out(`${shared}\n`);
     for (const problem of problems) this.#io.err(`demo: ${problem}\n`);
     if (problems.length === 0) this.#io.out('Every frame has its outcome, and the scoreboard was read right.\n');
   }

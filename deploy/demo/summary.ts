@@ -18,9 +18,12 @@ export interface Summary {
   readonly epochs: number;
   /** Models loaded on a host or released from one by those plans. */
   readonly modelsMoved: number;
-  /** Batches run, and those among them that held crops for several models. */
+  /** Batches granted, and those among them that held crops for several models. */
   readonly batches: number;
   readonly mixedBatches: number;
+  /** Inputs in a batch, and models that they were for, on average over all batches. */
+  readonly meanBatch: number;
+  readonly modelsPerBatch: number;
   /** What the readers on a host take less in memory because they share a prefix: the most seen at one time. */
   readonly memorySavedMB: number;
   /** Share of the characters on the scoreboard read right, 0..1. */
@@ -43,6 +46,8 @@ export function summarise(
     | 'modelsMoved'
     | 'batches'
     | 'mixedBatches'
+    | 'meanBatch'
+    | 'modelsPerBatch'
     | 'memorySavedMB'
     | 'objectiveMs'
     | 'seconds'
@@ -70,6 +75,16 @@ export function summarise(
     emulated: tally.lastGood?.result.emulated ?? false,
     ...facts,
   };
+}
+
+/** What the shared trunk did, for people; undefined where no readers shared one. */
+export function groupLine(summary: Summary): string | undefined {
+  const { batches, mixedBatches, meanBatch, modelsPerBatch, memorySavedMB } = summary;
+  if (memorySavedMB <= 0) return undefined;
+  return (
+    `The readers shared one trunk: ${memorySavedMB} MB saved on a host; ${mixedBatches} of ${batches} batches held crops for several ` +
+    `of them (on average ${meanBatch} inputs for ${modelsPerBatch} models).`
+  );
 }
 
 const ACCURACY_MIN = 0.95;

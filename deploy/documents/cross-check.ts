@@ -99,9 +99,9 @@ function checkModel({ document }: Located<ModelDocument>, report: Report): void 
     if (count === channels || count === 1) continue;
     report('error', ['preprocess', name], `has ${count} values, the model input has ${channels} channels`);
   }
-  if (preprocess.widthStep !== undefined && preprocess.fit !== 'pad-right') {
-    report('warning', ['preprocess', 'widthStep'], 'has no effect unless fit is pad-right');
-  }
+  for (const name of ['widthStep', 'widthUsual'] as const)
+    if (preprocess[name] !== undefined && preprocess.fit !== 'pad-right')
+      report('warning', ['preprocess', name], 'has no effect unless fit is pad-right');
 }
 
 /** Kinds of postprocessing that find boxes; a module may. */

@@ -11,14 +11,14 @@ export interface BatchTensor {
 }
 
 /**
- * Which inputs can run together: indices of inputs whose tensors have equal dims, in the order of their first. Widths of ragged
- * ones don't count. Mostly one group.
+ * Which inputs run together: indices of inputs whose tensors have equal dims, in the order of their first. With `padding` widths of
+ * ragged ones don't count: narrow ones are filled up. Mostly one group.
  */
-export function groups(inputs: readonly (readonly Feed[])[]): number[][] {
+export function groups(inputs: readonly (readonly Feed[])[], { padding }: { readonly padding: boolean }): number[][] {
   const byDims = new Map<string, number[]>();
   inputs.forEach((feeds, index) => {
     const key = feeds
-      .map(({ dims, ragged }) => (ragged ? withoutWidth(dims, ragged.layout) : dims).join('×'))
+      .map(({ dims, ragged }) => (ragged && padding ? withoutWidth(dims, ragged.layout) : dims).join('×'))
       .join(' ');
     byDims.set(key, [...(byDims.get(key) ?? []), index]);
   });

@@ -7,13 +7,16 @@ import type { Graph } from './graph.ts';
 const DIMENSION = 16;
 
 /**
- * A payload like those to come, to warm up and measure with: for a picture model a JPEG of its input's size with some
+ * A payload like those to come, to warm up and measure with: for a picture model a JPEG of its input's (usual) size with some
  * texture, else tensors of zeros.
  * @throws ModelError when only the user's module knows what a payload looks like
  */
 export async function blankPayload(id: string, document: ModelDocument, graph: Graph): Promise<Payload> {
   const { preprocess } = document;
-  if (preprocess.kind === 'picture') return texture(preprocess.width, preprocess.height);
+  if (preprocess.kind === 'picture') {
+    const { width, height, widthUsual = width } = preprocess;
+    return texture(Math.min(width, widthUsual), height);
+  }
   if (preprocess.kind === 'module') return texture(640, 360);
   const tensors: Record<string, Tensor> = {};
   for (const { name, type, dims } of graph.inputs) {

@@ -27,6 +27,8 @@ export interface RanTensor {
 interface Resident {
   readonly model: string;
   readonly session: InferenceSession;
+  /** Inputs of several widths run together, the narrow ones filled up. */
+  readonly padding: boolean;
 }
 const residents = new Map<number, Resident>();
 let nextHandle = 1;
@@ -63,7 +65,9 @@ async function load(argument: {
     throw new ModelError(model, `the ONNX file (${bytes}) can't be loaded: ${describeError(error)}`, { cause: error });
   }
   const handle = nextHandle++;
-  residents.set(handle, { model, session });
+  // A CPU gains little by batches and computes the padding too: crops 96, 160 and 224 wide take 1.7 times as long in one run of
+  // PP-OCRv4's recogniser as one by one. An accelerator is quicker with one run.
+  residents.set(handle, { model, session, padding: settings.provider !== 'cpu' });
   return { value: { handle, inputs: facts(session.inputMetadata), outputs: facts(session.outputMetadata) } };
 }
 
@@ -81,7 +85,7 @@ async function run(argument: {
   const resident = residentOf(argument.handle);
   const elapsed = stopwatch();
   const ran: RanGroup[] = [];
-  for (const indices of groups(argument.inputs)) {
+  for (const indices of groups(argument.inputs, resident)) {
     const inputs = indices.map(index => argument.inputs[index]!);
     const results = await runSession(resident, inputs, argument.outputs);
     ran.push({ indices, outputs: argument.outputs.map(name => plain(name, results[name] as Tensor)) });
@@ -137,7 +141,10 @@ async function runMixed(argument: {
   const all = members.flatMap(({ inputs }, member) => inputs.map((feeds, index) => ({ member, index, feeds })));
   const ran = members.map(() => ({ runMs: 0, groups: [] as RanGroup[], fault: undefined as Fault | undefined }));
   let prefixMs = 0;
-  for (const positions of groups(all.map(({ feeds }) => feeds))) {
+  for (const positions of groups(
+    all.map(({ feeds }) => feeds),
+    prefix,
+  )) {
     const rows = positions.map(position => all[position]!);
     const elapsed = stopwatch();
     const crossing = await runSession(

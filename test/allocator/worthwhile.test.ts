@@ -36,16 +36,31 @@ test('worthwhile: a dip on the way up costs nothing behind it', t => {
   t.deepEqual(batches(worthwhile(dip)), [1, 2, 4, 8]);
 });
 
-test('planner: a model for which batches do not pay is planned, warmed up and run one by one', t => {
-  const { draft } = makePlan({
+const heldWith = (profile: Profile, objectiveMs = 500) =>
+  makePlan({
     models: new Map([['reader', { id: 'reader', batchMax: 8 }]]),
-    queries: [{ kind: 'Query', name: 'q', objectiveMs: 500, rateHz: 20, stages: { read: { model: 'reader' } } }],
+    queries: [{ kind: 'Query', name: 'q', objectiveMs, rateHz: 2, stages: { read: { model: 'reader' } } }],
     rateHz: () => undefined,
-    profiles: [{ ...measured, device: 'cpu' }],
+    profiles: [{ ...profile, device: 'cpu' }],
     hosts: [{ host: 'a', kind: 'cpu', memoryBytes: 4e9, holds: [], barred: new Map() }],
     batchers: ['b'],
     current: undefined,
     settings: { policy: 'pooled', networkMs: 3, replicasMin: 1 },
+  }).draft.hosts[0]!.models[0];
+
+test('planner: a model for which batches do not pay is planned, warmed up and run one by one', t => {
+  t.like(heldWith(measured), { batchMax: 1, batches: [1] });
+});
+
+test('planner: where batches do not pay a few are granted at once all the same, to be run one by one: that saves messages', t => {
+  const times = (ms: number): Profile => ({
+    ...measured,
+    points: measured.points.map(point => ({ ...point, meanMs: (point.meanMs * ms) / 22 })),
   });
-  t.like(draft.hosts[0]!.models[0], { batchMax: 1, batches: [1] });
+  t.is(heldWith(times(22))?.grantMax, 3);
+  t.is(heldWith(times(80))?.grantMax, 2);
+  t.is(heldWith(times(1))?.grantMax, 8, 'as the document allows');
+  t.is(heldWith(times(1), 10)?.grantMax, 5, 'within the objective');
+  t.is(heldWith(times(120))?.grantMax, undefined, 'the messages are a trifle, binding late is worth more');
+  t.is(heldWith(profileOf('reader', linear(1, 5)))?.grantMax, undefined, 'one run does');
 });

@@ -142,6 +142,7 @@ test('model files: a manifest that fits the schema and still makes no sense is r
   await refused({ preprocess: { ...picture, mean: [1, 2] } }, 'preprocess.mean', /2 values for 3 channels/);
   await refused({ preprocess: { ...picture, std: [1, 0, 1] } }, 'preprocess.std', /divides by 0/);
   await refused({ preprocess: { ...picture, widthStep: 8 } }, 'preprocess.widthStep', /no meaning with fit: contain/);
+  await refused({ preprocess: { ...picture, widthUsual: 8 } }, 'preprocess.widthUsual', /no meaning with fit/);
   await refused({ preprocess: { ...picture, padValue: 300 } }, 'preprocess.padValue', /outside 0\.\.255/);
   await refused({ emulation: { ...det.emulation!, alphaMs: 0, betaMs: 0 } }, 'emulation', /takes no time/);
 });

@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { InputError, type Picture } from '../../contracts/index.ts';
-import { joinFeeds } from '../../gpu-host/onnx/assemble.ts';
+import { groups, joinFeeds } from '../../gpu-host/onnx/assemble.ts';
 import { place, preprocessPicture, type PictureSettings } from '../../gpu-host/pre/picture.ts';
 import type { Feed, PreprocessedInput } from '../../gpu-host/pre/input.ts';
 
@@ -99,6 +99,9 @@ test('preprocess: lines are as wide as they need, and a batch as its widest', as
       [1, 2, 64],
     ],
   );
+  const mixed = [feeds[0]!, feeds[1]!, feeds[0]!].map(feed => [feed]);
+  t.deepEqual(groups(mixed, { padding: true }), [[0, 1, 2]]);
+  t.deepEqual(groups(mixed, { padding: false }), [[0, 2], [1]], 'where padding costs more than a run: by width');
   const joined = joinFeeds(feeds.slice(0, 2));
   t.deepEqual(joined.dims, [2, 1, 2, 8]);
   const rows = [...joined.data].map(value => Math.round(Number(value) * 10) / 10);

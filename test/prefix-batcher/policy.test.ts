@@ -398,3 +398,19 @@ test('lead: grows with size at first, is learned quickly upwards, and a bad star
   for (let i = 0; i < 200; i++) late.observe(1, 0, 0);
   t.true(late.leadMs(1, 0) >= 1, 'what the host can not see is not forgotten');
 });
+
+test('policy: what a host runs one by one takes as long in one batch, and a host is granted its share of what waits', t => {
+  const points = [1, 4].map(batch => ({ batch, meanMs: 10 * batch ** 1.3, stdMs: 0, p99Ms: 10 * batch ** 1.3 }));
+  const curve = curveOf({ points: points.map(point => ({ ...point, ephemeralBytes: 0, repeats: 1 })) }, 4, 1);
+  t.deepEqual([...curve.meanMs], [0, 10, 20, 30, 40]);
+  const single: StandModel = { name: 'm', alphaMs: 1, betaMs: 9, batchMax: 8, runMax: 1, budgetMs: 500 };
+  const sizes = (hosts: readonly string[]): number[] => {
+    const stand = new Stand({ models: [single], hosts });
+    for (let i = 0; i < 2 + hosts.length * 3; i++) stand.offer(0);
+    for (const host of hosts) stand.tell(host, 'started', 0);
+    for (const host of hosts) stand.tell(host, 'finished', 10);
+    return stand.grants.map(({ ids }) => ids.length);
+  };
+  t.deepEqual(sizes(['a']), [1, 4]);
+  t.deepEqual(sizes(['a', 'b']), [1, 1, 3, 3]);
+});

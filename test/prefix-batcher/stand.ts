@@ -18,6 +18,8 @@ export interface StandModel {
   readonly alphaMs: number;
   readonly betaMs: number;
   readonly batchMax: number;
+  /** Default: all at once. */
+  readonly runMax?: number;
   readonly budgetMs: number;
   readonly rateHz?: number;
   readonly prefer?: 'latency' | 'consolidation';
@@ -171,13 +173,13 @@ export class Stand {
   }
 
   #group(model: StandModel, margins: Margins): void {
-    const { name, budgetMs, rateHz = 1, batchMax, on, leadMs } = model;
+    const { name, budgetMs, rateHz = 1, batchMax, runMax = batchMax, on, leadMs } = model;
     const group = new Group<StandItem>({ models: [name], rateHz, budgetMs });
-    const curve = curveOn(model, batchMax);
+    const curve = curveOn(model, batchMax, runMax);
     group.seats = this.hosts
       .filter(host => !on || on.includes(host.name))
       .map(host =>
-        this.#seat({ host, model: name, curve }, { ...margins, ...(leadMs === undefined ? {} : { leadMs }) }),
+        this.#seat({ host, model: name, curve, runMax }, { ...margins, ...(leadMs === undefined ? {} : { leadMs }) }),
       );
     this.#groupOf.set(name, group);
   }
@@ -201,7 +203,10 @@ export class Stand {
     for (const name of models) this.#groupOf.set(name, group);
   }
 
-  #seat(facts: Pick<SeatSettings, 'host' | 'model' | 'curve' | 'mixture'>, { leadMs, marginMs }: Margins): Seat {
+  #seat(
+    facts: Pick<SeatSettings, 'host' | 'model' | 'curve' | 'mixture' | 'runMax'>,
+    { leadMs, marginMs }: Margins,
+  ): Seat {
     const lead = new Lead({ transitMs: 0, fixedMs: leadMs, bytesPerMs: 1e5, perItemMs: 0, maxMs: 50 });
     const lessons = { fit: new Fit(), lead };
     const seat = new Seat({ ...facts, lessons, marginMsMin: marginMs, bytesPerItem: () => 0 });
@@ -215,8 +220,8 @@ interface Margins {
   readonly marginMs: number;
 }
 
-const curveOn = (model: { alphaMs: number; betaMs: number }, batchMax: number) =>
-  curveOf({ points: [1, batchMax].map(batch => pointAt(model, batch)) }, batchMax);
+const curveOn = (model: { alphaMs: number; betaMs: number }, batchMax: number, runMax = batchMax) =>
+  curveOf({ points: [1, batchMax].map(batch => pointAt(model, batch)) }, batchMax, runMax);
 
 const pointAt = ({ alphaMs, betaMs }: { alphaMs: number; betaMs: number }, batch: number) => {
   const meanMs = alphaMs * batch + betaMs;

@@ -28,7 +28,7 @@ export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need:
   const { queue } = seat;
   const waiting = queue.length;
   const { freeAtMs } = seat.host;
-  const sizeMax = Math.min(seat.batchMax, waiting);
+  const sizeMax = Math.min(sizeLimit(group, seat), waiting);
   const startAtMs = Math.max(nowMs + seat.leadMs(sizeMax), freeAtMs);
   const fits = (first: number, size: number): boolean =>
     startAtMs + seat.latencyOf(first, size) <= queue.deadlineAt(first);
@@ -39,7 +39,7 @@ export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need:
   let from = Math.min(last, queue.countBefore(startAtMs + seat.leastMs(needed)));
   // Batches of one size may differ in what they cost. The last one fits.
   while (from < last && !fits(from, needed)) from++;
-  const room = Math.min(seat.batchMax, waiting - from);
+  const room = Math.min(sizeMax, waiting - from);
   const count = Math.max(
     needed,
     largestFitting(room, size => fits(from, size)),
@@ -58,4 +58,11 @@ export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need:
     frontrunMs: grown,
     latestMs: deadlineMs - seat.latencyOf(from, count),
   };
+}
+
+/** Beyond one run a host takes its share among those that can still be granted a batch: the second run would start sooner on another. */
+function sizeLimit({ seats }: GroupView, { batchMax, runMax, queue }: SeatView): number {
+  if (runMax >= batchMax) return batchMax;
+  const hosts = seats.reduce((count, { host, resident }) => count + Number(resident && !host.granted), 0);
+  return Math.min(batchMax, Math.max(runMax, Math.ceil(queue.length / Math.max(1, hosts))));
 }

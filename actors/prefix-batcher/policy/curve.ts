@@ -11,17 +11,24 @@ export interface Curve {
 
 const NORMAL_P99 = 2.33;
 
-/** Straight lines between the measured points, carried on beyond the last; made to grow, since measured points can dip. */
-export function curveOf(profile: Pick<Profile, 'points'>, batchMax: number): Curve {
+/**
+ * Straight lines between the measured points, carried on beyond the last; made to grow, since measured points can dip. A batch of more than
+ * `runMax` takes several runs.
+ */
+export function curveOf(profile: Pick<Profile, 'points'>, batchMax: number, runMax = batchMax): Curve {
   const points = [...profile.points].sort((a, b) => a.batch - b.batch);
   const tails = points.map(point => Math.max(0, point.p99Ms - point.meanMs, NORMAL_P99 * point.stdMs));
   const batches = points.map(point => point.batch);
   const means = points.map(point => point.meanMs);
   const meanMs = new Float64Array(batchMax + 1);
   const tailMs = new Float64Array(batchMax + 1);
-  for (let b = 1; b <= batchMax; b++) {
+  for (let b = 1; b <= Math.min(batchMax, runMax); b++) {
     meanMs[b] = Math.max(meanMs[b - 1]!, lineThrough(batches, means, b));
     tailMs[b] = Math.max(0, lineThrough(batches, tails, b));
+  }
+  for (let b = runMax + 1; b <= batchMax; b++) {
+    meanMs[b] = meanMs[b - runMax]! + meanMs[runMax]!;
+    tailMs[b] = tailMs[b - runMax]! + tailMs[runMax]!;
   }
   return { batchMax, meanMs, tailMs };
 }

@@ -40,6 +40,8 @@ export interface SeatView {
   /** What it can run of what waits. */
   readonly queue: QueueView;
   readonly batchMax: number;
+  /** The host runs a larger batch in several runs of at most so many. */
+  readonly runMax: number;
   /**
    * ℓ(b): device time of a batch of 1 ≤ b ≤ batchMax, with the margin that deadlines need. Grows with b. In a prefix group it also
    * depends on whose invocations they are: this is a batch as it usually is composed.
