@@ -1,4 +1,7 @@
 import {
+  CROSSING_MAX,
+  cutOf,
+  hashOfCut,
   isPrefix,
   modelOf,
   prefixId,
@@ -13,14 +16,20 @@ import { tenantOf, type ModelFacts } from './demand.ts';
 import { compareText } from './packing.ts';
 import { makePlan, type Draft, type Planned, type PlannerInput } from './planner.ts';
 
-/** Models that could run behind one prefix. */
-export interface Candidate {
+/** Models that run behind one prefix. */
+interface Group {
   readonly cut: string;
-  /** Declared for emulated devices, not found in the graph. */
-  readonly emulated: boolean;
   /** Ids, sorted; the prefix can be taken from any. */
   readonly members: readonly string[];
+  /** What the prefix gives, as all members together need it; undefined: what crosses this cut of any of them. */
+  readonly tensors?: readonly string[] | undefined;
   readonly batchMax: number;
+}
+
+/** One that could be. */
+export interface Candidate extends Group {
+  /** Declared for emulated devices, not found in the graph. */
+  readonly emulated: boolean;
 }
 
 const CANDIDATES_MAX = 8;
@@ -46,18 +55,8 @@ const CROSSING_BYTES_MIN = 250_000;
  * sets first, of these the ones that save most work.
  */
 export function candidatesOf(models: readonly ModelFacts[]): Candidate[] {
-  const byCut = new Map<string, Shared>();
-  for (const model of models.toSorted((a, b) => compareText(a.id, b.id))) {
-    for (const cut of model.cuts ?? []) {
-      if (cut.computeShare < COMPUTE_SHARE_MIN) continue;
-      const known = byCut.get(cut.cut);
-      if (known) known.members.push(model);
-      else byCut.set(cut.cut, { cut, members: [model] });
-    }
-  }
   const bySet = new Map<string, Shared[]>();
-  for (const found of byCut.values()) {
-    if (found.members.length < 2) continue;
+  for (const found of sharedBy(models)) {
     const key = `${found.cut.emulated} ${found.members.map(({ id }) => id).join(' ')}`;
     bySet.set(key, [...(bySet.get(key) ?? []), found]);
   }
@@ -66,10 +65,48 @@ export function candidatesOf(models: readonly ModelFacts[]): Candidate[] {
     some.toSorted((a, b) => savedBy(b) - savedBy(a) || compareText(a.cut.cut, b.cut.cut));
   return [...inOrder(choices.flatMap(one => one.slice(0, 1))), ...inOrder(choices.flatMap(one => one.slice(1)))]
     .slice(0, CANDIDATES_MAX)
-    .map(({ cut: { cut, emulated }, members }) => {
+    .map(({ cut: { cut, emulated, tensors }, members }) => {
       const batchMax = Math.min(...members.map(member => member.batchMax));
-      return { cut, emulated, members: members.map(({ id }) => id), batchMax };
+      return {
+        cut,
+        emulated,
+        members: members.map(({ id }) => id),
+        tensors: tensors?.map(one => one.tensor),
+        batchMax,
+      };
     });
+}
+
+/** For each trunk that several models have, a cut behind it that does for all. */
+function sharedBy(models: readonly ModelFacts[]): Shared[] {
+  const byTrunk = new Map<string, { cuts: Cut[]; members: ModelFacts[] }>();
+  for (const model of models.toSorted((a, b) => compareText(a.id, b.id))) {
+    for (const cut of model.cuts ?? []) {
+      if (cut.computeShare < COMPUTE_SHARE_MIN) continue;
+      const key = cut.trunk ?? cut.cut;
+      const known = byTrunk.get(key);
+      known?.cuts.push(cut);
+      known?.members.push(model);
+      if (!known) byTrunk.set(key, { cuts: [cut], members: [model] });
+    }
+  }
+  return [...byTrunk.values()].flatMap(({ cuts, members }) => {
+    const cut = members.length < 2 ? undefined : united(cuts);
+    return cut ? [{ cut, members }] : [];
+  });
+}
+
+/** The cut through all tensors that any of these models takes behind one trunk; undefined where they are too many. */
+function united(cuts: readonly Cut[]): Cut | undefined {
+  const [first] = cuts;
+  if (cuts.every(({ cut }) => cut === first!.cut)) return first;
+  const tensors = [...new Map(cuts.flatMap(cut => cut.tensors ?? []).map(one => [one.tensor, one])).values()];
+  if (tensors.length > CROSSING_MAX) return undefined;
+  const { crossingBytes: _, ...rest } = first!;
+  const cut = hashOfCut(tensors.map(({ tensor }) => tensor)).slice(0, first!.cut.length);
+  const isKnown = tensors.every(({ bytes }) => bytes !== undefined);
+  const crossingBytes = tensors.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
+  return { ...rest, cut, tensors, ...(isKnown ? { crossingBytes } : {}) };
 }
 
 /** One or two cuts of the same models. */
@@ -93,12 +130,19 @@ const savedBy = ({ cut, members }: { cut: Cut; members: readonly unknown[] }): n
 export function makeGroupedPlan(input: PlannerInput): Planned {
   const used = new Set(input.queries.flatMap(query => Object.values(query.stages).map(({ model }) => model)));
   const facts = [...input.models].flatMap(([name, model]) => (used.has(name) ? [model] : []));
-  let best = { planned: makePlan(input), groups: [] as readonly Candidate[] };
-  const held = new Set(input.current?.pools.flatMap(pool => pool.groups.map(({ prefix }) => prefix)));
+  let best = { planned: makePlan(input), groups: [] as readonly Group[] };
+  const measured = new Set(input.profiles.map(({ model }) => model));
+  const isMeasured = ({ cut, members }: Group): boolean =>
+    measured.has(prefixId(cut)) && members.every(member => measured.has(suffixId(member, cut)));
+  const found = candidatesOf(facts).filter(isMeasured);
+  const held = heldGroups(input.current, facts, measured);
+  const isHeld = ({ cut }: Group): boolean => held.some(other => other.cut === cut);
   // What is in force comes first, so that it stays where another one isn't clearly better.
-  const candidates = candidatesOf(facts).toSorted(
-    (a, b) => Number(held.has(prefixId(b.cut))) - Number(held.has(prefixId(a.cut))),
-  );
+  const candidates = [
+    ...found.filter(isHeld),
+    ...held.filter(one => !found.some(other => other.cut === one.cut)),
+    ...found.filter(one => !isHeld(one)),
+  ];
   for (const candidate of candidates) {
     const beside = best.groups.filter(group => !group.members.some(member => candidate.members.includes(member)));
     const groups = [...beside, candidate];
@@ -110,6 +154,27 @@ export function makeGroupedPlan(input: PlannerInput): Planned {
     if (isTaken(planned.draft, best.planned.draft)) best = { planned, groups };
   }
   return best.planned;
+}
+
+/**
+ * The groups in force, with those of their members that are still asked for: they go on while a model that joins waits to be measured, or
+ * when one has left without which less would have to cross the cut.
+ */
+function heldGroups(current: Plan | undefined, facts: readonly ModelFacts[], measured: ReadonlySet<string>): Group[] {
+  const byPrefix = new Map<string, Set<string>>();
+  for (const { prefix, members } of current?.pools.flatMap(pool => pool.groups) ?? [])
+    byPrefix.set(prefix, new Set([...(byPrefix.get(prefix) ?? []), ...members]));
+  return [...byPrefix].flatMap(([prefix, asked]): Group[] => {
+    const cut = cutOf(prefix)!;
+    const own = facts
+      .filter(({ id }) => asked.has(id) && measured.has(suffixId(id, cut)))
+      .toSorted((a, b) => compareText(a.id, b.id));
+    const isNeeded = own.length > 1 || own.some(({ id }) => !measured.has(id));
+    if (!isNeeded || !measured.has(prefix)) return [];
+    const { tensors } = current!.hosts.flatMap(host => host.models).find(({ model }) => model === prefix) ?? {};
+    const members = own.map(({ id }) => id);
+    return [{ cut, members, tensors, batchMax: Math.min(...own.map(({ batchMax }) => batchMax)) }];
+  });
 }
 
 /** Fewer queries refused, then fewer hosts, then no more memory for weights. */
@@ -135,7 +200,7 @@ function weightBytes({ hosts, profiles }: Draft): number {
 }
 
 /** The group as one model, on each kind on which all its parts were measured. */
-function groupProfiles({ cut, members, batchMax }: Candidate, { profiles }: PlannerInput): Profile[] {
+function groupProfiles({ cut, members, batchMax }: Group, { profiles }: PlannerInput): Profile[] {
   const kinds = [...new Set(profiles.map(({ device }) => device))];
   return kinds.flatMap(kind => {
     const of = (part: string): Profile | undefined => profiles.find(p => p.model === part && p.device === kind);
@@ -186,7 +251,7 @@ function usualMs(heads: readonly Curve[], batch: number): number {
 }
 
 /** The same input with each group in place of its members. */
-function folded(input: PlannerInput, groups: readonly Candidate[], profiles: readonly Profile[]): PlannerInput {
+function folded(input: PlannerInput, groups: readonly Group[], profiles: readonly Profile[]): PlannerInput {
   const groupOf = new Map(groups.flatMap(group => group.members.map(member => [member, group])));
   return {
     ...input,
@@ -213,7 +278,7 @@ function folded(input: PlannerInput, groups: readonly Candidate[], profiles: rea
 }
 
 /** The plan of a folded input with the parts that hosts hold, and each session with its own model. */
-function unfolded(draft: Draft, groups: readonly Candidate[], input: PlannerInput): Draft {
+function unfolded(draft: Draft, groups: readonly Group[], input: PlannerInput): Draft {
   const modelOfSession = new Map(
     input.queries.flatMap(query =>
       Object.entries(query.stages).map(([stage, { model }]) => [
@@ -237,16 +302,17 @@ function unfolded(draft: Draft, groups: readonly Candidate[], input: PlannerInpu
   };
 }
 
-function partsOf(held: PlannedHost['models'][number], groups: readonly Candidate[]): PlannedHost['models'] {
+function partsOf(held: PlannedHost['models'][number], groups: readonly Group[]): PlannedHost['models'] {
   const group = groups.find(({ cut }) => prefixId(cut) === held.model);
   if (!group) return [held];
   const suffixes = group.members.map(member => ({ ...held, model: suffixId(member, group.cut) }));
-  return [{ ...held, of: group.members[0]! }, ...suffixes];
+  const { tensors } = group;
+  return [{ ...held, of: group.members[0]!, ...(tensors ? { tensors: [...tensors] } : {}) }, ...suffixes];
 }
 
 function groupsIn(
   pool: Plan['pools'][number],
-  groups: readonly Candidate[],
+  groups: readonly Group[],
   sessions: Plan['sessions'],
 ): Plan['pools'][number]['groups'] {
   const here = new Set(sessions.filter(({ name }) => pool.sessions.includes(name)).map(({ model }) => model));

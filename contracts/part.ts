@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
+
 /**
  * What a host loads is a *part*: a whole model, the prefix that several models share up to a cut, or what is left of one
  * model behind that prefix. Each has an id of its own, so that plans, orders, beats and profiles speak of parts as they do of
- * models. A cut is named by 12 hex digits of its structural hash: equal cuts of different models have equal prefixes.
+ * models. A cut is named by 12 hex digits of its hash ({@link hashOfCut}): equal cuts of different models have equal prefixes.
  *
  * | part | id |
  * |---|---|
@@ -10,6 +12,23 @@
  * | suffix | `<name>@<12 hex>/<cut>` |
  */
 const PREFIX = 'prefix';
+
+/** Beginning of the structural hash of a tensor, all that lies before it included: enough to tell the tensors of a graph apart. */
+export const TENSOR_PATTERN = '^[0-9a-f]{16}$';
+const TENSOR_DIGITS = 16;
+
+/**
+ * A cut is the set of tensors that cross it. A prefix gives all that any of its suffixes takes: of models that leave one trunk with other
+ * tensors the cut that they share is through the tensors of all.
+ * @param tensors hex digits of their structural hashes, at least 16
+ * @returns 64 hex digits
+ */
+export function hashOfCut(tensors: Iterable<string>): string {
+  const short = [...tensors].map(tensor => tensor.slice(0, TENSOR_DIGITS));
+  return createHash('sha256')
+    .update(['cut', ...short.toSorted()].join(' '))
+    .digest('hex');
+}
 
 export const CUT_PATTERN = '^[0-9a-f]{12}$';
 

@@ -79,6 +79,14 @@ export interface LoadedPrefix extends LoadedModel {
   runMixed(members: readonly Member[]): Promise<MixedResult>;
 }
 
+export interface PrefixOptions {
+  /** 12 hex digits (contracts/part.ts). */
+  readonly cut: string;
+  /** What the prefix gives, by the first 16 hex digits of their hashes; default: what crosses that cut of this model's own. */
+  readonly tensors?: readonly string[] | undefined;
+  readonly batchMax: number;
+}
+
 /**
  * One accelerator (or the CPU) owned by this process. Two kinds: `onnx` (onnxruntime in a worker thread that owns the
  * sessions) and `emulated` (takes the profile's time on the clock; same queueing, same memory accounts).
@@ -88,11 +96,10 @@ export interface Device {
   /** @throws ModelError (corrupt file, wrong tensor names, …), DeviceError */
   load(model: ModelFiles, options: { readonly batchMax: number }): Promise<LoadedModel>;
   /**
-   * Loads what `model` computes before a cut (12 hex digits, contracts/part.ts), shared by all models with this cut. To be
-   * released after its suffixes.
+   * Loads what `model` computes before a cut, shared by all models with this cut. To be released after its suffixes.
    * @throws ModelError when it has no such cut, DeviceError
    */
-  loadPrefix(model: ModelFiles, options: { readonly cut: string; readonly batchMax: number }): Promise<LoadedPrefix>;
+  loadPrefix(model: ModelFiles, options: PrefixOptions): Promise<LoadedPrefix>;
   /** Resolves with the reason if the device breaks by itself; the process should then end. */
   readonly lost: Promise<Error>;
   /** Releases everything; waits for the run under way. */

@@ -1,7 +1,10 @@
 import type { Cut, StoredModel } from '../contracts/index.ts';
 import { cutsOf, GraphError, readModel } from './graph/index.ts';
 
-const CUTS_MAX = 4096;
+/** The deepest: what an entry of the catalogue may take is bounded. */
+const CUTS_MAX = 2048;
+const DIGITS = 12;
+const TENSOR_DIGITS = 16;
 
 /**
  * A packed model together with the places where its graph may be cut, so that planners never read graphs. Cuts inside of what
@@ -9,7 +12,7 @@ const CUTS_MAX = 4096;
  */
 export function withCuts(stored: StoredModel, graph: Uint8Array): StoredModel {
   const found = cutsIn(stored.id, graph);
-  const cuts = [...(stored.cuts ?? []), ...found].slice(0, CUTS_MAX);
+  const cuts = [...(stored.cuts ?? []), ...found.slice(-CUTS_MAX)];
   return cuts.length === 0 ? stored : { ...stored, cuts };
 }
 
@@ -18,11 +21,16 @@ function cutsIn(model: string, graph: Uint8Array): Cut[] {
     const { cuts } = cutsOf(readModel(graph, { name: model }));
     return cuts
       .filter(({ insideFusion }) => !insideFusion)
-      .map(({ hash, tensors, prefix, suffix, share }): Cut => {
+      .map(({ hash, trunk, tensors, prefix, suffix, share }): Cut => {
         const crossing = tensors.map(({ bytesPerInput }) => bytesPerInput);
         const known = crossing.every(bytes => bytes !== null);
         return {
-          cut: hash.slice(0, 12),
+          cut: hash.slice(0, DIGITS),
+          trunk: trunk.slice(0, DIGITS),
+          tensors: tensors.map(({ hash, bytesPerInput: bytes }) => {
+            const tensor = hash.slice(0, TENSOR_DIGITS);
+            return bytes === null ? { tensor } : { tensor, bytes };
+          }),
           emulated: false,
           prefixBytes: prefix.parameterBytes,
           suffixBytes: suffix.parameterBytes,

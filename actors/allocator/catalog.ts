@@ -25,6 +25,8 @@ export interface Measurable {
   readonly id: string;
   /** Of a prefix: a model to take it from. */
   readonly of?: string;
+  /** What the prefix gives, of a prefix and of a suffix, which is measured behind it. */
+  readonly tensors?: readonly string[] | undefined;
   readonly batchMax: number;
   /** A part: whether it is one on emulated devices, or on others. */
   readonly emulated?: boolean;
@@ -169,9 +171,9 @@ export class Catalog {
 const overlaps = (some: readonly string[], others: readonly string[]): boolean =>
   some.some(one => others.includes(one));
 
-const partsOf = ({ cut, emulated, members, batchMax }: Candidate): Measurable[] => [
-  { id: prefixId(cut), of: members[0]!, batchMax, emulated },
-  ...members.map(member => ({ id: suffixId(member, cut), batchMax, emulated })),
+const partsOf = ({ cut, tensors, emulated, members, batchMax }: Candidate): Measurable[] => [
+  { id: prefixId(cut), of: members[0]!, tensors, batchMax, emulated },
+  ...members.map(member => ({ id: suffixId(member, cut), tensors, batchMax, emulated })),
 ];
 
 /** What follows the first token. */

@@ -71,8 +71,9 @@ export class ProfileOrders {
       return;
     }
     this.#ordered = this.#job;
-    const { batchMax, of } = wanted;
-    orders.give(host, { verb: 'profile', model, batchMax, ...(of === undefined ? {} : { of }) });
+    const { batchMax, of, tensors } = wanted;
+    const from = { ...(of === undefined ? {} : { of }), ...(tensors ? { tensors: [...tensors] } : {}) };
+    orders.give(host, { verb: 'profile', model, batchMax, ...from });
   }
   #ordered: Job | undefined;
 

@@ -133,7 +133,8 @@ export class Orders {
     const wanted = needed.map((model): Wanted => {
       const known = model === part ? profile : undefined;
       const estimated = estimate(model, stored, known, { batchMax, emulated: device.report.emulated });
-      return { planned: { model, lane: 0, batches: [], batchMax }, stored, estimated };
+      const { tensors } = order;
+      return { planned: { model, tensors, lane: 0, batches: [], batchMax }, stored, estimated };
     });
     const missing = wanted.filter(({ planned }) => !residents.usable(planned.model));
     const short = missing.length > 0 ? shortage(residents.claims(missing), device.report.memoryBytes) : undefined;

@@ -6,7 +6,9 @@ import type { LoadedModel, ModelFiles } from '../../gpu-host/index.ts';
 export interface Planned {
   readonly model: string;
   /** Of a prefix: the model to take it from. */
-  readonly of?: string;
+  readonly of?: string | undefined;
+  /** Of a prefix: what it gives, where that is more than this model needs. */
+  readonly tensors?: readonly string[] | undefined;
   readonly lane: number;
   /** Sizes to warm up. */
   readonly batches: readonly number[];
@@ -49,7 +51,7 @@ export const residentChart = setup({
   types: { context: {} as Context, events: {} as ResidentEvent, input: {} as Planned },
   actors: {
     fetch: fromPromise<ModelFiles, { model: string }>(provided('fetch')),
-    load: fromPromise<LoadedModel, { files: ModelFiles }>(provided('load')),
+    load: fromPromise<LoadedModel, { files: ModelFiles; planned: Planned }>(provided('load')),
     warm: fromPromise<void, { loaded: LoadedModel; sizes: number[] }>(provided('warm')),
     unload: fromPromise<void, { loaded: LoadedModel }>(provided('unload')),
   },
@@ -108,7 +110,7 @@ export const residentChart = setup({
       // A load under way can't be called back: a release waits for its end.
       invoke: {
         src: 'load',
-        input: ({ context }) => ({ files: context.files! }),
+        input: ({ context }) => ({ files: context.files!, planned: context.planned }),
         onDone: [
           { guard: 'unwanted', target: 'releasing', actions: { type: 'noteLoaded', params: loadedOf } },
           { target: 'warming', actions: { type: 'noteLoaded', params: loadedOf } },

@@ -240,7 +240,7 @@ export class Residents {
         load: fromPromise(async ({ input }) => {
           const behind = isSuffix(model) ? await this.#whenUsable(prefixOf(model)) : undefined;
           const startedMs = clock.nowMs();
-          const loaded = await this.#load(model, input.files, behind?.loaded as LoadedPrefix | undefined);
+          const loaded = await this.#load(input.planned, input.files, behind?.loaded as LoadedPrefix | undefined);
           const entry = this.#entries.get(model);
           if (entry) entry.loadMs = clock.nowMs() - startedMs;
           const short = this.#shortageWith(model, loaded);
@@ -265,11 +265,11 @@ export class Residents {
     });
   }
 
-  #load(part: string, files: ModelFiles, prefix: LoadedPrefix | undefined): Promise<LoadedModel> {
+  #load({ model: part, tensors }: Planned, files: ModelFiles, prefix?: LoadedPrefix): Promise<LoadedModel> {
     const { device } = this.#ports;
     const { batchMax } = files.document;
     if (prefix) return prefix.loadSuffix(files, { batchMax });
-    if (isPrefix(part)) return device.loadPrefix(files, { cut: cutOf(part)!, batchMax });
+    if (isPrefix(part)) return device.loadPrefix(files, { cut: cutOf(part)!, tensors, batchMax });
     return device.load(files, { batchMax });
   }
 

@@ -1,10 +1,29 @@
-import { CUT_PATTERN } from '../part.ts';
+import { CUT_PATTERN, TENSOR_PATTERN } from '../part.ts';
 import { ByteCount, Type, type Static } from '../schema.ts';
 import { ModelDocument } from './documents.ts';
 
+/** Tensors that may cross a cut, of all models together that share it. */
+export const CROSSING_MAX = 16;
+
 /** A place where a model can be cut in two (`contracts/part.ts`), with what lies on either side. */
 export const Cut = Type.Object({
-  cut: Type.String({ pattern: CUT_PATTERN, description: 'of the structural hash of all that lies before it' }),
+  cut: Type.String({ pattern: CUT_PATTERN, description: 'of the hash of all tensors that cross it' }),
+  trunk: Type.Optional(
+    Type.String({
+      pattern: CUT_PATTERN,
+      description:
+        'of the hash of all that lies before it: models with a trunk in common can share a prefix; default: the cut',
+    }),
+  ),
+  tensors: Type.Optional(
+    Type.Array(
+      Type.Object({
+        tensor: Type.String({ pattern: TENSOR_PATTERN, description: 'of its structural hash' }),
+        bytes: Type.Optional(ByteCount('for one input; absent where its shape is not known')),
+      }),
+      { minItems: 1, maxItems: CROSSING_MAX, description: 'that cross it' },
+    ),
+  ),
   emulated: Type.Boolean({ description: 'declared for emulated devices, not found in the graph' }),
   prefixBytes: ByteCount('parameters before the cut'),
   suffixBytes: ByteCount('parameters behind it'),

@@ -1,3 +1,5 @@
+import { CROSSING_MAX } from '../files/stored-model.ts';
+import { TENSOR_PATTERN } from '../part.ts';
 import { ByteCount, Count, Ms, RateHz, Type, type Static } from '../schema.ts';
 
 /** Measured cost of one model, or of a part of one (part.ts), on one kind of device. A suffix costs what it adds to its prefix. */
@@ -43,6 +45,14 @@ export const PlannedHost = Type.Object({
     Type.Object({
       model: Type.String({ description: 'model id, or id of a part' }),
       of: Type.Optional(Type.String({ description: 'of a prefix: id of a model to take it from; any member will do' })),
+      tensors: Type.Optional(
+        Type.Array(Type.String({ pattern: TENSOR_PATTERN }), {
+          minItems: 1,
+          maxItems: CROSSING_MAX,
+          description:
+            'of a prefix: all that it gives, as its suffixes together need them; default: what crosses the cut of the model that it is taken from',
+        }),
+      ),
       lane: Count('lane that it runs in'),
       batches: Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1, maxItems: 64, description: 'sizes to warm up' }),
       batchMax: Type.Integer({ minimum: 1, description: 'largest run; of a prefix: of the mixed batch' }),
@@ -149,6 +159,7 @@ export const Order = Type.Union([
     verb: Type.Literal('profile'),
     model: Type.String({ description: 'model id, or id of a part' }),
     of: PlannedHost.properties.models.items.properties.of,
+    tensors: PlannedHost.properties.models.items.properties.tensors,
     batchMax: Type.Integer({ minimum: 1 }),
   }),
   Type.Object({

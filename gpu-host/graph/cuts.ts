@@ -1,4 +1,5 @@
 import type { TensorProto } from 'onnx-buf';
+import { hashOfCut } from '../../contracts/index.ts';
 import { candidates, type Candidate } from './candidates.ts';
 import { costsOf, elements, type InputDims, type StepCosts } from './cost.ts';
 import { GraphError } from './error.ts';
@@ -103,12 +104,12 @@ export function cutsOf(model: OnnxModel, options: CutOptions = {}): { cuts: Cut[
  */
 export function tensorsAt(model: OnnxModel, cut: string, tensors?: readonly string[]): Hash[] | undefined {
   const found = tensors ? tensorsNamed(model, tensors) : ownCrossing(model, cut);
-  return found && cutHash(found).startsWith(cut) && isLegal(model, found) ? found : undefined;
+  return found && hashOfCut(found).startsWith(cut) && isLegal(model, found) ? found : undefined;
 }
 
 function ownCrossing(model: OnnxModel, cut: string): Hash[] | undefined {
   for (const { crossing } of candidates(model, TENSORS_MAX))
-    if (cutHash(crossing).startsWith(cut)) return [...crossing];
+    if (hashOfCut(crossing).startsWith(cut)) return [...crossing];
   return undefined;
 }
 
@@ -177,7 +178,7 @@ class Figures {
     const insideFusion = passages.some(({ from, to }) => from !== undefined && isInsideFusion(this.model, from, to));
     const rank = (hash: Hash): number | undefined => facts.get(names.get(hash)!)?.dims?.length;
     return {
-      hash: cutHash(crossing),
+      hash: hashOfCut(crossing),
       trunk: hashOf('trunk', last.map(i => all[i]!.hash).toSorted()),
       tensors: [...crossing].toSorted().map(hash => this.tensor(hash, facts.get(names.get(hash)!)!)),
       prefix,
@@ -227,5 +228,3 @@ class Figures {
     return total;
   }
 }
-
-export const cutHash = (tensors: Iterable<Hash>): Hash => hashOf('cut', [...tensors].toSorted());

@@ -1,4 +1,5 @@
-import { cutHash, cutsOf, type Cut, type CutOptions, type CutTensor, type Side } from './cuts.ts';
+import { hashOfCut } from '../../contracts/index.ts';
+import { cutsOf, type Cut, type CutOptions, type CutTensor, type Side } from './cuts.ts';
 import type { Hash } from './hash.ts';
 import type { OnnxModel } from './model.ts';
 
@@ -101,7 +102,7 @@ function sharedCut({ cuts }: Trunk, members: readonly number[], names: readonly 
   const tensors = new Map(own.flatMap(cut => cut.tensors.map(tensor => [tensor.hash, tensor])));
   const [first] = own;
   return {
-    hash: cutHash(tensors.keys()),
+    hash: hashOfCut(tensors.keys()),
     trunk: first!.trunk,
     tensors: [...tensors.values()].toSorted((a, b) => (a.hash < b.hash ? -1 : 1)),
     prefix: first!.prefix,

@@ -131,9 +131,9 @@ function onnxDevice(report: DeviceReport, parts: DeviceParts): Device {
       if (closed) throw new DeviceError('the device is closed');
       return kept(await loadOnnxModel(model, { ...parts, batchMax }));
     },
-    loadPrefix: async (model, { cut, batchMax }) => {
+    loadPrefix: async (model, options) => {
       if (closed) throw new DeviceError('the device is closed');
-      return kept(await loadOnnxPrefix(model, { ...parts, cut, batchMax }), made => ({
+      return kept(await loadOnnxPrefix(model, { ...parts, ...options }), made => ({
         loadSuffix: async (member, options) => kept(await made.loadSuffix(member, options)),
       }));
     },

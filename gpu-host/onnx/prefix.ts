@@ -1,5 +1,13 @@
 import { ModelError, prefixId, suffixId } from '../../contracts/index.ts';
-import type { LoadedPrefix, LoadedSuffix, Member, MixedResult, ModelFiles, RunResult } from '../device.ts';
+import type {
+  LoadedPrefix,
+  LoadedSuffix,
+  Member,
+  MixedResult,
+  ModelFiles,
+  PrefixOptions,
+  RunResult,
+} from '../device.ts';
 import type { Feed } from '../pre/input.ts';
 import { fromFault } from './fault.ts';
 import { matchGraph, type Graph, type GraphFacts } from './graph.ts';
@@ -20,12 +28,12 @@ interface Suffix {
 /** Cuts a model and loads what lies before the cut. @throws ModelError, DeviceError */
 export async function loadOnnxPrefix(
   model: ModelFiles,
-  options: OnnxParts & { readonly surgery: Surgery; readonly cut: string },
+  options: OnnxParts & PrefixOptions & { readonly surgery: Surgery },
 ): Promise<LoadedPrefix> {
   const { surgery, cut, sessions, settings, batchMax } = options;
   const { document } = model;
   const id = prefixId(cut);
-  const side = await surgery.prefix(model, cut);
+  const side = await surgery.prefix(model, options);
   const prefixBytes = side.bytes.byteLength;
   const loaded = await sessions.call('load', { model: id, graph: side.bytes, settings }, [side.bytes.buffer]);
   const { handle, outputs: crossing } = loaded;

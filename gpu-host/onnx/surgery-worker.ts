@@ -38,9 +38,13 @@ interface Given {
 const READINGS_BYTES_MAX = 64e6;
 const readings = new Readings(READINGS_BYTES_MAX);
 
-async function prefix({ model, graph, cut }: Given): Promise<Served<PrefixPart>> {
+/** `tensors`: beginnings of the hashes of what the prefix gives; default: what crosses this cut of the model's own. */
+async function prefix(
+  argument: Given & { readonly tensors: readonly string[] | undefined },
+): Promise<Served<PrefixPart>> {
+  const { model, graph, cut } = argument;
   const whole = readings.read(model, graph);
-  const tensors = tensorsAt(whole, cut);
+  const tensors = tensorsAt(whole, cut, argument.tensors);
   if (!tensors) throw new ModelError(model, `can't be cut at ${cut}`);
   const { prefix, inputs } = splitAt(whole, placeOf(tensors));
   const { bytes, nodes } = fileOf(prefix);

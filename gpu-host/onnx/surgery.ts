@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../../contracts/index.ts';
-import type { ModelFiles } from '../device.ts';
+import type { ModelFiles, PrefixOptions } from '../device.ts';
 import { graphBytes } from './model.ts';
 import type { Part, PrefixPart, SurgeryFunctions } from './surgery-worker.ts';
 import { startThread, type Thread } from './thread.ts';
@@ -12,7 +12,7 @@ const IDLE_MS = 30_000;
 /** Cuts models, one after the other. */
 export interface Surgery {
   /** @throws ModelError no such cut, or no usable graph */
-  prefix(model: ModelFiles, cut: string): Promise<PrefixPart>;
+  prefix(model: ModelFiles, at: Pick<PrefixOptions, 'cut' | 'tensors'>): Promise<PrefixPart>;
   /** What is left of a model behind a prefix. @throws ModelError it has another one, or no usable graph */
   suffix(model: ModelFiles, cut: string, behind: PrefixPart): Promise<Part>;
   close(): Promise<void>;
@@ -47,9 +47,9 @@ export function openSurgery(clock: Clock): Surgery {
     }
   };
   return {
-    prefix: async (model, cut) => {
+    prefix: async (model, { cut, tensors }) => {
       const graph = await graphBytes(model);
-      return working(thread => thread.call('prefix', { model: model.id, graph, cut }, [graph.buffer]));
+      return working(thread => thread.call('prefix', { model: model.id, graph, cut, tensors }, [graph.buffer]));
     },
     suffix: async (model, cut, { tensors }) => {
       const graph = await graphBytes(model);

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { candidatesOf, makeGroupedPlan, type HostView, type PlannerInput } from '../../allocator/index.ts';
-import { prefixId, suffixId, type Cut, type Profile, type QueryDocument } from '../../contracts/index.ts';
+import { hashOfCut, prefixId, suffixId, type Cut, type Profile, type QueryDocument } from '../../contracts/index.ts';
 import { linear, profileOf } from './profiles.ts';
 
 const MB = 1e6;
@@ -155,4 +155,63 @@ test('groups: what was not measured in parts is planned whole', t => {
   const { draft } = makeGroupedPlan(input(4, false));
   t.true(draft.pools.every(({ groups }) => groups.length === 0));
   t.true(draft.hosts.every(({ models }) => models.every(({ model }) => !model.includes('/'))));
+});
+
+const [TENSOR, SKIP] = ['a'.repeat(16), 'b'.repeat(16)];
+/** A cut behind one trunk, where some models take a second tensor. */
+const through = (tensors: readonly string[]): Cut => ({
+  ...cutAt(hashOfCut(tensors).slice(0, 12), 0.9),
+  emulated: false,
+  trunk: 'dddddddddddd',
+  tensors: tensors.map((tensor, i) => ({ tensor, bytes: 1000 * (i + 1) })),
+  crossingBytes: 1000 * tensors.length,
+});
+
+test('groups: models that leave one trunk with other tensors share the cut through the tensors of all', t => {
+  const model = (id: string, ...tensors: string[]) => ({ id, batchMax: 8, cuts: [through(tensors)] });
+  const both = hashOfCut([TENSOR, SKIP]).slice(0, 12);
+  const [united] = candidatesOf([model('a', TENSOR), model('b', TENSOR, SKIP), model('c', TENSOR)]);
+  t.like(united, { cut: both, members: ['a', 'b', 'c'], tensors: [TENSOR, SKIP] });
+  const [plain] = candidatesOf([model('a', TENSOR), model('c', TENSOR)]);
+  t.like(plain, { cut: hashOfCut([TENSOR]).slice(0, 12), tensors: [TENSOR] });
+  const apart = Array.from({ length: 20 }, (_, i) => model(`v${i}`, TENSOR, i.toString(16).padStart(16, '0')));
+  t.deepEqual(candidatesOf(apart), [], 'too many tensors');
+});
+
+test('groups: a group in force goes on while one that joins is measured, and when one leaves', t => {
+  const models = names(4).map((id, i) => ({ id, batchMax: 32, cuts: [through(i < 3 ? [TENSOR] : [TENSOR, SKIP])] }));
+  const measuredAt = (cut: string, ids: readonly string[]): Profile[] => [
+    profile(prefixId(cut), 0.6, 8, 97),
+    ...ids.map(id => profile(suffixId(id, cut), 0.05, 0.2, 3)),
+  ];
+  const plain = hashOfCut([TENSOR]).slice(0, 12);
+  const both = hashOfCut([TENSOR, SKIP]).slice(0, 12);
+  const planFor = (count: number, profiles: Profile[], current: PlannerInput['current']) => {
+    const base = input(count, false);
+    return makeGroupedPlan({
+      ...base,
+      models: new Map(models.slice(0, count).map(model => [model.id, model])),
+      profiles: [profile('v0', 0.65, 8.2, 100), ...profiles],
+      current,
+    }).draft;
+  };
+  const asPlan = (epoch: number, draft: ReturnType<typeof planFor>) => ({ v: 1 as const, epoch, nonce: 'n', ...draft });
+  const groupsOf = ({ pools }: { pools: ReturnType<typeof planFor>['pools'] }) =>
+    new Map(pools.flatMap(pool => pool.groups.map(({ prefix, members }) => [prefix, members] as const)));
+  const first = planFor(3, measuredAt(plain, names(3)), undefined);
+  t.deepEqual(groupsOf(first), new Map([[prefixId(plain), names(3)]]));
+  const joining = planFor(4, measuredAt(plain, names(3)), asPlan(1, first));
+  t.deepEqual(groupsOf(joining), new Map([[prefixId(plain), names(3)]]));
+  t.deepEqual(
+    joining.refused.map(({ query }) => query),
+    ['q3'],
+    'until it is measured',
+  );
+  const all = [...measuredAt(plain, names(3)), ...measuredAt(both, names(4))];
+  const joined = planFor(4, all, asPlan(2, joining));
+  t.deepEqual(groupsOf(joined), new Map([[prefixId(both), names(4)]]));
+  t.deepEqual(joined.hosts[0]!.models[0]!.tensors, [TENSOR, SKIP]);
+  const left = planFor(3, measuredAt(both, names(4)), asPlan(3, joined));
+  t.deepEqual(groupsOf(left), new Map([[prefixId(both), names(3)]]), 'what else it could be is not measured');
+  t.deepEqual(left.hosts[0]!.models[0]!.tensors, [TENSOR, SKIP]);
 });
