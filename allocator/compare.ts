@@ -1,14 +1,14 @@
 import type { Draft } from './planner.ts';
 
-/** Budgets that differ by less mean the same plan: rates that wobble move them a little. */
-const BUDGET_TOLERANCE = 0.1;
+/** Figures that differ by less mean the same plan: rates that wobble move them a little. */
+const TOLERANCE = 0.1;
 
 /**
  * Whether two plans would have everybody do the same: hosts, models, pools, sessions and refusals are equal, budgets
  * nearly so. Rates may differ: they are why a plan was made, not what it says to do.
  */
 export function samePlan(a: Draft, b: Draft): boolean {
-  return shape(a) === shape(b) && sameBudgets(a, b);
+  return shape(a) === shape(b) && areNear(budgets(a), budgets(b)) && areNear(cuts(a), cuts(b));
 }
 
 const shape = (plan: Draft): string =>
@@ -24,7 +24,12 @@ const shape = (plan: Draft): string =>
 
 const budgets = (plan: Draft): number[] => plan.queries.flatMap(q => q.stages.flatMap(s => [s.budgetMs, s.reserveMs]));
 
-function sameBudgets(a: Draft, b: Draft): boolean {
-  const other = budgets(b);
-  return budgets(a).every((ms, i) => Math.abs(ms - other[i]!) <= BUDGET_TOLERANCE * Math.max(ms, other[i]!));
-}
+/** What hosts that share no queues take of each session: that hosts share them is how a pool follows its rates by itself. */
+const cuts = ({ policy, capacity = [] }: Draft): number[] =>
+  policy === 'pooled'
+    ? []
+    : capacity.flatMap(({ sessions }) => sessions.flatMap(({ batch, rateHz }) => [batch, rateHz]));
+
+const areNear = (some: readonly number[], others: readonly number[]): boolean =>
+  some.length === others.length &&
+  some.every((one, i) => Math.abs(one - others[i]!) <= TOLERANCE * Math.max(one, others[i]!));

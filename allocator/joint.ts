@@ -2,8 +2,9 @@ import { DEFAULT_TENANT } from '../contracts/index.ts';
 import type { SessionDemand } from './capacity/index.ts';
 import { compareText } from './packing.ts';
 
-/** What is known of a session both before it is planned and from the plan in force. */
+/** What is known of a session before it is planned. */
 interface Asked {
+  readonly name: string;
   readonly model: string;
   readonly budgetMs: number;
   readonly rateHz: number;
@@ -16,15 +17,9 @@ const BUDGET_SPREAD = 0.1;
  * The batcher mixes all inputs of a model, so a hundred slow sessions are one fast one: planned apart, none would ever fill a batch.
  * Who goes without is decided before, over whole queries.
  */
-export function jointDemands(sessions: readonly Asked[], networkMs: number): SessionDemand[] {
-  const joint: { model: string; budgetMs: number; rateHz: number }[] = [];
-  for (const { model, budgetMs, rateHz } of sessions.toSorted(byModelThenBudget)) {
-    const last = joint.at(-1);
-    if (last?.model === model && budgetMs <= last.budgetMs * (1 + BUDGET_SPREAD)) last.rateHz += rateHz;
-    else joint.push({ model, budgetMs, rateHz });
-  }
-  return joint.map(({ model, budgetMs, rateHz }) => ({
-    name: `${model} within ${budgetMs} ms`,
+export const jointDemands = (sessions: readonly Asked[], networkMs: number): SessionDemand[] =>
+  joined(sessions).map(({ name, model, budgetMs, rateHz }) => ({
+    name,
     model,
     tenant: DEFAULT_TENANT,
     query: undefined,
@@ -35,6 +30,21 @@ export function jointDemands(sessions: readonly Asked[], networkMs: number): Ses
     priority: 0,
     replicasMin: 1,
   }));
+
+/** By name of a joint demand the names of its sessions. */
+export const membersOf = (sessions: readonly Asked[]): ReadonlyMap<string, readonly string[]> =>
+  new Map(joined(sessions).map(({ name, of }) => [name, of]));
+
+function joined(sessions: readonly Asked[]) {
+  const joint: { model: string; budgetMs: number; rateHz: number; of: string[] }[] = [];
+  for (const { name, model, budgetMs, rateHz } of sessions.toSorted(byModelThenBudget)) {
+    const last = joint.at(-1);
+    if (last?.model === model && budgetMs <= last.budgetMs * (1 + BUDGET_SPREAD)) {
+      last.rateHz += rateHz;
+      last.of.push(name);
+    } else joint.push({ model, budgetMs, rateHz, of: [name] });
+  }
+  return joint.map(one => ({ ...one, name: `${one.model} within ${one.budgetMs} ms` }));
 }
 
 const byModelThenBudget = (a: Asked, b: Asked): number =>

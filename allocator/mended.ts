@@ -3,15 +3,22 @@ import { scratchRatioOf, type CapacityHost, type CapacityPlan } from './capacity
 import type { Place } from './hosts.ts';
 import type { Supply } from './supply.ts';
 
-type Capacity = Required<Pick<Plan, 'capacity' | 'scratchRatio'>>;
+type Cuts = NonNullable<Plan['capacity']>;
 
-/** What the next plan is mended by: how rates were cut over the named hosts, one entry for hosts that share the same. */
-export const capacityOf = (plan: CapacityPlan, places: readonly Place[]): Capacity => ({
-  capacity: cutsOf(places),
-  scratchRatio: scratchRatioOf(plan),
-});
+/**
+ * How rates were cut over the named hosts, one entry for hosts that share the same: what the next plan is mended by, unless this
+ * one is short.
+ */
+export const capacityOf = (
+  plan: CapacityPlan,
+  places: readonly Place[],
+  { members, short }: { members: ReadonlyMap<string, readonly string[]>; short: boolean },
+): Pick<Plan, 'capacity' | 'scratchRatio' | 'short'> => {
+  const capacity = cutsOf(places, members);
+  return short ? { capacity, short } : { capacity, scratchRatio: scratchRatioOf(plan) };
+};
 
-function cutsOf(places: readonly Place[]): Capacity['capacity'] {
+function cutsOf(places: readonly Place[], members: ReadonlyMap<string, readonly string[]>): Cuts {
   const pools = new Map<string, { hosts: string[]; node: CapacityHost }>();
   for (const { host, node } of places) {
     if (!node) continue;
@@ -20,13 +27,17 @@ function cutsOf(places: readonly Place[]): Capacity['capacity'] {
     else pools.set(node.pool, { hosts: [host.host], node });
   }
   return [...pools.values()]
-    .map(({ hosts, node }) => ({ hosts: hosts.toSorted(), dutyMs: node.dutyMs, sessions: [...node.sessions] }))
+    .map(({ hosts, node }) => ({
+      hosts: hosts.toSorted(),
+      dutyMs: node.dutyMs,
+      sessions: node.sessions.map(session => ({ ...session, of: [...(members.get(session.name) ?? [])] })),
+    }))
     .toSorted((a, b) => (a.hosts[0]! < b.hosts[0]! ? -1 : 1));
 }
 
 /** The plan in force in the words of the policy that made it, so that it can be mended. Hosts that are gone are left out. */
 export function previousOf(current: Plan | undefined, policy: string, supply: Supply): CapacityPlan | undefined {
-  if (!current?.capacity || current.policy !== policy) return undefined;
+  if (!current?.capacity || current.short || current.policy !== policy) return undefined;
   const hosts = current.capacity.flatMap(({ hosts: names, dutyMs, sessions }) =>
     names.flatMap((host): CapacityHost[] => {
       const live = supply.hosts.find(each => each.host === host);

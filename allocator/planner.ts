@@ -3,7 +3,7 @@ import type { CapacityPlan } from './capacity/index.ts';
 import { curvesOf } from './curve.ts';
 import { sessionsOf, tenantOf, type ModelFacts, type Refusal, type Session, type StageKey } from './demand.ts';
 import { mb, placesOf, plannedHosts, replicate, squeeze, type Place } from './hosts.ts';
-import { jointDemands } from './joint.ts';
+import { jointDemands, membersOf } from './joint.ts';
 import { capacityOf, previousOf } from './mended.ts';
 import { compareText } from './packing.ts';
 import { POLICIES, type PolicyName } from './policy.ts';
@@ -75,7 +75,7 @@ export function makePlan(input: PlannerInput): Planned {
       hosts,
       sessions: sessions.map(plannedSession),
       queries: all.map(stages => plannedQuery(stages, pools)),
-      ...(short || !plan ? {} : capacityOf(plan, places)),
+      ...(plan ? capacityOf(plan, places, { members: membersOf(served.flat()), short }) : {}),
       refused: [...refused, ...unserved]
         .toSorted((a, b) => compareText(a.tenant, b.tenant) || compareText(a.query, b.query))
         .map(r => ({ ...r, reason: r.reason.slice(0, 1024) })),

@@ -15,7 +15,7 @@ import {
 import { Books } from './books.ts';
 import type { BatcherConfig } from './config.ts';
 import { Host, START_GRACE_MS } from './host.ts';
-import { invocationAt, type Invocation } from './invocation.ts';
+import { invocationAt, turnOf, type Invocation } from './invocation.ts';
 import { Mail, type Post } from './mail.ts';
 import { lessonsKey, placementOf, type Lasting, type Placement } from './placement.ts';
 import type { PolicyFactory } from './policy/index.ts';
@@ -101,7 +101,7 @@ export class Batcher {
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
       if (book.waiting.has(id)) continue;
-      const place = places[session[i]!];
+      const place = turnOf(places[session[i]!]);
       if (!place) {
         this.#refuse(router, pool, sessions[session[i]!], id);
       } else if (this.#books.size >= this.#parts.config.queueMax) {
@@ -111,6 +111,7 @@ export class Batcher {
         const facts = {
           id,
           book,
+          arrivedAtMs: nowMs,
           answerByMs: nowMs + budgetMs[i]!,
           bytes: bytes[i]!,
           alone: apart.has(id),
@@ -151,6 +152,8 @@ export class Batcher {
         seat.lessons.fit.observe(meanMs, progress.runMs);
         host.pace.observe(meanMs, progress.runMs, (progress.wrong ?? 0) > 0);
       }
+      if (progress.phase === 'finished' && booking.grant)
+        this.#placement.pools.get(booking.pool)?.finished(booking.grant, this.#parts.clock.nowMs());
       if (progress.phase === 'started') seat.lessons.lead.observe(size, bytes, progress.fillMs);
       if (progress.phase === 'refused') this.#tally.of(booking.pool).refused += size;
     }
@@ -202,7 +205,7 @@ export class Batcher {
     return { epoch, nonce, policy, incarnation: this.#run, pools, ...(ailing.length > 0 ? { ailing } : {}) };
   }
 
-  #grant(pool: string, { seat, items, startAtMs, latestAtMs }: Batch<Invocation>): void {
+  #grant(pool: string, { seat, items, startAtMs, latestAtMs, grant }: Batch<Invocation>): void {
     const id = `${this.#parts.id}-${this.#run}-${++this.#batches}`;
     const meanMs = seat.meanMs(items);
     const expectedMs = seat.lessons.fit.expectedMs(meanMs);
@@ -210,12 +213,23 @@ export class Batcher {
     const size = items.length;
     const startByMs = startAtMs + START_GRACE_MS;
     const alone = items[0]!.alone;
-    seat.host.grant({ batch: id, pool, seat, size, bytes, meanMs, expectedMs, startAtMs, startByMs, alone });
+    seat.host.grant({ batch: id, pool, seat, size, bytes, meanMs, expectedMs, startAtMs, startByMs, alone, grant });
     for (const item of items) this.#books.strike(item);
     const returnMs = Math.max(...items.map(({ place }) => place.returnMs));
     const answerByMs = startAtMs + Math.max(expectedMs, seat.latencyMs(size)) + returnMs;
     const parts = items.map(({ session }) => seat.partOf(session.member ?? 0));
-    this.#mail.grant({ id, pool, host: seat.host.name, parts, items, startAtMs, latestAtMs, expectedMs, answerByMs });
+    this.#mail.grant({
+      id,
+      pool,
+      host: seat.host.name,
+      parts,
+      items,
+      startAtMs,
+      latestAtMs,
+      expectedMs,
+      answerByMs,
+      late: grant?.late ?? false,
+    });
     const counts = this.#tally.of(pool);
     counts.granted += size;
     counts.batches++;
@@ -234,14 +248,14 @@ export class Batcher {
 
   /** After a commit: to its new place, or back. */
   #readmit(item: Invocation): void {
-    const { id, book, answerByMs, bytes, alone, avoid } = item;
-    const place = this.#placement.places.get(item.session.name);
+    const { id, book, answerByMs, bytes, alone, avoid, arrivedAtMs } = item;
+    const place = turnOf(this.#placement.places.get(item.session.name));
     this.#books.strike(item);
     if (!place) {
       this.#refuse(book.router, item.place.pool.name, item.session.name, id);
       return;
     }
-    const moved = invocationAt(place, { id, book, answerByMs, bytes, alone, avoid });
+    const moved = invocationAt(place, { id, book, answerByMs, bytes, alone, avoid, arrivedAtMs });
     this.#books.enter(moved);
     place.pool.enqueue(place.group, moved);
   }

@@ -1,7 +1,14 @@
 import { Type, type Static } from '../../contracts/index.ts';
 
 export const BatcherConfig = Type.Object({
-  policy: Type.String({ default: 'hybrid', description: 'hybrid, eager, deferred, or one of your own' }),
+  policy: Type.String({
+    default: 'hybrid',
+    description: 'hybrid, eager, deferred; nexus, timeout, aimd: what others do; or the path of your own, ./mine.ts',
+  }),
+  policyOptions: Type.Record(Type.String(), Type.Unknown(), {
+    default: {},
+    description: 'of the policy: `drop` (early, lazy) of nexus, `batch` and `timeoutMs` of timeout, see policies.md',
+  }),
   marginMsMin: Type.Number({
     minimum: 0,
     default: 1,

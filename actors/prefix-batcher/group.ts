@@ -42,6 +42,7 @@ const SHARE_MOVED = 0.02;
 /** The invocations that can run together, of one model or of the members of a prefix group, and how they usually come. */
 export class Group<T extends Item> implements GroupView {
   readonly models: readonly string[];
+  readonly batchPlanned: number | undefined;
   batchTarget = 1;
   batchSustain = 1;
   readonly #lots: Lots<T>;
@@ -61,8 +62,10 @@ export class Group<T extends Item> implements GroupView {
     rateHz: number;
     budgetMs: number;
     shares?: readonly number[];
+    batchPlanned?: number | undefined;
   }) {
     this.models = facts.models;
+    this.batchPlanned = facts.batchPlanned;
     this.#shares = facts.shares ?? facts.models.map(() => 1 / facts.models.length);
     this.#arrivals = new Float64Array(facts.models.length);
     this.#ratesHz = Float64Array.from(this.#shares, share => share * facts.rateHz);

@@ -1,6 +1,6 @@
 import type { HostBeat, Progress } from '../../contracts/index.ts';
 import { Pace } from './pace.ts';
-import type { HostView } from './policy/index.ts';
+import type { Grant, HostView } from './policy/index.ts';
 import type { Seat } from './seat.ts';
 
 /** A host without any sign of life for so long may not be used. */
@@ -23,6 +23,8 @@ export interface Booking {
   startByMs: number;
   /** Nothing is granted behind it before it has finished. */
   readonly alone?: boolean;
+  /** What the policy said. */
+  readonly grant?: Grant | undefined;
 }
 
 /** What the batcher knows of one host, from its beats, its progress and the grants given to it: at most one running and one granted. */

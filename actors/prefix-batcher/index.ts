@@ -78,10 +78,11 @@ function begin(ctx: Context, policies: Readonly<Record<string, PolicyFactory>>):
       remedy: `use one of: ${Object.keys(policies).join(', ')}`,
     });
   }
+  policy(config.policyOptions); // What is wrong with them is said before there is a plan.
   const batcher = new Batcher({
     id,
     config,
-    policy,
+    policy: () => policy(config.policyOptions),
     clock,
     random,
     log,

@@ -14,10 +14,43 @@ export interface Place {
   readonly session: Session;
   /** Kept for the way back: postprocessing and the answer. */
   readonly returnMs: number;
+  /** Hosts have queues of their own: all the places that there are, this one among them. */
+  readonly spread?: Spread;
 }
+
+/** Places that take turns in proportion to their weights, one invocation at a time: deficit round robin, as evenly as it goes. */
+export class Spread {
+  readonly #places: readonly Place[];
+  readonly #weights: readonly number[];
+  readonly #credits: Float64Array;
+  readonly #sum: number;
+
+  /** @param places at least one @param weights above 0 */
+  constructor(places: readonly Place[], weights: readonly number[]) {
+    this.#places = places;
+    this.#weights = weights;
+    this.#credits = new Float64Array(weights.length);
+    this.#sum = weights.reduce((sum, weight) => sum + weight, 0);
+  }
+
+  next(): Place {
+    const credits = this.#credits;
+    let best = 0;
+    for (let i = 0; i < credits.length; i++) {
+      credits[i]! += this.#weights[i]!;
+      if (credits[i]! > credits[best]!) best = i;
+    }
+    credits[best]! -= this.#sum;
+    return this.#places[best]!;
+  }
+}
+
+/** Where the next invocation goes. */
+export const turnOf = (place: Place | undefined): Place | undefined => (place?.spread ? place.spread.next() : place);
 
 /** One offer that waits. */
 export interface Invocation extends Item {
+  readonly arrivedAtMs: number;
   readonly id: number;
   readonly book: RouterBook;
   readonly place: Place;
@@ -37,7 +70,8 @@ export const invocationAt = (
     bytes,
     alone,
     avoid,
-  }: Pick<Invocation, 'id' | 'book' | 'answerByMs' | 'bytes' | 'alone' | 'avoid'>,
+    arrivedAtMs,
+  }: Pick<Invocation, 'id' | 'book' | 'answerByMs' | 'bytes' | 'alone' | 'avoid' | 'arrivedAtMs'>,
 ): Invocation => ({
   id,
   book,
@@ -48,4 +82,5 @@ export const invocationAt = (
   place,
   session: place.session,
   deadlineMs: answerByMs - place.returnMs,
+  arrivedAtMs,
 });

@@ -11,7 +11,7 @@ import {
 import type { BatcherConfig } from './config.ts';
 import { Group } from './group.ts';
 import type { Host } from './host.ts';
-import type { Invocation, Place } from './invocation.ts';
+import { Spread, type Invocation, type Place } from './invocation.ts';
 import { curveOf, Fit, Lead, usualCurve, type Curve, type Policy } from './policy/index.ts';
 import { Pool, type PoolEffects } from './pool.ts';
 import { Seat, type Lessons, type Mixture } from './seat.ts';
@@ -49,21 +49,37 @@ export function placementOf(plan: Plan, batcher: string, lasting: Lasting): Plac
       continue;
     }
     const members = planned.sessions.flatMap(name => sessions.get(name) ?? []);
-    const groups = groupsOf(plan, planned, members, lasting);
+    const policy = lasting.policy();
+    const shared = policy.queues === 'host' ? undefined : groupsOf(plan, planned, members, lasting);
+    const apart = shared ? [] : groupsApart(plan, planned, members, lasting);
     const pool = new Pool<Invocation>({
       name: planned.pool,
-      groups: [...new Set(groups.values())],
+      groups: shared ? [...new Set(shared.values())] : apart.map(({ group }) => group),
       hosts: planned.hosts.map(name => lasting.host(name)),
-      policy: lasting.policy(),
+      policy,
       effects: lasting.effects(planned.pool),
     });
     pools.set(planned.pool, pool);
     for (const { name, model, prefer, tenant } of members) {
       const postMs = Math.max(0, ...plan.profiles.filter(p => modelOf(p.model) === model).map(p => p.postMs));
       const returnMs = lasting.config.returnMs + postMs;
-      const group = groups.get(model)!;
-      const session = { name, prefersLatency: prefer === 'latency', tenant, member: group.models.indexOf(model) };
-      places.set(name, { pool, group, session, returnMs });
+      const placeIn = (group: Group<Invocation>): Place => {
+        const session = { name, prefersLatency: prefer === 'latency', tenant, member: group.models.indexOf(model) };
+        return { pool, group, session, returnMs };
+      };
+      if (shared) places.set(name, placeIn(shared.get(model)!));
+      else {
+        const own = apart.filter(({ of }) => of.has(name));
+        const choice = own.map(({ group }) => placeIn(group));
+        if (choice.length > 0)
+          places.set(name, {
+            ...choice[0]!,
+            spread: new Spread(
+              choice,
+              own.map(({ weight }) => weight),
+            ),
+          });
+      }
     }
   }
   assignSeats(pools);
@@ -102,6 +118,61 @@ function groupsOf(
     if (!groups.has(model)) open([model], group => seatsOf(plan, pool, model, group, lasting));
   return groups;
 }
+
+/** A group of one host's own, for some sessions. */
+interface Apart {
+  readonly group: Group<Invocation>;
+  /** Names of the sessions. */
+  readonly of: ReadonlySet<string>;
+  readonly weight: number;
+}
+
+/**
+ * A group for what each host takes of each session, as capacity was planned. Sessions that it says nothing of (no host has the time for
+ * them) are on all hosts that hold their models, in equal parts.
+ */
+function groupsApart(plan: Plan, pool: PlannedPool, sessions: readonly PlannedSession[], lasting: Lasting): Apart[] {
+  const found: Apart[] = [];
+  const open = (host: string, its: readonly PlannedSession[], part: { batch?: number; rateHz: number }): void => {
+    const here = { ...pool, hosts: [host] };
+    const prefix = pool.groups.find(({ members }) => members.includes(its[0]!.model))?.prefix;
+    const models = [...new Set(its.map(({ model }) => model))];
+    const rateHz = sumOf(its);
+    const group = new Group<Invocation>({
+      models,
+      rateHz: part.rateHz,
+      budgetMs: Math.min(...its.map(({ objectiveMs }) => objectiveMs)),
+      batchPlanned: part.batch,
+      ...(rateHz > 0
+        ? { shares: models.map(model => sumOf(its.filter(session => session.model === model)) / rateHz) }
+        : {}),
+    });
+    group.seats = prefix
+      ? mixedSeats(plan, here, prefix, group, lasting)
+      : seatsOf(plan, here, models[0]!, group, lasting);
+    if (group.seats.length > 0)
+      found.push({ group, of: new Set(its.map(({ name }) => name)), weight: Math.max(part.rateHz, WEIGHT_MIN) });
+  };
+  const planned = new Set<string>();
+  for (const { hosts, sessions: parts } of plan.capacity ?? []) {
+    for (const part of parts) {
+      const of = new Set(part.of);
+      const its = sessions.filter(({ name }) => of.has(name));
+      if (its.length === 0) continue;
+      for (const host of hosts) if (pool.hosts.includes(host)) open(host, its, part);
+      for (const { name } of its) planned.add(name);
+    }
+  }
+  for (const its of groupedBy(
+    sessions.filter(({ name }) => !planned.has(name)),
+    ({ model }) => model,
+  ).values())
+    for (const host of pool.hosts) open(host, its, { rateHz: sumOf(its) });
+  return found;
+}
+
+/** Rates that are planned at 0, since the hosts do not suffice, come all the same. */
+const WEIGHT_MIN = 1e-3;
 
 const sumOf = (sessions: readonly PlannedSession[]): number => sessions.reduce((sum, { rateHz }) => sum + rateHz, 0);
 

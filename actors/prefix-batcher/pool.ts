@@ -28,6 +28,8 @@ export interface Batch<T extends Item> {
   readonly items: readonly T[];
   readonly startAtMs: number;
   readonly latestAtMs: number;
+  /** What the policy said; absent where the pool itself decided. */
+  readonly grant?: Grant;
 }
 
 /** Carries out what the policy decides about. */
@@ -169,12 +171,18 @@ export class Pool<T extends Item> implements PoolView {
     for (const batch of grants) this.#effects.grant(batch);
   }
 
+  /** A batch that the policy granted has ended; {@link settle} must follow. */
+  finished(grant: Grant, nowMs: number): void {
+    this.#policy.finished?.(grant, nowMs);
+  }
+
   #grant(grant: Grant): void {
     const { from, count, startAtMs, latestAtMs } = grant;
     const [group, seat] = [grant.group as Group<T>, grant.seat as Seat];
     this.#fairness.served(count * group.costMs);
     if (seat.host.granted) throw new Error(`${seat.host.name} was granted a batch two ahead`);
-    this.#effects.grant({ group, seat, items: this.#take(group, seat.queue, from, count), startAtMs, latestAtMs });
+    const items = this.#take(group, seat.queue, from, count);
+    this.#effects.grant({ group, seat, items, startAtMs, latestAtMs, grant });
   }
 
   #take(group: Group<T>, queue: QueueView, from: number, count: number): T[] {

@@ -16,6 +16,8 @@ export interface SimGroup {
   readonly name: string;
   /** What dispatch believes; the emulated host takes the mean, unless `runMs` says how long this batch takes. */
   readonly curve: Curve;
+  /** What capacity was planned with, for policies that go by it. */
+  readonly batchPlanned?: number;
   /** @param counts inputs of the batch by session */
   readonly runMs?: (counts: ReadonlyMap<string, number>) => number;
 }
@@ -56,7 +58,7 @@ export interface Count {
 }
 
 interface Job extends Item {
-  readonly arrivedMs: number;
+  readonly arrivedAtMs: number;
   readonly index: number;
 }
 
@@ -180,7 +182,8 @@ export class Simulation {
     for (let i = 0; i < (this.#options.burst ?? 1); i++) {
       const route = this.#turn(low);
       const running = this.#pools[route.pool]!;
-      const job = { deadlineMs: this.nowMs + objectiveMs, bytes: 0, session, arrivedMs: this.nowMs, index: low };
+      const arrivedAtMs = this.nowMs;
+      const job = { deadlineMs: arrivedAtMs + objectiveMs, bytes: 0, session, arrivedAtMs, index: low };
       running.pool.add(running.pool.groups[route.group]!, job, this.nowMs);
       this.#look(running);
     }
@@ -211,7 +214,7 @@ export class Simulation {
         const count = this.counts[job.index]!;
         if (this.nowMs <= job.deadlineMs + 1e-6) count.good++;
         else count.bad++;
-        this.latenciesMs.push(this.nowMs - job.arrivedMs);
+        this.latenciesMs.push(this.nowMs - job.arrivedAtMs);
       }
       this.#tell(running, device, run.booking, 'finished', run.runMs, 0);
     }
@@ -238,15 +241,17 @@ export class Simulation {
   #tell(
     { pool }: Running,
     { host }: Device,
-    { batch, size, seat }: Booking,
+    { batch, size, seat, grant }: Booking,
     phase: 'started' | 'finished',
     runMs: number,
     freeInMs: number,
   ): void {
     const fillMs = this.#options.fillMs ?? 0;
     host.progress({ v: 1, host: host.name, batch, phase, size, fillMs, runMs, freeInMs, backlog: 0 }, this.nowMs);
-    if (phase === 'finished') seat.lessons.fit.observe(seat.curve.meanMs[size]!, runMs);
-    else seat.lessons.lead.observe(size, 0, fillMs);
+    if (phase === 'finished') {
+      seat.lessons.fit.observe(seat.curve.meanMs[size]!, runMs);
+      if (grant) pool.finished(grant, this.nowMs);
+    } else seat.lessons.lead.observe(size, 0, fillMs);
     pool.settle(this.nowMs);
   }
 
@@ -277,7 +282,7 @@ export class Simulation {
     return { pool, facts, devices, beat, dueMs: Infinity };
   }
 
-  #book(devices: ReadonlyMap<Host, Device>, { seat, items, startAtMs }: Batch<Job>): void {
+  #book(devices: ReadonlyMap<Host, Device>, { seat, items, startAtMs, grant }: Batch<Job>): void {
     const device = devices.get(seat.host)!;
     const booking: Booking = {
       batch: String(++this.batches),
@@ -289,12 +294,13 @@ export class Simulation {
       expectedMs: seat.expectedMs(items.length),
       startAtMs,
       startByMs: startAtMs + BEAT_MS,
+      grant,
     };
     seat.host.grant(booking);
     device.granted = { booking, jobs: items, readyAtMs: this.nowMs + (this.#options.fillMs ?? 0) };
   }
 
-  #group({ name, curve }: SimGroup, hosts: readonly Host[], pool: number, index: number): Group<Job> {
+  #group({ name, curve, batchPlanned }: SimGroup, hosts: readonly Host[], pool: number, index: number): Group<Job> {
     const members = this.#options.sessions.flatMap(({ routes, rateHz, objectiveMs }) => {
       const whole = routes.reduce((sum, { share }) => sum + share, 0);
       const here = routes.filter(route => route.pool === pool && route.group === index);
@@ -304,6 +310,7 @@ export class Simulation {
       models: [name],
       rateHz: members.reduce((sum, { rateHz }) => sum + rateHz, 0),
       budgetMs: Math.min(...members.map(({ objectiveMs }) => objectiveMs)),
+      batchPlanned,
     });
     const { fillMs = 0, marginMsMin = 0 } = this.#options;
     group.seats = hosts.map(host => {

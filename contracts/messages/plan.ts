@@ -116,7 +116,8 @@ export const Plan = Type.Object({
         sessions: Type.Array(
           Type.Object({
             name: Type.String({ maxLength: 256, description: 'sessions of one model and about one budget' }),
-            model: Type.String(),
+            of: Type.Optional(Type.Array(Type.String(), { maxItems: 100_000, description: 'names of these sessions' })),
+            model: Type.String({ description: 'model id, or id of the prefix that it runs behind' }),
             batch: Type.Integer({ minimum: 1 }),
             rateHz: RateHz('of each host'),
             sizedHz: Type.Optional(RateHz('that hosts were last sized for, where that is another')),
@@ -127,9 +128,16 @@ export const Plan = Type.Object({
       }),
       {
         maxItems: 10_000,
-        description: 'hosts that share the same, as the next plan is mended from it; absent where they do not suffice',
+        description:
+          'hosts that share the same: how rates were cut over hosts. The next plan is mended from it; and where a policy gives ' +
+          'hosts queues of their own, invocations are spread in proportion to it',
       },
     ),
+  ),
+  short: Type.Optional(
+    Type.Boolean({
+      description: 'the hosts do not suffice: capacity is for less than the rates, the next plan begins anew',
+    }),
   ),
   scratchRatio: Type.Optional(
     Type.Number({

@@ -1,6 +1,6 @@
-import { ourPolicies } from '../../actors/prefix-batcher/index.ts';
+import { ourPolicies, type PolicyOptions } from '../../actors/prefix-batcher/index.ts';
 import { POLICIES } from '../../allocator/index.ts';
-import { OneOf, Type, type Static } from '../../contracts/index.ts';
+import { describeError, OneOf, Type, type Static } from '../../contracts/index.ts';
 import { didYouMean, type Path } from '../documents/index.ts';
 
 /** What decides in a run, one switch for each idea: ours and the baselines differ in nothing else. */
@@ -49,8 +49,6 @@ type Complain = (path: Path, detail: string, remedy?: string) => void;
 
 /** Named in the schema, not to be had yet. */
 const UNBUILT: Readonly<Record<string, readonly unknown[]>> = {
-  dispatch: ['nexus', 'timeout', 'aimd'],
-  drop: ['lazy'],
   planning: ['batch-oblivious'],
   split: ['even'],
   prefixes: [false],
@@ -64,7 +62,7 @@ export function checkPolicies(policies: PoliciesEntry, complain: Complain): void
   }
   known('dispatch', policies.dispatch, Object.keys(ourPolicies), complain);
   known('planning', policies.planning, Object.keys(POLICIES), complain);
-  if (policies.options) complain(['policies', 'options'], `${policies.dispatch ?? 'hybrid'} takes no options`);
+  checkOptions(policies, complain);
 }
 
 function known(field: string, name: string | undefined, ours: readonly string[], complain: Complain): void {
@@ -72,11 +70,29 @@ function known(field: string, name: string | undefined, ours: readonly string[],
   complain(['policies', field], `there is no policy "${name}"`, didYouMean(name, ours, 'policies'));
 }
 
+function checkOptions(policies: PoliciesEntry, complain: Complain): void {
+  const { dispatch = 'hybrid', drop } = policies;
+  if (drop !== undefined && dispatch !== 'nexus')
+    return complain(
+      ['policies', 'drop'],
+      `"${dispatch}" has a rule of its own for what it drops`,
+      'drop goes with dispatch: nexus',
+    );
+  try {
+    if (Object.hasOwn(ourPolicies, dispatch)) ourPolicies[dispatch]!(optionsOf(policies));
+  } catch (error) {
+    complain(['policies', 'options'], describeError(error));
+  }
+}
+
+const optionsOf = ({ options, drop }: PoliciesEntry): PolicyOptions | undefined =>
+  drop === undefined ? options : { ...options, drop };
+
 /** What they come to in the configuration of each actor: fields that nobody chose are left out. */
-export const configOf = ({ dispatch, planning, overlap }: PoliciesEntry) => ({
-  'prefix-batcher': chosen({ policy: dispatch }),
-  'gpu-host': chosen({ overlap }),
-  allocator: chosen({ policy: planning }),
+export const configOf = (policies: PoliciesEntry) => ({
+  'prefix-batcher': chosen({ policy: policies.dispatch, policyOptions: optionsOf(policies) }),
+  'gpu-host': chosen({ overlap: policies.overlap }),
+  allocator: chosen({ policy: policies.planning }),
 });
 
 const chosen = (fields: Readonly<Record<string, unknown>>): object =>

@@ -15,6 +15,7 @@ const itemOf = (id: number, router = 'router-1'): Invocation =>
     id,
     book: { router, waiting: new Map() },
     answerByMs: 100,
+    arrivedAtMs: 0,
     bytes: 10,
     alone: false,
     avoid: '',
@@ -44,7 +45,7 @@ test('mail: more than one message may carry is split, and every id arrives once'
 test('mail: three hundred grants of one turn go in two messages, one outline each', t => {
   const { mail, verdicts, outlines } = mailbox();
   for (let i = 0; i < 300; i++) {
-    const facts = { startAtMs: 5, latestAtMs: 50, expectedMs: 10, answerByMs: 17 };
+    const facts = { startAtMs: 5, latestAtMs: 50, expectedMs: 10, answerByMs: 17, late: false };
     mail.grant({ id: `b-${i}`, pool: 'pool-0', host: `host-${i}`, parts: ['m'], items: [itemOf(i)], ...facts });
   }
   mail.send(3, 2);

@@ -110,7 +110,7 @@ export class Stand {
     const deadlineMs = atMs + (options.budgetMs ?? model.budgetMs);
     const session = { name, prefersLatency, member: group.models.indexOf(name) };
     const { alone = false } = options;
-    this.pool.add(group, { id, deadlineMs, bytes: 0, session, alone }, atMs);
+    this.pool.add(group, { id, deadlineMs, arrivedAtMs: atMs, bytes: 0, session, alone }, atMs);
     return id;
   }
 
@@ -141,7 +141,8 @@ export class Stand {
     const { batch, ids, expectedMs } = this.grants.findLast(grant => grant.host === host)!;
     const rest = { freeInMs: phase === 'started' ? expectedMs : 0, backlog: phase === 'started' ? 1 : 0 };
     const facts = { size: ids.length, fillMs: 0, runMs: phase === 'finished' ? expectedMs : 0 };
-    this.#host(host).progress({ v: 1, host, batch, phase, ...facts, ...rest, ...change }, atMs);
+    const booking = this.#host(host).progress({ v: 1, host, batch, phase, ...facts, ...rest, ...change }, atMs);
+    if (phase === 'finished' && booking?.grant) this.pool.finished(booking.grant, atMs);
     this.pool.settle(atMs);
   }
 
@@ -149,7 +150,7 @@ export class Stand {
     return this.hosts.find(host => host.name === name)!;
   }
 
-  #grant({ group, seat, items, startAtMs, latestAtMs }: Batch<StandItem>): void {
+  #grant({ group, seat, items, startAtMs, latestAtMs, grant }: Batch<StandItem>): void {
     const batch = `batch-${this.grants.length + 1}`;
     const meanMs = seat.meanMs(items);
     const expectedMs = seat.lessons.fit.expectedMs(meanMs);
@@ -166,6 +167,7 @@ export class Stand {
       startAtMs,
       startByMs: startAtMs + 1000,
       alone: items[0]!.alone ?? false,
+      grant,
     });
     const ids = items.map(({ id }) => id);
     const models = items.map(({ session }) => session.name);

@@ -1,6 +1,6 @@
 import type { Candidate } from './candidate.ts';
 import { dispatchBy } from './dispatch.ts';
-import type { Policy, PolicyFactory } from './view.ts';
+import type { Policy } from './view.ts';
 
 /** A batch whose latest start is nearer than this share of its group's usual budget has to hurry. */
 const HURRY_SHARE = 1 / 3;
@@ -65,5 +65,3 @@ export const deferred = (): Policy =>
     openAtMs: candidate => candidate.frontrunMs,
     isBefore: (one, other) => one.latestMs < other.latestMs,
   });
-
-export const ourPolicies: Readonly<Record<string, PolicyFactory>> = { hybrid, eager, deferred };

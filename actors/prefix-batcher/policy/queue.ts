@@ -19,6 +19,10 @@ export class DeadlineQueue<T extends Waiting> implements QueueView {
     return this.#items[index]!.deadlineMs;
   }
 
+  arrivedAt(index: number): number {
+    return this.#items[index]!.arrivedAtMs ?? -Infinity;
+  }
+
   countBefore(timeMs: number): number {
     return this.#bound(deadlineMs => deadlineMs < timeMs);
   }

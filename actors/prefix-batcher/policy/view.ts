@@ -1,12 +1,16 @@
 /**
- * What a policy sees and says. All times are milliseconds on the batcher's monotonic clock; a policy reads no clock, does no
- * I/O and keeps no state that a decision depends on: the same view gives the same decision.
+ * What a policy sees and says. All times are milliseconds on the batcher's monotonic clock; a policy reads no clock and does no
+ * I/O. Each pool of each plan has an instance of its own. Ours keep no state: the same view gives the same decision. One that needs
+ * some (whose turn it is, how large a batch may be) learns it from its own grants, which are always carried out, and from
+ * {@link Policy.finished}.
  */
 
 /** What a policy knows of a waiting invocation. */
 export interface Waiting {
   /** When its run must have ended: the router's deadline less the way back. */
   readonly deadlineMs: number;
+  /** When it came. */
+  readonly arrivedAtMs?: number;
 }
 
 /** Waiting invocations by deadline, the earliest first; equal ones in the order in which they came. */
@@ -14,6 +18,8 @@ export interface QueueView {
   readonly length: number;
   /** Deadline of the i-th (0 ≤ i < length). */
   deadlineAt(index: number): number;
+  /** When the i-th came; −∞ where nobody knows. */
+  arrivedAt(index: number): number;
   /** How many have a deadline before `timeMs`; they are the first ones. */
   countBefore(timeMs: number): number;
 }
@@ -80,6 +86,8 @@ export interface GroupView {
   readonly batchTarget: number;
   /** The smallest batch at which the pool sustains its present load. */
   readonly batchSustain: number;
+  /** Where hosts have queues of their own: inputs of a batch that capacity was planned with. */
+  readonly batchPlanned?: number | undefined;
 }
 
 export interface PoolView {
@@ -97,6 +105,8 @@ export interface Grant {
   readonly startAtMs: number;
   /** The latest start at which all are still in time. */
   readonly latestAtMs: number;
+  /** It runs whole, in time or not. Default: the host leaves out what would be late. */
+  readonly late?: boolean;
 }
 
 /** Give up the first `count` invocations of a lot's queue: no host can run them in time. */
@@ -119,9 +129,21 @@ export interface Policy {
   readonly name: string;
   /** `changed`: the only group that changed since the latest answer, whose wake-up still stands; the answer is about it alone. */
   decide(view: PoolView, changed?: GroupView): Decision;
+  /**
+   * `pool` (default): a group has one queue, and which host runs what is decided as late as possible. `host`: an invocation is given to
+   * one host when it arrives, by turns in proportion to what each was planned to take, and stays in that host's queue: each
+   * group then has one seat.
+   */
+  readonly queues?: 'pool' | 'host';
+  /** A batch ended. `grant`: the object that {@link decide} gave. */
+  finished?(grant: Grant, endedAtMs: number): void;
 }
 
-export type PolicyFactory = () => Policy;
+/** From the configuration of the batcher. */
+export type PolicyOptions = Readonly<Record<string, unknown>>;
+
+/** @throws ConfigError for options that it doesn't know */
+export type PolicyFactory = (options?: PolicyOptions) => Policy;
 
 /** Instants closer than this are one: timers and sums of fractions are no more exact. */
 export const INSTANT_MS = 1e-3;
