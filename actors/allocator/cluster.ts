@@ -94,6 +94,11 @@ export class Cluster {
     return Math.max(0, ...[...this.routers.values()].map(heard => heard.beat.epoch));
   }
 
+  /** Highest epoch that anybody obeys or follows. */
+  highestEpoch(): number {
+    return Math.max(this.followedEpoch(), this.foreignEpoch(''));
+  }
+
   /** Highest epoch that somebody obeys or follows on behalf of another leader than `nonce`. */
   foreignEpoch(nonce: string): number {
     const beats = [...this.hosts.values(), ...this.batchers.values()].map(heard => heard.beat);

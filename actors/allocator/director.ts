@@ -2,15 +2,12 @@ import { createActor, type Actor } from 'xstate';
 import {
   epochChart,
   phaseOf,
-  reach,
-  samePlan,
   type EpochContext,
   type EpochEvent,
   type EpochSettings,
   type Phase,
 } from '../../allocator/index.ts';
 import {
-  describeError,
   type BatcherBeat,
   type Cancel,
   type Clock,
@@ -29,10 +26,13 @@ import type { AllocatorConfig } from './config.ts';
 import { Drafting } from './drafting.ts';
 import { Grays } from './grays.ts';
 import { Orders, type OrdersPorts } from './orders.ts';
+import { Numbering } from './numbering.ts';
+import { verdictOn, whyNotNow } from './planning.ts';
 import { ProfileOrders } from './profiling.ts';
 import { Notices } from './notices.ts';
 import type { Shelf } from './shelf.ts';
 import { lacking, toDrain, toFollow, toPrepare, type Step } from './waiting.ts';
+import { Wishes } from './wishes.ts';
 
 export interface DirectorPorts {
   readonly clock: Clock;
@@ -48,12 +48,12 @@ export interface DirectorPorts {
   changed(): void;
   /** Another leader's plan was found: who leads? */
   doubt(): void;
+  /** One above `epoch` that no other leader can name; undefined: {@link Director.claimed} will be called. */
+  readonly nextEpoch: (epoch: number) => number | undefined;
 }
 
 /** Documents come in handfuls: one plan for all that come within so long. */
 const APPLY_MS = 200;
-/** What could not be written is tried again after so long. */
-const FORGET_MS = 1000;
 
 /** Carries the epoch chart's effects out and tells it what happened. Stands by until it is told to lead. */
 export class Director {
@@ -66,11 +66,13 @@ export class Director {
   readonly #bars: Bars;
   readonly #grays: Grays;
   readonly #notices: Notices;
+  readonly #wishes: Wishes;
   /** What the latest plan was made without. */
   #avoided: readonly string[] = [];
   #nonce = '';
-  /** Highest epoch that this leader has named in a plan or an order. */
-  #issued = 0;
+  #numbering: Numbering;
+  /** The latest plan could not be given a number. */
+  #lacksEpoch = false;
   #plannedAtMs = 0;
   #stored = false;
   /** The plan in force here was not stored, for another leader's was there. */
@@ -88,6 +90,8 @@ export class Director {
   constructor(ports: DirectorPorts) {
     this.#ports = ports;
     const { config, clock, catalog, log } = ports;
+    this.#numbering = this.#numberingOf('');
+    this.#wishes = new Wishes({ ...ports, leads: () => this.leads });
     this.#bars = new Bars(clock, config.barMs);
     this.#grays = new Grays(config.slowMs);
     this.#drafting = new Drafting({
@@ -101,7 +105,7 @@ export class Director {
       clock,
       spawn: (what, work) => ports.spawn(what, work),
       send: (host, order) => ports.send(host, order),
-      fence: () => this.#fence(),
+      fence: () => this.#numbering.fence(),
       replied: (host, verb, reply) => this.#replied(host, verb, reply),
     });
     this.#notices = new Notices({ clock, cluster: this.cluster, orders: this.#orders });
@@ -171,7 +175,8 @@ export class Director {
   lead(nonce: string, inForce: Plan | undefined): void {
     this.#overtaken = false;
     this.#nonce = nonce;
-    this.#issued = inForce?.epoch ?? 0;
+    this.#numbering = this.#numberingOf(nonce);
+    this.#lacksEpoch = false;
     this.#moved = 0;
     this.#stored = false;
     this.#drafting.plannedFor(inForce);
@@ -185,10 +190,15 @@ export class Director {
     this.#tell({ type: 'depose', reason });
   }
 
+  /** More epochs may be named than before. */
+  claimed(): void {
+    if (this.#lacksEpoch) this.replan('epochs were claimed', true);
+  }
+
   hearHost(host: string, beat: HostBeat): void {
     this.#take(this.cluster.hearHost(host, beat, this.#now()));
     for (const { model, state } of beat.residents) if (state === 'resident') this.#bars.lift(host, model);
-    if (beat.state === 'left') this.#hasLeft(host);
+    if (beat.state === 'left') this.#wishes.hasLeft(host);
     this.#stepSoon();
   }
 
@@ -235,6 +245,8 @@ export class Director {
       const agoMs = this.#now() - this.#plannedAtMs;
       const outgrown = agoMs >= config.epochMinMs ? this.#drafting.outgrown() : undefined;
       if (outgrown) this.replan(outgrown, false);
+      else if (agoMs >= config.epochMinMs && this.#isOutdone(context.inForce))
+        this.replan('a plan that is not older is followed', true);
       else if (agoMs >= config.epochS * 1000) this.replan('the period is over', false);
     }
     this.step();
@@ -266,43 +278,36 @@ export class Director {
 
   // Inside an effect the chart's own snapshot is still the one before: they take the context that they are given.
 
-  #plan(context: EpochContext): void {
-    const { inForce } = context;
+  #plan({ inForce, epochs, reason }: EpochContext): void {
+    const { catalog, log } = this.#ports;
     this.#plannedAtMs = this.#now();
-    if (!this.#ports.catalog.ready) {
-      this.#tell({ type: 'keep', detail: 'what was applied has not been read yet; the plan stays as it is' });
-      return;
-    }
-    if (this.cluster.batchers.size === 0 && inForce && inForce.queries.length > 0) {
-      this.#tell({ type: 'keep', detail: 'no prefix-batcher is up; the plan stays as it is' });
-      return;
-    }
+    const whyNot = whyNotNow({ catalogReady: catalog.ready, batchers: this.cluster.batchers.size, inForce });
+    if (whyNot !== undefined) return this.#tell({ type: 'keep', detail: whyNot });
     this.#avoided = this.#grays.avoided(this.#now()).filter(host => this.cluster.ready(host));
-    const { draft, notes } = this.#drafting.draftAround(inForce, this.#ports.catalog.draining, this.#avoided);
+    const { draft, notes } = this.#drafting.draftAround(inForce, catalog.draining, this.#avoided);
     this.#degraded = notes.length > 0 || draft.refused.length > 0;
     for (const note of notes)
-      if (!this.#toldNotes.has(note)) this.#ports.log.warn('the plan is not as good as it should be', { note });
+      if (!this.#toldNotes.has(note)) log.warn('the plan is not as good as it should be', { note });
     this.#toldNotes = new Set(notes);
-    const reached = reach(draft, inForce, this.cluster.holdings());
-    if (reached.is === 'blocked') {
-      this.#ports.log.error('the plan can not be reached safely', { detail: reached.detail });
-      this.#tell({ type: 'block', detail: reached.detail });
-      return;
+    const verdict = verdictOn(draft, {
+      inForce,
+      holdings: this.cluster.holdings(),
+      epochs,
+      outdone: this.#isOutdone(inForce),
+      inPlace: inForce ? this.#inPlace(inForce) : false,
+      reason,
+    });
+    if (verdict.is === 'block') {
+      log.error('the plan can not be reached safely', { detail: verdict.detail });
+      return this.#tell({ type: 'block', detail: verdict.detail });
     }
     this.#drafting.plannedFor(draft);
-    if (
-      context.epochs > 0 &&
-      !this.#overtaken &&
-      inForce &&
-      samePlan(reached.draft, inForce) &&
-      this.#inPlace(inForce)
-    ) {
-      this.#tell({ type: 'keep', detail: `epoch ${inForce.epoch} stays: ${context.reason}` });
-      return;
-    }
-    this.#issued = this.#aboveAll();
-    const plan: Plan = { v: 1, epoch: this.#issued, nonce: this.#nonce, ...reached.draft };
-    this.#tell({ type: 'draft', plan, partial: reached.is === 'partial' });
+    if (verdict.is === 'keep') return this.#tell({ type: 'keep', detail: verdict.detail });
+    const epoch = this.#numbering.next();
+    this.#lacksEpoch = epoch === undefined;
+    if (epoch === undefined) return this.#tell({ type: 'keep', detail: 'waiting for storage: epochs must be claimed' });
+    const plan: Plan = { v: 1, epoch, nonce: this.#nonce, ...verdict.draft };
+    this.#tell({ type: 'draft', plan, partial: verdict.partial });
   }
 
   #startPreparing({ candidate, reason }: EpochContext): void {
@@ -415,7 +420,7 @@ export class Director {
     if (reply.reason === 'fenced') {
       this.#ports.doubt();
       // A host that obeyed a plan which nobody else heard of: the next one goes above it.
-      this.#issued++;
+      this.#numbering.next();
     }
     if (verb !== 'prepare' || this.phase !== 'preparing') return;
     const planned = this.#chart.getSnapshot().context.candidate?.hosts.find(h => h.host === host);
@@ -435,7 +440,7 @@ export class Director {
       if (role === 'router') this.#drafting.rates.forget(who);
       if (role === 'host') this.#orders.forget(who);
       if (role === 'host') this.#grays.forget(who);
-      if (role === 'host' && !this.cluster.hosts.has(who)) this.#hasLeft(who);
+      if (role === 'host' && !this.cluster.hosts.has(who)) this.#wishes.hasLeft(who);
       if (this.leads && this.#matters(who)) this.#tell({ type: 'lose', who });
       return;
     }
@@ -452,37 +457,20 @@ export class Director {
     );
   }
 
-  /** A host that was to be drained is gone: the wish is fulfilled. */
-  #hasLeft(host: string): void {
-    const { draining } = this.#ports.catalog;
-    if (this.leads && draining.delete(host)) this.#forgetWish(host);
-  }
-
-  /** Tried until storage is back: what stays stored would take the host out again when it returns. */
-  #forgetWish(host: string): void {
-    const { catalog, shelf, log } = this.#ports;
-    this.#ports.spawn(`forgetting the wish about ${host}`, async () => {
-      try {
-        await shelf.fulfilled(host);
-      } catch (error) {
-        log.warn('a fulfilled wish could not be forgotten, trying again', { host, error: describeError(error) });
-        this.#ports.after(FORGET_MS, () => this.leads && !catalog.draining.has(host) && this.#forgetWish(host));
-      }
-    });
-  }
-
   /** Whether every host holds what the plan gives it. */
   #inPlace(plan: Plan): boolean {
     return plan.hosts.every(planned => lacking(planned, this.cluster.ready(planned.host)).length === 0);
   }
 
-  #aboveAll(): number {
-    return Math.max(this.#issued, this.cluster.foreignEpoch(this.#nonce), this.cluster.followedEpoch()) + 1;
+  /** Somebody follows a plan that isn't below this leader's: only a new one brings all together. */
+  #isOutdone(inForce: Plan | undefined): boolean {
+    if (this.#overtaken || !inForce) return this.#overtaken;
+    return this.cluster.foreignEpoch(inForce.nonce) >= inForce.epoch || this.cluster.followedEpoch() > inForce.epoch;
   }
 
-  #fence(): { epoch: number; nonce: string } {
-    if (this.#issued <= this.cluster.foreignEpoch(this.#nonce)) this.#issued = this.#aboveAll();
-    return { epoch: this.#issued, nonce: this.#nonce };
+  #numberingOf(nonce: string): Numbering {
+    const { nextEpoch } = this.#ports;
+    return new Numbering(nonce, { cluster: this.cluster, inForce: () => this.inForce, nextEpoch });
   }
 
   #tell(event: EpochEvent): void {

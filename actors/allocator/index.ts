@@ -135,6 +135,7 @@ function build(ctx: Ctx): void {
     publish: plan => void ctx.publish(subjects.plans, {}, plan),
     changed: () => beat(ctx),
     doubt: () => state.lease.doubt(),
+    nextEpoch: epoch => state.lease.nextEpoch(epoch),
   });
   state.lease = new Lease({
     id: ctx.id,
@@ -144,7 +145,9 @@ function build(ctx: Ctx): void {
     bucket: () => ctx.keyValue('plan'),
     newNonce: () => `${ctx.id}-${intBetween(ctx.random, 0, 0xffff_ffff).toString(16).padStart(8, '0')}`,
     reachable: () => hears(ctx),
+    heardEpoch: () => Math.max(state.heard?.epoch ?? 0, state.director.cluster.highestEpoch()),
     won: nonce => ctx.spawn('taking over', () => takeOver(ctx, nonce)),
+    claimed: () => state.director.claimed(),
     lost: reason => {
       log.warn('no longer the leader', { reason });
       for (const service of state.services.splice(0)) service.unsubscribe();

@@ -35,6 +35,17 @@ export class Bucket {
   clear(): void {
     this.entries.clear();
   }
+
+  /** The answer brings back what is there now, and counts revisions from here again. */
+  image(): () => void {
+    const entries = [...this.entries];
+    const revision = this.#revision;
+    return () => {
+      this.entries.clear();
+      for (const [key, entry] of entries) this.entries.set(key, entry);
+      this.#revision = revision;
+    };
+  }
 }
 
 /** One watcher: told of each change while it can be reached, of what differs when it can be again. */

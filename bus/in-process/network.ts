@@ -55,6 +55,11 @@ export interface Network {
   reconnect(name: string): void;
   /** The whole server stops: all are cut off, buckets in memory are gone, the others stay. */
   stop(): void;
+  /**
+   * The answer, to be called while the server is stopped, takes buckets back to now: writes that were acknowledged since are lost, as after
+   * a power failure before they were synced to the disk. Journals and objects stay.
+   */
+  bucketsImage(): () => void;
   /** It is back, and so is everybody who wasn't cut off by {@link disconnect}. */
   start(): void;
 }
@@ -105,6 +110,10 @@ class LocalNetwork implements Network, Hub {
   }
   set storageAvailable(available: boolean) {
     this.storage.setAvailable(available);
+  }
+
+  bucketsImage(): () => void {
+    return this.storage.bucketsImage();
   }
 
   disconnect(name: string): void {

@@ -52,6 +52,14 @@ export class Storage {
     for (const { bucket, memory } of this.#buckets.values()) if (memory) bucket.clear();
   }
 
+  /** The answer takes all buckets back to now; those that are made later will be empty. */
+  bucketsImage(): () => void {
+    const images = new Map([...this.#buckets].map(([name, { bucket }]) => [name, bucket.image()]));
+    return () => {
+      for (const [name, { bucket }] of this.#buckets) (images.get(name) ?? (() => bucket.clear()))();
+    };
+  }
+
   /** One operation: takes its time, then happens at once, or not at all. @throws StorageUnavailableError */
   async run<T>(user: StorageUser, what: string, operate: () => T): Promise<T> {
     if (this.#latencyMs > 0) await sleep(this.clock, this.#latencyMs);

@@ -1,3 +1,4 @@
+import { Lease } from '../../../actors/allocator/lease.ts';
 import { Serving } from '../../../actors/gpu-host/serving.ts';
 import { decode, encode } from '../../../bus/index.ts';
 import type {
@@ -88,6 +89,17 @@ export const MUTANTS: readonly Mutant[] = [
         };
       }),
     ),
+  },
+  {
+    name: 'a leader names epochs that it has not claimed: the next above all that it has heard',
+    firstSeed: 1,
+    provokedBy: ['store', 'cut', 'version', 'query'],
+    rules: ['one-plan'],
+    patch: () => {
+      const { nextEpoch } = Lease.prototype;
+      Lease.prototype.nextEpoch = epoch => epoch + 1;
+      return () => void (Lease.prototype.nextEpoch = nextEpoch);
+    },
   },
   {
     name: 'the leader takes a load that has begun for one that is done: it commits before all acknowledged',

@@ -147,4 +147,17 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    why: 'the store loses renewals that it had acknowledged, and gives their revisions out again: one leader is left, and it is followed (seed 21058)',
+    scenario: {
+      ...SMALL,
+      seed: 21058,
+      hosts: 2,
+      allocators: 2,
+      rateHz: 6,
+      memoryMB: 1000,
+      healAtMs: 9338,
+      faults: [{ atMs: 6381, forMs: 2857, is: 'store', who: 'allocator-1', mood: 'forgetful' }],
+    },
+  },
 ];

@@ -3,7 +3,7 @@ import type { Process } from '../process.ts';
 import type { Report, Rule } from '../watch.ts';
 import type { PlanRules } from './plans.ts';
 
-/** A batcher that was not heard for so long counts as lost by the allocator (`silenceMs`). */
+/** A batcher that was not heard for so long, on the allocator's clock, counts as lost by it (`silenceMs`). */
 const SILENCE_MS = 3000;
 
 /** No host obeys a fenced leader; nothing is released that somebody still schedules for. */
@@ -51,7 +51,7 @@ export class OrderRules implements Rule {
         .map(r => r.model) ?? [];
     const goes = new Set(held.filter(model => !order.keep.includes(model)));
     for (const [batcher, { beat, atMs }] of batchers) {
-      if (this.#report.nowMs() - atMs > SILENCE_MS) continue;
+      if (this.#report.nowMs() - atMs > SILENCE_MS / process.program.rate) continue;
       const plan = this.#plans.published.get(beat.epoch);
       const used = plan?.hosts.find(planned => planned.host === host)?.models.find(({ model }) => goes.has(model));
       if (used)

@@ -1,4 +1,4 @@
-import type { BatcherBeat, HostBeat, Outline, Plan } from '../../../../contracts/index.ts';
+import type { BatcherBeat, HostBeat, Order, Outline, Plan } from '../../../../contracts/index.ts';
 import type { Process } from '../process.ts';
 import type { Report, Rule } from '../watch.ts';
 
@@ -17,6 +17,8 @@ export class PlanRules implements Rule {
   migrations = 0;
   readonly #report: Report;
   readonly #stored = new Set<number>();
+  /** Whose the epoch is: which leader named it first, in a plan or an order. */
+  readonly #owners = new Map<number, string>();
   readonly #ears = new Map<string, Ears>();
 
   constructor(report: Report) {
@@ -36,8 +38,15 @@ export class PlanRules implements Rule {
   }
 
   /** Whoever reads it there follows it, even if its leader died before it could say so. */
-  stored({ epoch }: Plan): void {
+  stored({ epoch, nonce }: Plan): void {
     this.#stored.add(epoch);
+    this.#checkOwner(epoch, nonce);
+  }
+
+  #checkOwner(epoch: number, nonce: string): void {
+    const owner = this.#owners.get(epoch);
+    if (owner === undefined) this.#owners.set(epoch, nonce);
+    else if (owner !== nonce) this.#report.broken('one-plan', `epoch ${epoch} is named by ${owner} and by ${nonce}`);
   }
 
   delivered(process: Process, [family, role, who = '']: readonly string[], message: () => any): void {
@@ -65,14 +74,14 @@ export class PlanRules implements Rule {
   }
 
   sent(process: Process, [family]: readonly string[], message: () => any): void {
+    if (family === 'orders') {
+      const { epoch, nonce } = message() as Order;
+      this.#checkOwner(epoch, nonce);
+    }
     if (family !== 'plans') return;
     const plan = message() as Plan;
-    const known = this.published.get(plan.epoch);
-    if (known) {
-      if (known.nonce !== plan.nonce)
-        this.#report.broken('one-plan', `epoch ${plan.epoch} is in force by ${known.nonce} and by ${plan.nonce}`);
-      return;
-    }
+    this.#checkOwner(plan.epoch, plan.nonce);
+    if (this.published.has(plan.epoch)) return;
     if (this.current && moves(this.current, plan) > 0) this.migrations++;
     this.published.set(plan.epoch, plan);
     const { ready } = this.earsOf(process);
