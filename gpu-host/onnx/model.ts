@@ -6,7 +6,7 @@ import { accountOf } from './memory.ts';
 import type { PixelsFunctions } from './pixels-worker.ts';
 import type { ProviderSettings } from './provider.ts';
 import type { SessionFunctions } from './session-worker.ts';
-import { buffersOf, openSurroundings, type Surroundings } from './surroundings.ts';
+import { buffersOf, filesBeside, openSurroundings, type Surroundings } from './surroundings.ts';
 import type { Thread } from './thread.ts';
 
 /** What a model needs of its device. */
@@ -25,16 +25,21 @@ export async function graphBytes(model: ModelFiles): Promise<Uint8Array<ArrayBuf
   return bytes;
 }
 
-/** Loads a graph into the session thread and what surrounds it into the pixel threads. @throws ModelError, DeviceError */
+/**
+ * Loads a graph into the session thread and what surrounds it into the pixel threads. What lives on must not name `model`: it would keep the
+ * graph's bytes, which onnxruntime has.
+ * @throws ModelError, NotFoundError, DeviceError
+ */
 export async function loadOnnxModel(model: ModelFiles, parts: OnnxParts): Promise<LoadedModel> {
   const { id, document } = model;
+  const files = await filesBeside(model);
   const { sessions, settings, batchMax } = parts;
   const bytes = await graphBytes(model);
   const modelBytes = bytes.byteLength;
   const { handle, ...facts } = await sessions.call('load', { model: id, graph: bytes, settings }, [bytes.buffer]);
   return orUnload(sessions, handle, async () => {
     const graph = matchGraph(id, document, facts, batchMax);
-    const around = await openSurroundings(model, { ...parts, handle, graph });
+    const around = await openSurroundings({ ...parts, id, document, files, handle, graph });
     const account = accountOf(document, graph, modelBytes);
     const outputs = graph.outputs.map(output => output.name);
     return {

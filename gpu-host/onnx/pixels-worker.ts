@@ -27,7 +27,7 @@ async function open(argument: {
   id: string;
   document: ModelDocument;
   graph: Graph;
-  files: Record<string, Uint8Array>;
+  files: Readonly<Record<string, Uint8Array>>;
 }): Promise<Served<null>> {
   const { handle, id, document, graph, files } = argument;
   const pre = await openPreprocessor({ id, document, inputs: graph.inputs, files });

@@ -15,7 +15,7 @@ import { accountOf, accountOfPrefix, accountOfSuffix, crossingBytesOf } from './
 import { orUnload, releaseOnce, type OnnxParts } from './model.ts';
 import type { Part } from './surgery-worker.ts';
 import type { Surgery } from './surgery.ts';
-import { buffersOf, openSurroundings, type Surroundings } from './surroundings.ts';
+import { buffersOf, filesBeside, openSurroundings, type Surroundings } from './surroundings.ts';
 
 interface Suffix {
   readonly handle: number;
@@ -25,14 +25,15 @@ interface Suffix {
   readonly around: Surroundings;
 }
 
-/** Cuts a model and loads what lies before the cut. @throws ModelError, DeviceError */
+/** Cuts a model and loads what lies before the cut. As in model.ts, what lives on must not name `model`. @throws ModelError, NotFoundError, DeviceError */
 export async function loadOnnxPrefix(
   model: ModelFiles,
   options: OnnxParts & PrefixOptions & { readonly surgery: Surgery },
 ): Promise<LoadedPrefix> {
   const { surgery, cut, sessions, settings, batchMax } = options;
-  const { document } = model;
+  const { id: from, document } = model;
   const id = prefixId(cut);
+  const files = await filesBeside(model);
   const side = await surgery.prefix(model, options);
   const prefixBytes = side.bytes.byteLength;
   const loaded = await sessions.call('load', { model: id, graph: side.bytes, settings }, [side.bytes.buffer]);
@@ -40,8 +41,8 @@ export async function loadOnnxPrefix(
   return orUnload(sessions, handle, async () => {
     const suffixes = new Map<string, Suffix>();
     const inputs = inputsOf(loaded, side.inputs);
-    const graph = matchGraph(model.id, document, { inputs, outputs: [] }, batchMax, { outputs: false });
-    const around = await openSurroundings({ ...model, id }, { ...options, handle, graph });
+    const graph = matchGraph(from, document, { inputs, outputs: [] }, batchMax, { outputs: false });
+    const around = await openSurroundings({ ...options, id, document, files, handle, graph });
     const crossingBytes = crossingBytesOf(crossing);
     const account = accountOfPrefix(document, graph, { prefixBytes, crossingBytes });
     const namesOf = inverse(side.inputs);
@@ -126,29 +127,32 @@ export async function loadOnnxPrefix(
     },
   ): Promise<LoadedSuffix> {
     const { suffixes, loaded: prefix } = behind;
-    const id = suffixId(member.id, cut);
+    const { id: of, document } = member;
+    const id = suffixId(of, cut);
+    const files = await filesBeside(member);
+    const { nodes } = part;
     const suffixBytes = part.bytes.byteLength;
     const { handle, ...facts } = await sessions.call('load', { model: id, graph: part.bytes, settings }, [
       part.bytes.buffer,
     ]);
     return orUnload(sessions, handle, async () => {
       const graph: Graph = matchGraph(
-        member.id,
-        member.document,
+        of,
+        document,
         { inputs: inputsOf(prefix, part.inputs), outputs: facts.outputs },
         behind.batchMax,
       );
-      const around = await openSurroundings({ ...member, id }, { ...behind, handle, graph });
+      const around = await openSurroundings({ ...behind, id, document, files, handle, graph });
       const outputs = graph.outputs.map(output => output.name);
       const held = batchMax * crossingBytesOf(facts.inputs);
-      const account = accountOfSuffix(member.document, graph, { suffixBytes, held });
+      const account = accountOfSuffix(document, graph, { suffixBytes, nodes, held });
       const suffix: Suffix = { handle, outputs, inputs: inverse(part.inputs), around };
       suffixes.set(id, suffix);
       const release = releaseOnce(sessions, handle, around);
       return {
         id,
         persistentBytes: account.persistentBytes,
-        wholeBytes: accountOf(member.document, graph, prefixBytes + suffixBytes).persistentBytes,
+        wholeBytes: accountOf(document, graph, prefixBytes + suffixBytes).persistentBytes,
         ephemeralBytes: batch => account.ephemeralBytes(batch),
         prepare: payload => around.prepare(payload),
         blank: () => around.blank(),

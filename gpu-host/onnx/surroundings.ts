@@ -1,4 +1,4 @@
-import { ModelError, type Output, type Payload } from '../../contracts/index.ts';
+import { ModelError, type ModelDocument, type Output, type Payload } from '../../contracts/index.ts';
 import type { ModelFiles, Prepared, RunResult } from '../device.ts';
 import { namedFiles } from '../model-files.ts';
 import type { Feed, InputInfo, PreprocessedInput } from '../pre/input.ts';
@@ -39,18 +39,26 @@ export interface Surroundings {
 }
 
 export interface SurroundingsParts {
+  /** Of the model, or of a part of it. */
+  readonly id: string;
+  readonly document: ModelDocument;
+  readonly files: Readonly<Record<string, Uint8Array>>;
   readonly handle: number;
   readonly graph: Graph;
   readonly batchMax: number;
   readonly pixels: readonly Thread<PixelsFunctions>[];
 }
 
-/** @throws ModelError, NotFoundError, DeviceError */
-export async function openSurroundings(model: ModelFiles, parts: SurroundingsParts): Promise<Surroundings> {
-  const { id, document } = model;
-  const { handle, graph, batchMax, pixels } = parts;
+/** What a document names beside the graph, by name. @throws NotFoundError */
+export async function filesBeside({ document, read }: ModelFiles): Promise<Readonly<Record<string, Uint8Array>>> {
   const files: Record<string, Uint8Array> = {};
-  for (const name of namedFiles(document)) if (name !== document.file) files[name] = await model.read(name);
+  for (const name of namedFiles(document)) if (name !== document.file) files[name] = await read(name);
+  return files;
+}
+
+/** @throws ModelError, DeviceError */
+export async function openSurroundings(parts: SurroundingsParts): Promise<Surroundings> {
+  const { id, document, files, handle, graph, batchMax, pixels } = parts;
   await Promise.all(pixels.map(thread => thread.call('open', { handle, id, document, graph, files })));
 
   const underWay = new Set<Promise<unknown>>();
