@@ -64,11 +64,13 @@ export class Desk {
   }
 
   progress(batch: Batch, phase: Progress['phase'], run: Pick<Progress, 'size' | 'runMs' | 'wrong'>): void {
+    const nowMs = this.#ports.nowMs();
     this.#ports.progress(batch.batcher, {
       batch: batch.id,
       phase,
       size: run.size,
-      fillMs: (batch.filledMs ?? this.#ports.nowMs()) - batch.outlinedMs,
+      fillMs: (batch.filledMs ?? nowMs) - batch.outlinedMs,
+      heldMs: nowMs - batch.outlinedMs,
       runMs: run.runMs,
       ...(run.wrong ? { wrong: run.wrong } : {}),
       freeInMs: this.#ports.freeInMs(),

@@ -22,6 +22,7 @@ import type { PolicyFactory } from './policy/index.ts';
 import type { Batch, Pool } from './pool.ts';
 import type { Lessons } from './seat.ts';
 import { Tally } from './tally.ts';
+import { Ways } from './ways.ts';
 
 /** Hosts and routers known at most: more can only be a fault or an attack. */
 const PEERS_MAX = 10_000;
@@ -47,6 +48,7 @@ export class Batcher {
   readonly #lessons = new Map<string, Lessons>();
   readonly #books = new Books();
   readonly #tally = new Tally();
+  readonly #ways: Ways;
   #plan: Plan | undefined;
   #placement: Placement = { pools: new Map(), places: new Map(), elsewhere: new Set() };
   #batches = 0;
@@ -55,6 +57,7 @@ export class Batcher {
     this.#parts = parts;
     this.#mail = new Mail(parts.id, parts.post);
     this.#run = randomId(parts.random, 4);
+    this.#ways = new Ways(parts.config);
   }
 
   get plan(): Plan | undefined {
@@ -143,9 +146,12 @@ export class Batcher {
   progress(progress: Progress): void {
     const host = this.#hosts.get(progress.host);
     if (!host) return;
-    const booking = host.progress(progress, this.#parts.clock.nowMs());
+    const nowMs = this.#parts.clock.nowMs();
+    const booking = host.progress(progress, nowMs, nowMs - this.#ways.oneWayMs);
     if (booking) {
       const { seat, size, bytes } = booking;
+      const { heldMs } = progress;
+      if (heldMs !== undefined) this.#ways.observeRoundTrip(nowMs - booking.grantedAtMs - heldMs);
       const ran = progress.size;
       if (ran > 0 && ran <= size && progress.phase === 'finished') {
         const meanMs = seat.meanOfSome(booking.meanMs, ran, size);
@@ -162,7 +168,9 @@ export class Batcher {
 
   /** A wake-up of a pool. One that is no longer in force has nothing to do. */
   wake(pool: Pool<Invocation>): void {
-    pool.settle(this.#parts.clock.nowMs());
+    const nowMs = this.#parts.clock.nowMs();
+    this.#ways.observeTimer(nowMs - pool.wakeAtMs);
+    pool.settle(nowMs);
   }
 
   /** Once a second: looks at everything again, and forgets what is long gone. */
@@ -172,6 +180,7 @@ export class Batcher {
       fit.relax();
       lead.relax();
     }
+    this.#ways.relax();
     this.#books.prune();
     const planned = new Set(this.#plan?.hosts.map(({ host }) => host));
     for (const [name, { seenAtMs }] of this.#hosts) {
@@ -213,9 +222,22 @@ export class Batcher {
     const size = items.length;
     const startByMs = startAtMs + START_GRACE_MS;
     const alone = items[0]!.alone;
-    seat.host.grant({ batch: id, pool, seat, size, bytes, meanMs, expectedMs, startAtMs, startByMs, alone, grant });
+    seat.host.grant({
+      batch: id,
+      pool,
+      seat,
+      size,
+      bytes,
+      meanMs,
+      expectedMs,
+      grantedAtMs: this.#parts.clock.nowMs(),
+      startAtMs,
+      startByMs,
+      alone,
+      grant,
+    });
     for (const item of items) this.#books.strike(item);
-    const returnMs = Math.max(...items.map(({ place }) => place.returnMs));
+    const returnMs = Math.max(...items.map(({ place }) => place.returnMs()));
     const answerByMs = startAtMs + Math.max(expectedMs, seat.latencyMs(size)) + returnMs;
     const parts = items.map(({ session }) => seat.partOf(session.member ?? 0));
     this.#mail.grant({
@@ -288,6 +310,7 @@ export class Batcher {
       config: this.#parts.config,
       log: this.#parts.log,
       lessons: this.#lessons,
+      ways: this.#ways,
       host: name => this.#host(name),
       rateHz: (pool, model) =>
         before.pools

@@ -17,13 +17,13 @@ export const BatcherConfig = Type.Object({
   returnMs: Type.Number({
     minimum: 0,
     default: 1,
-    description: 'from the end of a run until the router has the answer',
+    description: 'first guess of the ways of an offer and an answer together; learned from then on',
   }),
   queueMax: Type.Integer({ minimum: 1, default: 20_000, description: 'invocations waiting, over all pools' }),
   leadTransitMs: Type.Number({
     minimum: 0,
     default: 1,
-    description: 'what hosts can not measure of the lead: lateness of timers, the way of an outline',
+    description: 'first guess of what hosts can not measure of the lead: lateness of timers, the way of an outline',
   }),
   leadFixedMs: Type.Number({
     minimum: 0,

@@ -18,6 +18,7 @@ export interface Booking {
   /** By the profile. */
   readonly meanMs: number;
   readonly expectedMs: number;
+  readonly grantedAtMs: number;
   /** When it should start; `startBy` is when its host counts as stuck. */
   startAtMs: number;
   startByMs: number;
@@ -129,8 +130,8 @@ export class Host implements HostView {
     for (const seat of this.seats) seat.refresh();
   }
 
-  /** Takes in how a batch got on; answers the booking that it is about, if it is one of this batcher's. */
-  progress(progress: Progress, nowMs: number): Booking | undefined {
+  /** Takes in how a batch got on, said at `saidAtMs`; answers the booking that it is about, if it is one of this batcher's. */
+  progress(progress: Progress, nowMs: number, saidAtMs = nowMs): Booking | undefined {
     this.#seenAtMs = nowMs;
     const booking = [this.#granted, this.#running].find(known => known?.batch === progress.batch);
     if (!booking) return undefined;
@@ -139,8 +140,8 @@ export class Host implements HostView {
     if (progress.phase === 'started') this.#running = booking;
     if (progress.phase === 'refused') this.#dismiss(booking);
     // With a batch granted behind this one, what the host says may or may not count that in.
-    else if (!this.#granted && progress.freeInMs > 0) this.#freeAtMs = nowMs + progress.freeInMs;
-    else this.#freeAtMs = nowMs + (progress.phase === 'started' ? booking.expectedMs : 0);
+    else if (!this.#granted && progress.freeInMs > 0) this.#freeAtMs = saidAtMs + progress.freeInMs;
+    else this.#freeAtMs = saidAtMs + (progress.phase === 'started' ? booking.expectedMs : 0);
     if (booking === this.#running) this.#runEndsByMs = this.#freeAtMs + START_GRACE_MS;
     if (this.#granted) this.#granted.startByMs = Math.max(this.#granted.startByMs, this.#freeAtMs + START_GRACE_MS);
     return booking;

@@ -12,8 +12,8 @@ export interface Place {
   readonly pool: Pool<Invocation>;
   readonly group: Group<Invocation>;
   readonly session: Session;
-  /** Kept for the way back: postprocessing and the answer. */
-  readonly returnMs: number;
+  /** Kept for the ways and postprocessing, as they are now. */
+  readonly returnMs: () => number;
   /** Hosts have queues of their own: all the places that there are, this one among them. */
   readonly spread?: Spread;
 }
@@ -81,6 +81,6 @@ export const invocationAt = (
   avoid,
   place,
   session: place.session,
-  deadlineMs: answerByMs - place.returnMs,
+  deadlineMs: answerByMs - place.returnMs(),
   arrivedAtMs,
 });

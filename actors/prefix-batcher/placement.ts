@@ -15,6 +15,7 @@ import { Spread, type Invocation, type Place } from './invocation.ts';
 import { curveOf, Fit, Lead, usualCurve, type Curve, type Policy } from './policy/index.ts';
 import { Pool, type PoolEffects } from './pool.ts';
 import { Seat, type Lessons, type Mixture } from './seat.ts';
+import type { Ways } from './ways.ts';
 
 /** What outlives plans. */
 export interface Lasting {
@@ -22,6 +23,7 @@ export interface Lasting {
   readonly log: Log;
   host(name: string): Host;
   readonly lessons: Map<string, Lessons>;
+  readonly ways: Ways;
   /** The rate that was measured of a model in a pool, if it was. */
   rateHz(pool: string, model: string): number | undefined;
   policy(): Policy;
@@ -62,7 +64,7 @@ export function placementOf(plan: Plan, batcher: string, lasting: Lasting): Plac
     pools.set(planned.pool, pool);
     for (const { name, model, prefer, tenant } of members) {
       const postMs = Math.max(0, ...plan.profiles.filter(p => modelOf(p.model) === model).map(p => p.postMs));
-      const returnMs = lasting.config.returnMs + postMs;
+      const returnMs = (): number => lasting.ways.returnMs + postMs;
       const placeIn = (group: Group<Invocation>): Place => {
         const session = { name, prefersLatency: prefer === 'latency', tenant, member: group.models.indexOf(model) };
         return { pool, group, session, returnMs };
@@ -249,12 +251,14 @@ function seatOn({ host: name }: PlannedHost, model: string, parts: SeatParts): S
   });
 }
 
-function lessonsOf(host: string, model: string, profile: Profile, { config, lessons }: Lasting): Lessons {
+function lessonsOf(host: string, model: string, profile: Profile, { config, lessons, ways }: Lasting): Lessons {
   const key = lessonsKey(host, model);
   let known = lessons.get(key);
   if (!known) {
     const lead = new Lead({
-      transitMs: config.leadTransitMs,
+      get transitMs() {
+        return ways.transitMs;
+      },
       fixedMs: config.leadFixedMs,
       bytesPerMs: config.leadBytesPerMs,
       perItemMs: profile.preMs / config.decodersPerHost,

@@ -292,6 +292,7 @@ export class Simulation {
       bytes: 0,
       meanMs: seat.meanMs(items),
       expectedMs: seat.expectedMs(items.length),
+      grantedAtMs: startAtMs,
       startAtMs,
       startByMs: startAtMs + BEAT_MS,
       grant,

@@ -148,6 +148,9 @@ export const Progress = Type.Object({
   }),
   size: Count('inputs in the run'),
   fillMs: Ms('from the outline until all payloads were ready (or the latest start)'),
+  heldMs: Type.Optional(
+    Ms('from the outline until this was said: what is left of the time since the batcher sent it are the ways'),
+  ),
   runMs: Ms('finished: measured; started: 0'),
   wrong: Type.Optional(Count('outputs of the run that can not be right')),
   freeInMs: Ms('until the device is free of all it was granted, as the host expects'),

@@ -9,7 +9,7 @@ import { subjects, type Outline, type Verdicts } from '../../contracts/index.ts'
 const group = new Group<Invocation>({ models: ['m'], rateHz: 1, budgetMs: 100 });
 const effects = { grant: () => {}, drop: () => {} };
 const pool = new Pool<Invocation>({ name: 'pool-0', groups: [group], hosts: [], policy: hybrid(), effects });
-const place = { pool, group, session: { name: 's', prefersLatency: true }, returnMs: 2 };
+const place = { pool, group, session: { name: 's', prefersLatency: true }, returnMs: () => 2 };
 const itemOf = (id: number, router = 'router-1'): Invocation =>
   invocationAt(place, {
     id,

@@ -164,6 +164,7 @@ export class Stand {
       bytes: 0,
       meanMs,
       expectedMs,
+      grantedAtMs: startAtMs,
       startAtMs,
       startByMs: startAtMs + 1000,
       alone: items[0]!.alone ?? false,

@@ -175,7 +175,7 @@ test('simulated groups: twenty variants of one model on one device, which whole 
     });
   }
   const { granted, batches, mixed = 0 } = batcher().pools[0]!;
-  t.true(granted / batches > 1.5 && mixed > batches / 2, `${granted} in ${batches} batches, ${mixed} mixed`);
+  t.true(granted / batches > 1.5 && mixed > batches / 3, `${granted} in ${batches} batches, ${mixed} mixed`);
   // One after the other the variants would need 160 × 8.85 ms a second.
   t.true(host().busyMs / 10_000 < 0.99);
 });

@@ -4,7 +4,7 @@ const RATIO_MIN = 0.02;
 const RATIO_MAX = 50;
 
 export interface LeadOptions {
-  /** What the host can't see: a timer's lateness and the way of the outline. Added, never corrected. */
+  /** What the host can't see, as it is now: a timer's lateness and the way of the outline. Added, never corrected. */
   readonly transitMs: number;
   /** Of any batch, first guess: two messages. */
   readonly fixedMs: number;
