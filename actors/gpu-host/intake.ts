@@ -1,6 +1,6 @@
 import { InvalidMessageError, type Cancel, type Payload, type Payloads } from '../../contracts/index.ts';
 import type { LoadedModel } from '../../gpu-host/index.ts';
-import { enter, settle, type Batch, type Item } from './batch.ts';
+import { settle, type Batch, type Item } from './batch.ts';
 import type { Desk } from './desk.ts';
 import { EarlyPayloads } from './early.ts';
 import type { Held } from './held.ts';
@@ -19,8 +19,8 @@ export interface IntakePorts {
   after(delayMs: number, fn: () => void): Cancel;
   usable(model: string): { loaded: LoadedModel } | undefined;
   batch(id: string): Batch | undefined;
-  /** The last input of a batch was settled meanwhile. */
-  ready(): void;
+  /** An input was settled: its batch may be ready. */
+  settled(): void;
 }
 
 /** Takes payloads in: finds the batch that waits for them, prepares them at once, or says that nobody needs them. */
@@ -90,15 +90,9 @@ export class Intake {
     const model = this.#ports.usable(item.model);
     const bytes = payloadBytes(payload);
     if (!model || this.heldBytes + bytes > this.#settings.heldBytesMax) return false;
-    enter(batch, item, 'preparing');
+    item.state = 'preparing';
     this.#parts.held.set(item, bytes);
-    const preparing = model.loaded.prepare(payload);
-    if (!(preparing instanceof Promise)) {
-      item.prepared = preparing;
-      this.#settle(batch, item, 'prepared');
-      return true;
-    }
-    preparing.then(
+    model.loaded.prepare(payload).then(
       prepared => {
         item.prepared = prepared;
         this.#prepared(batch, item, 'prepared');
@@ -112,15 +106,10 @@ export class Intake {
   }
 
   #prepared(batch: Batch, item: Item, state: 'prepared' | 'failed'): void {
-    if (this.#settle(batch, item, state) && batch.unsettled === 0) this.#ports.ready();
-  }
-
-  /** False when nobody needs it any more. */
-  #settle(batch: Batch, item: Item, state: 'prepared' | 'failed'): boolean {
     const needed = settle(batch, item, state, this.#ports.nowMs());
     if (!needed) item.prepared = undefined;
     this.#parts.held.set(item, item.prepared?.bytes ?? 0);
-    return needed;
+    if (needed) this.#ports.settled();
   }
 
   /** The batch started without these, or they were answered. */

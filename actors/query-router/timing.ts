@@ -49,13 +49,7 @@ export function criticalPath(
   for (let s = stage; s >= 0 && at !== undefined; s = query.stages[s]!.from) {
     const result: StageResult | undefined = results[s]![at];
     if (!result) break;
-    const { timing } = result;
-    sum.routeMs += timing.routeMs;
-    sum.scheduleMs += timing.scheduleMs;
-    sum.transferMs += timing.transferMs;
-    sum.waitMs += timing.waitMs;
-    sum.runMs += timing.runMs;
-    sum.returnMs += timing.returnMs;
+    for (const part of Object.keys(sum) as (keyof Timing)[]) sum[part] += result.timing[part];
     at = result.parent;
   }
   return sum;

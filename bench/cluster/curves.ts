@@ -91,13 +91,3 @@ export function variantOf(curve: CurveName, name: string): ModelEntry {
   };
   return { ...modelLike(curve, name), prefix };
 }
-
-/** Largest batch that n devices which take turns can keep within the objective, and what they then serve, Hz; 0 where none fits. */
-export function staggeredBoundHz(
-  { alphaMs, betaMs, batchMax }: Pick<Linear, 'alphaMs' | 'betaMs' | 'batchMax'>,
-  objectiveMs: number,
-  hosts: number,
-): number {
-  const batch = Math.min(batchMax, Math.floor((objectiveMs / (1 + 1 / hosts) - betaMs) / alphaMs + 1e-9));
-  return batch < 1 ? 0 : (1000 * hosts * batch) / (alphaMs * batch + betaMs);
-}

@@ -36,6 +36,7 @@ if (!values.report) {
   for (const { id, run } of chosen) {
     const precision = values.quick ? 0.03 : 0.01;
     const lab = new Lab({
+      quick: values.quick,
       cacheDir: values.cache,
       version,
       frames,

@@ -61,13 +61,9 @@ export function emulatedPart(
     id,
     persistentBytes: curve.persistentBytes,
     ephemeralBytes: batch => curve.ephemeralBytes(batch),
-    prepare: payload => {
-      try {
-        checkUsable();
-        checkPayload(document, payload);
-      } catch (error) {
-        return Promise.reject(error);
-      }
+    prepare: async payload => {
+      checkUsable();
+      checkPayload(document, payload);
       return makeInput(sizeOf(payload), payloadBytes(payload));
     },
     blank: async () => {

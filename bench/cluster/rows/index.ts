@@ -1,6 +1,13 @@
 import type { Lab } from '../lab.ts';
 import type { RowResult } from '../results.ts';
+import { gameRow } from './game.ts';
+import { largeRow } from './large.ts';
+import { manyRow } from './many.ts';
+import { dropRow, multiplexingRow, prefixRow, splitRow } from './micro.ts';
 import { oneModelRow } from './one-model.ts';
+import { realRow } from './real.ts';
+import { robustRow } from './robust.ts';
+import { trafficRow } from './traffic.ts';
 
 export interface Row {
   readonly id: string;
@@ -9,4 +16,16 @@ export interface Row {
 }
 
 /** In the order of the report. */
-export const ROWS: readonly Row[] = [{ id: 'one-model', title: 'One model, 1 to 16 GPUs', run: oneModelRow }];
+export const ROWS: readonly Row[] = [
+  { id: 'one-model', title: 'One model, 1 to 16 GPUs', run: oneModelRow },
+  { id: 'game', title: 'Game analysis', run: gameRow },
+  { id: 'traffic', title: 'Traffic analysis', run: trafficRow },
+  { id: 'many', title: 'Many sessions: GPUs needed', run: manyRow },
+  { id: 'large', title: 'A hundred GPUs, a changing workload', run: largeRow },
+  { id: 'robust', title: 'Robustness', run: robustRow },
+  { id: 'multiplexing', title: 'Several models on one GPU', run: multiplexingRow },
+  { id: 'split', title: 'Query split against γ', run: splitRow },
+  { id: 'drop', title: 'Early against lazy drop', run: dropRow },
+  { id: 'prefix', title: 'Prefix batching, 1 to 20 variants', run: prefixRow },
+  { id: 'real', title: 'Simulated against real processes', run: realRow },
+];

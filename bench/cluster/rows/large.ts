@@ -1,0 +1,206 @@
+import type { Outcome } from '../../../deploy/simulate/index.ts';
+import { modelLike, type CurveName } from '../curves.ts';
+import type { Lab, Setting } from '../lab.ts';
+import type { Cell, RowResult, Target, Timeline } from '../results.ts';
+import { missingOf, NEXUS, OURS } from '../systems.ts';
+
+const HOSTS = 100;
+/** Times of the curves: a GPU that is so much slower than a GTX 1080 Ti. Assumed. */
+const SLOWER = 8;
+const DURATION_S = 1000;
+const SURGE = { fromS: 326, toS: 644, factor: 1.5 };
+/** A surge is over once so many seconds in a row had no more than 1 % bad. */
+const CALM_S = 5;
+
+const slow = (curve: CurveName) => modelLike(curve, curve, SLOWER);
+
+/** Seven applications; one surges as in the paper, others drift. Objectives and rates are assumed. */
+function large(): Setting {
+  const find = { detect: { model: 'ssd' } };
+  const car = { model: 'googlenet-car', from: 'detect', labels: ['car'] };
+  const face = { model: 'vgg-face', from: 'detect', labels: ['face'] };
+  return {
+    name: 'a hundred GPUs',
+    devices: [{ kind: 'emulated-slow-gpu', count: HOSTS, memoryMB: 12_000 }],
+    models: [
+      { ...slow('ssd'), boxes: { car: 1.5, face: 0.5 } },
+      slow('googlenet-car'),
+      slow('vgg-face'),
+      slow('resnet50'),
+      slow('lenet5'),
+      slow('efficientnet-b0'),
+    ],
+    queries: [
+      {
+        name: 'game',
+        streams: ['game-*'],
+        objectiveMs: 300,
+        stages: { icon: { model: 'resnet50' }, digits: { model: 'lenet5' } },
+      },
+      { name: 'traffic', streams: ['traffic-*'], objectiveMs: 600, stages: { ...find, car, face } },
+      { name: 'dance', streams: ['dance-*'], objectiveMs: 400, stages: { pose: { model: 'efficientnet-b0' } } },
+      { name: 'billboard', streams: ['billboard-*'], objectiveMs: 800, stages: { ...find, face } },
+      {
+        name: 'bike',
+        streams: ['bike-*'],
+        objectiveMs: 500,
+        stages: { ...find, what: { model: 'efficientnet-b0', from: 'detect' } },
+      },
+      { name: 'amber', streams: ['amber-*'], objectiveMs: 600, stages: { ...find, car } },
+      { name: 'logo', streams: ['logo-*'], objectiveMs: 400, stages: { logo: { model: 'resnet50' } } },
+    ],
+    streams: [
+      { name: 'game', count: 20, rateHz: 50, surges: [SURGE] },
+      { name: 'traffic', count: 20, rateHz: 12, surges: [{ fromS: 150, toS: 500, factor: 1.3 }] },
+      { name: 'dance', count: 20, rateHz: 50, surges: [{ fromS: 450, toS: 800, factor: 0.6 }] },
+      { name: 'billboard', count: 10, rateHz: 15 },
+      { name: 'bike', count: 10, rateHz: 15, surges: [{ fromS: 700, toS: 900, factor: 1.4 }] },
+      { name: 'amber', count: 10, rateHz: 15 },
+      { name: 'logo', count: 20, rateHz: 25, surges: [{ fromS: 200, toS: 600, factor: 0.7 }] },
+    ],
+  };
+}
+
+interface Served {
+  readonly id: string;
+  readonly title: string;
+  readonly outcome: Outcome;
+}
+
+export async function largeRow(lab: Lab): Promise<RowResult> {
+  // A short one ends some time after the surge began.
+  const durationS = lab.options.quick ? 400 : DURATION_S;
+  const served: Served[] = [];
+  for (const { id, title, policies } of [OURS, NEXUS].filter(system => missingOf(system) === undefined)) {
+    const outcome = await lab.outcome({
+      ...large(),
+      name: `a hundred GPUs, ${id}`,
+      policies,
+      seed: 1,
+      durationS,
+      warmupS: 0,
+    });
+    served.push({ id, title, outcome });
+  }
+  const figures = served.flatMap(one => cellsOf(one));
+  const groups = FIGURES.map(name => ({
+    name,
+    cells: figures.filter(({ figure }) => figure === name).map(({ cell }) => cell),
+  }));
+  return {
+    id: 'large',
+    title: 'A hundred GPUs, a changing workload',
+    about: [
+      `Seven applications with six models on ${HOSTS} emulated GPUs (times of the other rows × ${SLOWER}, assumed), Poisson; ${durationS} s, epochs of 30 s, at least 10 s apart; Nexus's own steps from plan to plan.`,
+      `The game's rate is ${SURGE.factor} times as high from ${SURGE.fromS} to ${SURGE.toS} s, other applications change at other times. Rates, objectives and curves are assumed: the paper doesn't give them. One seed.`,
+    ],
+    unit: 'as said',
+    xName: 'run',
+    systems: [OURS, NEXUS],
+    groups,
+    timelines: timelinesOf(served),
+    targets: targetsOf(served),
+    paper:
+      '100 K80, 7 applications: mean bad rate 0.27 %; surge at 326 s detected in 12 s; fall at 644 s followed in 10 s.',
+  };
+}
+
+const BAD = 'bad frames, %';
+const USED = 'GPUs used, mean';
+const MOST = 'GPUs used, most';
+const DETECTED = 'from the surge to the next plan, s';
+const CALM = 'from the surge until no more than 1 % are bad, s';
+const FIGURES = [BAD, USED, MOST, DETECTED, CALM];
+
+function cellsOf({ id, outcome }: Served): { figure: string; cell: Cell }[] {
+  const { badRate, gpus } = outcome;
+  const x = 'all';
+  return [
+    { figure: BAD, cell: { x, system: id, value: 100 * badRate } },
+    { figure: USED, cell: { x, system: id, value: gpus.usedMean } },
+    { figure: MOST, cell: { x, system: id, value: gpus.usedMax } },
+    { figure: DETECTED, cell: { x, system: id, value: detectedS(outcome) } },
+    { figure: CALM, cell: { x, system: id, value: calmS(outcome) } },
+  ];
+}
+
+const detectedS = ({ epochs }: Outcome): number | null => {
+  const next = epochs.find(({ atS }) => atS > SURGE.fromS);
+  return next ? next.atS - SURGE.fromS : null;
+};
+
+/** Of all applications together, by bucket. */
+function overTime({ queries, series }: Outcome): { offered: number[]; bad: number[] } {
+  const sumOf = (which: 'offered' | 'bad'): number[] =>
+    series.gpusUsed.map((_, i) => queries.reduce((sum, query) => sum + query.series[which][i]!, 0));
+  return { offered: sumOf('offered'), bad: sumOf('bad') };
+}
+
+function calmS(outcome: Outcome): number | null {
+  const { bucketS } = outcome.series;
+  const { offered, bad } = overTime(outcome);
+  const first = Math.floor(SURGE.fromS / bucketS);
+  const row = Math.ceil(CALM_S / bucketS);
+  for (let i = first; i + row <= offered.length; i++) {
+    const calm = Array.from({ length: row }, (_, k) => bad[i + k]! <= 0.01 * offered[i + k]!).every(Boolean);
+    if (calm) return Math.max(0, i * bucketS - SURGE.fromS);
+  }
+  return null;
+}
+
+function timelinesOf(served: readonly Served[]): Timeline[] {
+  const bucketS = served[0]?.outcome.series.bucketS ?? 1;
+  const lines = (of: (outcome: Outcome) => number[]) =>
+    served.map(({ id, outcome }) => ({ name: id, values: of(outcome) }));
+  const first = served[0];
+  return [
+    {
+      title: 'Workload',
+      unit: 'frames/s',
+      bucketS,
+      lines: first ? [{ name: 'offered', values: overTime(first.outcome).offered.map(count => count / bucketS) }] : [],
+    },
+    { title: 'GPUs used', unit: 'GPUs', bucketS, lines: lines(({ series }) => [...series.gpusUsed]) },
+    {
+      title: 'Bad rate',
+      unit: '% of the frames',
+      bucketS,
+      lines: lines(outcome => {
+        const { offered, bad } = overTime(outcome);
+        return offered.map((all, i) => (all === 0 ? 0 : (100 * bad[i]!) / all));
+      }),
+    },
+  ];
+}
+
+function targetsOf(served: readonly Served[]): Target[] {
+  const [ours, nexus] = [OURS, NEXUS].map(({ id }) => served.find(one => one.id === id)?.outcome);
+  const what = '100 GPUs, 1,000 s:';
+  const unrun = { reached: '', met: null };
+  const bad = ours && 100 * ours.badRate;
+  const calm = ours && calmS(ours);
+  return [
+    {
+      what: `${what} mean bad rate`,
+      target: '< 0.27 %',
+      ...(bad === undefined ? unrun : { reached: `${bad.toFixed(2)} %`, met: bad < 0.27 }),
+    },
+    {
+      what: `${what} GPUs used, mean`,
+      target: "≤ Nexus's",
+      ...(ours && nexus
+        ? {
+            reached: `${ours.gpus.usedMean.toFixed(1)} against ${nexus.gpus.usedMean.toFixed(1)}`,
+            met: ours.gpus.usedMean <= nexus.gpus.usedMean,
+          }
+        : unrun),
+    },
+    {
+      what: `${what} surge served again`,
+      target: '< 12 s',
+      ...(calm === undefined
+        ? unrun
+        : { reached: calm === null ? 'never' : `${calm.toFixed(0)} s`, met: calm !== null && calm < 12 }),
+    },
+  ];
+}
