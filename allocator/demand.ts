@@ -4,6 +4,7 @@ import {
   analyseQuery,
   costOfShares,
   longestPath,
+  splitEvenly,
   tooShort,
   topDown,
   type BatchRule,
@@ -59,6 +60,8 @@ export interface DemandView {
   readonly whyNot: (model: string) => string | undefined;
   /** The policy's rules: there is a split for each. */
   readonly rules: readonly BatchRule[];
+  /** All stages of a path get the same share, whatever that costs. */
+  readonly even: boolean;
   readonly current: Plan | undefined;
 }
 
@@ -79,6 +82,7 @@ export function sessionsOf(query: QueryDocument, view: DemandView): readonly (re
   try {
     const stages = stagesOf(query, view);
     if (typeof stages === 'string') return refuse(stages);
+    if (view.even) return evenSessions(query, stages, view);
     const splits = view.rules.map(rule => {
       const devices = { ...view.devices, rule };
       const split = analyseQuery(stages, query.objectiveMs, devices);
@@ -96,6 +100,20 @@ export function sessionsOf(query: QueryDocument, view: DemandView): readonly (re
     if (error instanceof ConfigError) return refuse(error.message);
     throw error;
   }
+}
+
+function evenSessions(
+  query: QueryDocument,
+  stages: readonly ModelStage[],
+  view: DemandView,
+): readonly (readonly Session[])[] | Refusal {
+  const shareMs = splitEvenly(stages, query.objectiveMs);
+  const devices = { ...view.devices, rule: view.rules[0]! };
+  const short = stages.find(stage => costOfShares([{ ...stage, from: [] }], shareMs, devices) === Infinity);
+  if (!short) return view.rules.map(() => sessionsWith(query, stages, shareMs));
+  const ms = shareMs.get(short.name)!.toFixed(1);
+  const reason = `stage ${short.name} can't be done in ${ms} ms, its even share of ${query.objectiveMs} ms`;
+  return { tenant: tenantOf(query), query: query.name, reason };
 }
 
 /** Each after those that it reads; or which one can't run. @throws ConfigError */

@@ -15,6 +15,8 @@ import { worthwhile } from './worthwhile.ts';
 
 export interface PlannerSettings {
   readonly policy: PolicyName;
+  /** How objectives of queries are split over their stages. Default: so that they cost least. */
+  readonly split?: 'optimal' | 'even';
   /** Reserve per stage for the ways between router, batcher and host. */
   readonly networkMs: number;
   /** Each model on at least so many hosts, where memory allows. */
@@ -106,6 +108,7 @@ function asksOf(input: PlannerInput, supply: Supply): { asks: readonly (readonly
     devices: { kinds: supply.offers, curves: supply.curves, networkMs: input.settings.networkMs },
     whyNot: (model: string): string | undefined => whyNot(model, input, supply),
     rules,
+    even: input.settings.split === 'even',
     current: input.current,
   };
   const missing =

@@ -1,4 +1,4 @@
-import { nexus, pooled, type CapacityPolicy } from './capacity/index.ts';
+import { batchOblivious, nexus, pooled, type CapacityPolicy } from './capacity/index.ts';
 import type { BatchRule } from './query/index.ts';
 
 /** A policy, and how queries are split for it. */
@@ -11,10 +11,11 @@ export interface PolicyEntry {
   readonly rules: readonly [BatchRule, ...BatchRule[]];
 }
 
-export type PolicyName = 'pooled' | 'nexus';
+export type PolicyName = 'pooled' | 'nexus' | 'batch-oblivious';
 
 /** What `ganglion plan` and the allocator plan with. */
 export const POLICIES: Readonly<Record<PolicyName, PolicyEntry>> = {
   pooled: { policy: pooled, rules: ['late-binding', 'independent'] },
   nexus: { policy: nexus, rules: ['independent'] },
+  'batch-oblivious': { policy: batchOblivious, rules: ['independent'] },
 };

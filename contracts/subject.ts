@@ -58,6 +58,21 @@ export function service<const P extends string, M extends TSchema, R extends TSc
   return declare(pattern, message, reply, options, options.replyExample) as Subject<P, Static<M>, Static<R>>;
 }
 
+/** Full subjects that are kept, of each pattern: the same few thousand are wanted again and again. */
+const TEXTS_MAX = 16_384;
+
+/** Full subjects by their prefix and then by one parameter after the other. */
+class Texts {
+  text: string | undefined;
+  readonly #next = new Map<string, Texts>();
+
+  of(value: string): Texts {
+    let next = this.#next.get(value);
+    if (!next) this.#next.set(value, (next = new Texts()));
+    return next;
+  }
+}
+
 function declare(
   pattern: string,
   message: TSchema,
@@ -69,6 +84,22 @@ function declare(
     const name = /^\{(\w+)\}$/.exec(token)?.[1];
     return name === undefined ? { literal: token } : { name };
   });
+  const names = tokens.flatMap(({ name }) => name ?? []);
+  let texts = new Texts();
+  let count = 0;
+  const write = (prefix: string, params: Readonly<Record<string, string>>): string => {
+    let text = prefix;
+    for (const token of tokens) {
+      const value = token.name === undefined ? token.literal : (params[token.name] ?? '*');
+      if (token.name !== undefined && value !== '*' && !isToken(value)) {
+        throw new TypeError(
+          `${pattern}: {${token.name}} must be a name of A-Z a-z 0-9 _ -, got ${JSON.stringify(value)}`,
+        );
+      }
+      text += `.${value}`;
+    }
+    return text;
+  };
   return {
     pattern,
     version: options.version ?? 1,
@@ -80,18 +111,14 @@ function declare(
     public: options.public ?? false,
     bare: options.bare,
     at: (prefix, params = {}) => {
-      let text = prefix;
-      for (const token of tokens) {
-        const value =
-          token.name === undefined ? token.literal : ((params as Record<string, string>)[token.name] ?? '*');
-        if (token.name !== undefined && value !== '*' && !isToken(value)) {
-          throw new TypeError(
-            `${pattern}: {${token.name}} must be a name of A-Z a-z 0-9 _ -, got ${JSON.stringify(value)}`,
-          );
-        }
-        text += `.${value}`;
+      let known = texts.of(prefix);
+      for (const name of names) known = known.of((params as Record<string, string>)[name] ?? '*');
+      if (known.text !== undefined) return known.text;
+      if (count++ >= TEXTS_MAX) {
+        texts = new Texts();
+        count = 0;
       }
-      return text;
+      return (known.text = write(prefix, params));
     },
     paramsOf: (prefix, text) => {
       const values = text.slice(prefix.length + 1).split('.');

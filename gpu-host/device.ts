@@ -31,8 +31,8 @@ export interface LoadedModel {
   readonly persistentBytes: number;
   /** E: working memory of a run of `batch` inputs. */
   ephemeralBytes(batch: number): number;
-  /** Decodes and preprocesses on the CPU, off the event loop. @throws InputError */
-  prepare(payload: Payload): Promise<Prepared>;
+  /** Decodes and preprocesses on the CPU, off the event loop; at once where that takes no time. Rejects: InputError */
+  prepare(payload: Payload): Prepared | Promise<Prepared>;
   /** An input to warm up and measure with: shaped like a real one. */
   blank(): Promise<Prepared>;
   /**

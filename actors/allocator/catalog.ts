@@ -34,6 +34,8 @@ export interface Measurable {
 
 export interface CatalogPorts {
   readonly log: Log;
+  /** Whether models may be cut at a prefix that they share. */
+  readonly prefixes: boolean;
   keyValue(bucket: string): Promise<KeyValue>;
   after(delayMs: number, fn: () => void): void;
   spawn(what: string, work: () => Promise<void>): void;
@@ -73,7 +75,7 @@ export class Catalog {
       const model = this.#read(entry, isModel);
       if (model) {
         const { id, document, cuts = [] } = model;
-        this.models.set(tail(entry.key), { id, batchMax: document.batchMax, cuts });
+        this.models.set(tail(entry.key), { id, batchMax: document.batchMax, cuts: this.#ports.prefixes ? cuts : [] });
       } else this.models.delete(tail(entry.key));
     });
     this.#watch(BUCKETS.config, 'queries.*.*', entry => {

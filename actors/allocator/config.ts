@@ -22,10 +22,17 @@ export const AllocatorConfig = Type.Object(
       default: 1.1,
       description: 'measured rates are planned times this',
     }),
-    policy: Type.Enum(['pooled', 'nexus'], {
+    policy: Type.Enum(['pooled', 'nexus', 'batch-oblivious'], {
       default: 'pooled',
-      description: 'pooled: hosts that hold the same take turns; nexus: each device by itself (SOSP 2019)',
+      description:
+        'pooled: hosts that hold the same take turns; nexus: each device by itself (SOSP 2019); batch-oblivious: devices in proportion ' +
+        'to rate over throughput (what it was compared with)',
     }),
+    split: Type.Enum(['optimal', 'even'], {
+      default: 'optimal',
+      description: "of a query's objective over its stages: so that they cost least, or all alike",
+    }),
+    prefixes: Type.Boolean({ default: true, description: 'models that share a prefix may run behind it in one batch' }),
     networkMs: Type.Number({
       minimum: 0,
       default: 3,

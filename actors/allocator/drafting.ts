@@ -50,7 +50,12 @@ export class Drafting {
       hosts: cluster.views(draining, host => bars.on(host)),
       batchers: [...cluster.batchers.keys()].toSorted(),
       current,
-      settings: { policy: config.policy, networkMs: config.networkMs, replicasMin: config.replicasMin },
+      settings: {
+        policy: config.policy,
+        split: config.split,
+        networkMs: config.networkMs,
+        replicasMin: config.replicasMin,
+      },
       profiling: model => this.#ports.profiling(model),
       rateHz: key => this.#rateHz(key),
     });

@@ -118,6 +118,7 @@ function build(ctx: Ctx): void {
   state.shelf = new Shelf({ log, keyValue });
   state.catalog = new Catalog({
     log,
+    prefixes: config.prefixes,
     keyValue,
     after: (delayMs, fn) => void ctx.after(delayMs, fn),
     spawn,

@@ -41,6 +41,8 @@ export interface Batch extends Waiting {
   readonly models: readonly string[];
   readonly items: readonly Item[];
   readonly outlinedMs: number;
+  /** Items whose payload has not come. */
+  awaited: number;
   unsettled: number;
   /** When its last payload was settled, or its latest start came. */
   filledMs: number | undefined;
@@ -73,25 +75,34 @@ export function openBatch(outline: Outline, nowMs: number): Batch {
   return {
     id: outline.batch,
     batcher: outline.batcher,
-    models: [...new Set(items.map(item => item.model))],
+    models: outline.models.length === 1 ? outline.models : [...new Set(items.map(item => item.model))],
     items,
     outlinedMs: nowMs,
     get latestMs() {
-      return items.some(item => item.state === 'awaited') ? giveUpMs : latestMs;
+      return this.awaited > 0 ? giveUpMs : latestMs;
     },
     expectedMs: outline.expectedMs,
+    awaited: items.length,
     unsettled: items.length,
     filledMs: items.length === 0 ? nowMs : undefined,
     find: (router, id) => byRouter.get(router)?.get(id),
   };
 }
 
+/** Puts an item into its next state; the batch counts along. */
+export function enter(batch: Batch, item: Item, state: ItemState): void {
+  if (item.state === 'awaited') batch.awaited--;
+  if (isUnsettled(item) && state !== 'preparing') batch.unsettled--;
+  item.state = state;
+}
+
+const isUnsettled = ({ state }: Item): boolean => state === 'awaited' || state === 'preparing';
+
 /** What became of an item's payload. Counts once: an item that is settled or closed stays as it is. */
 export function settle(batch: Batch, item: Item, state: 'prepared' | 'absent' | 'failed', nowMs: number): boolean {
-  if (item.state !== 'awaited' && item.state !== 'preparing') return false;
-  item.state = state;
+  if (!isUnsettled(item)) return false;
+  enter(batch, item, state);
   item.settledMs = nowMs;
-  batch.unsettled--;
   if (batch.unsettled === 0) batch.filledMs ??= nowMs;
   return true;
 }

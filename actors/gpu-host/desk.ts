@@ -1,6 +1,6 @@
 import { modelOf, type Answer, type Payloads, type Progress } from '../../contracts/index.ts';
 import type { AnswersHead, Reply } from './answers.ts';
-import type { Batch, Item } from './batch.ts';
+import { enter, type Batch, type Item } from './batch.ts';
 import type { Held } from './held.ts';
 
 export type Refusal = Extract<Answer, { is: 'refused' }>['reason'];
@@ -81,8 +81,7 @@ export class Desk {
   #close(batch: Batch, item: Item): void {
     // What is being prepared holds its memory until that ends.
     if (item.state !== 'preparing') this.#held.set(item, 0);
-    if (item.state === 'awaited' || item.state === 'preparing') batch.unsettled--;
-    item.state = 'closed';
+    enter(batch, item, 'closed');
     item.prepared = undefined;
   }
 

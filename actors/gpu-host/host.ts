@@ -181,7 +181,7 @@ export class Host {
           this.#sent(this.#ctx.publish(subjects.progress, { batcher }, { v: 1, host, ...message })),
         ended: batch => {
           for (const model of batch.models) this.residents.idle(model);
-          if (this.serving.backlog === 0) this.#chart.send({ type: 'finish' });
+          if (this.state === 'leaving' && this.serving.backlog === 0) this.#chart.send({ type: 'finish' });
         },
         deviceLost: error => this.#chart.send({ type: 'lose', reason: describeError(error) }),
       },

@@ -1,6 +1,6 @@
 import { InvalidMessageError, type Cancel, type Payload, type Payloads } from '../../contracts/index.ts';
 import type { LoadedModel } from '../../gpu-host/index.ts';
-import { settle, type Batch, type Item } from './batch.ts';
+import { enter, settle, type Batch, type Item } from './batch.ts';
 import type { Desk } from './desk.ts';
 import { EarlyPayloads } from './early.ts';
 import type { Held } from './held.ts';
@@ -19,8 +19,8 @@ export interface IntakePorts {
   after(delayMs: number, fn: () => void): Cancel;
   usable(model: string): { loaded: LoadedModel } | undefined;
   batch(id: string): Batch | undefined;
-  /** An input was settled: its batch may be ready. */
-  settled(): void;
+  /** The last input of a batch was settled meanwhile. */
+  ready(): void;
 }
 
 /** Takes payloads in: finds the batch that waits for them, prepares them at once, or says that nobody needs them. */
@@ -90,9 +90,15 @@ export class Intake {
     const model = this.#ports.usable(item.model);
     const bytes = payloadBytes(payload);
     if (!model || this.heldBytes + bytes > this.#settings.heldBytesMax) return false;
-    item.state = 'preparing';
+    enter(batch, item, 'preparing');
     this.#parts.held.set(item, bytes);
-    model.loaded.prepare(payload).then(
+    const preparing = model.loaded.prepare(payload);
+    if (!(preparing instanceof Promise)) {
+      item.prepared = preparing;
+      this.#settle(batch, item, 'prepared');
+      return true;
+    }
+    preparing.then(
       prepared => {
         item.prepared = prepared;
         this.#prepared(batch, item, 'prepared');
@@ -106,10 +112,15 @@ export class Intake {
   }
 
   #prepared(batch: Batch, item: Item, state: 'prepared' | 'failed'): void {
+    if (this.#settle(batch, item, state) && batch.unsettled === 0) this.#ports.ready();
+  }
+
+  /** False when nobody needs it any more. */
+  #settle(batch: Batch, item: Item, state: 'prepared' | 'failed'): boolean {
     const needed = settle(batch, item, state, this.#ports.nowMs());
     if (!needed) item.prepared = undefined;
     this.#parts.held.set(item, item.prepared?.bytes ?? 0);
-    if (needed) this.#ports.settled();
+    return needed;
   }
 
   /** The batch started without these, or they were answered. */

@@ -83,7 +83,7 @@ export class Residents {
   /** The part, if batches may run on it: it is resident, or draining, and a suffix's prefix as well. */
   usable(part: string): Usable | undefined {
     const snapshot = this.#entries.get(part)?.chart.getSnapshot();
-    if (!snapshot || !(snapshot.matches('resident') || snapshot.matches('draining'))) return undefined;
+    if (!snapshot || !(stateOf(snapshot.value) === 'resident' || snapshot.value === 'draining')) return undefined;
     const { loaded, planned } = snapshot.context;
     const own = { loaded: loaded!, batchMax: planned.batchMax };
     if (!isSuffix(part)) return own;
@@ -183,7 +183,9 @@ export class Residents {
   /** Nothing queued needs this model any more. */
   idle(model: string): void {
     const entry = this.#entries.get(model);
-    if (entry && this.#ports.usesOf(model) === 0) entry.chart.send({ type: 'idle' });
+    // Asked after every batch: only who is about to go wants to know.
+    if (entry?.chart.getSnapshot().value !== 'draining' || this.#ports.usesOf(model) > 0) return;
+    entry.chart.send({ type: 'idle' });
   }
 
   report(): Resident[] {

@@ -63,6 +63,8 @@ export class Serving {
   /** At most two: the one in the device and the next. */
   readonly #runs: Run[] = [];
   #cancelWake: Cancel = () => {};
+  /** When the queue is looked at again; Infinity: not by itself. */
+  #wakeAtMs = Infinity;
 
   constructor(settings: ServingSettings, ports: ServingPorts) {
     this.#settings = settings;
@@ -84,7 +86,7 @@ export class Serving {
         after: (delayMs, fn) => ports.after(delayMs, fn),
         usable: model => ports.usable(model),
         batch: id => this.#batches.get(id),
-        settled: () => this.#pump(),
+        ready: () => this.#pump(),
       },
       { held: this.#held, desk: this.#desk, past: this.#past },
     );
@@ -146,7 +148,6 @@ export class Serving {
 
   /** Gives up all that was granted: each invocation without an answer is refused. */
   refuseAll(reason: Refusal): void {
-    this.#cancelWake();
     this.#queue.length = 0;
     this.#runs.length = 0;
     for (const batch of this.#batches.values()) this.#refuse(batch, reason);
@@ -154,13 +155,12 @@ export class Serving {
 
   /** Starts what can start, and looks again when that may change. */
   #pump(): void {
-    this.#cancelWake();
     while (this.#queue.length > 0) {
       const nowMs = this.#ports.nowMs();
       const handOverMs = this.#handOverMs(nowMs);
       const step = handOverMs > nowMs ? { start: undefined, wakeMs: handOverMs } : nextStep(this.#queue, nowMs);
       if (step.start === undefined) {
-        if (step.wakeMs !== undefined && step.wakeMs < NEVER) this.#wake(step.wakeMs - nowMs);
+        if (step.wakeMs !== undefined) this.#wakeAt(step.wakeMs);
         return;
       }
       const [batch] = this.#queue.splice(step.start, 1);
@@ -168,8 +168,15 @@ export class Serving {
     }
   }
 
-  #wake(inMs: number): void {
-    this.#cancelWake = this.#ports.after(Math.max(0, inMs), () => this.#pump());
+  /** A look that comes too early does no harm, so that none is ever put off. */
+  #wakeAt(timeMs: number): void {
+    if (timeMs >= this.#wakeAtMs) return;
+    this.#cancelWake();
+    this.#wakeAtMs = timeMs;
+    this.#cancelWake = this.#ports.after(Math.max(0, timeMs - this.#ports.nowMs()), () => {
+      this.#wakeAtMs = Infinity;
+      this.#pump();
+    });
   }
 
   /** When the device is expected to be free of what it was handed. */

@@ -31,6 +31,6 @@ function ofObject(value: object): number {
     for (const item of value) bytes += encodedBytesMax(item);
     return bytes;
   }
-  for (const [key, item] of Object.entries(value)) bytes += encodedBytesMax(key) + encodedBytesMax(item);
+  for (const key in value) bytes += encodedBytesMax(key) + encodedBytesMax((value as Record<string, unknown>)[key]);
   return bytes;
 }

@@ -22,7 +22,7 @@ export class AlarmClock<T extends Sleeper> {
   /** Makes sure that the sleeper is woken at its `wakeAtMs`. */
   set(sleeper: T): void {
     this.#alarms.set(sleeper);
-    if (this.#alarms.nextMs < this.#armedForMs) this.#arm(0);
+    if (sleeper.alarmAtMs < this.#armedForMs) this.#arm(0);
   }
 
   #arm(restMs: number): void {

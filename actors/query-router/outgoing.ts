@@ -3,13 +3,14 @@ import { ITEMS_PER_MESSAGE_MAX, type Offers, type Payload, type Withdrawals } fr
 const SESSIONS_PER_MESSAGE_MAX = 256;
 
 interface Gathered {
-  sessions: Map<string, number>;
+  sessions: string[];
   ids: number[];
   session: number[];
   budgetMs: number[];
   bytes: number[];
-  alone: number[];
-  avoid: string[];
+  /** Undefined: none. */
+  alone: number[] | undefined;
+  avoid: string[] | undefined;
 }
 
 interface Offered {
@@ -50,21 +51,21 @@ export class Outgoing {
   offer(pool: string, session: string, { id, budgetMs, bytes, alone, avoid }: Offered): void {
     let gathered = this.#offers.get(pool);
     if (!gathered) this.#offers.set(pool, (gathered = nothing()));
-    let index = gathered.sessions.get(session);
+    let index = gathered.sessions.indexOf(session);
     const full = gathered.ids.length >= ITEMS_PER_MESSAGE_MAX;
-    if (full || (index === undefined && gathered.sessions.size >= SESSIONS_PER_MESSAGE_MAX)) {
+    if (full || (index < 0 && gathered.sessions.length >= SESSIONS_PER_MESSAGE_MAX)) {
       this.#send(pool, gathered);
       this.#offers.set(pool, (gathered = nothing()));
-      index = undefined;
+      index = -1;
     }
-    if (index === undefined) gathered.sessions.set(session, (index = gathered.sessions.size));
+    if (index < 0) index = gathered.sessions.push(session) - 1;
     gathered.ids.push(id);
     gathered.session.push(index);
     gathered.budgetMs.push(budgetMs);
     gathered.bytes.push(bytes);
     if (alone) {
-      gathered.alone.push(id);
-      gathered.avoid.push(avoid);
+      (gathered.alone ??= []).push(id);
+      (gathered.avoid ??= []).push(avoid);
     }
     this.#soon();
   }
@@ -87,26 +88,30 @@ export class Outgoing {
 
   #send(pool: string, { sessions, ids, session, budgetMs, bytes, alone, avoid }: Gathered): void {
     if (ids.length === 0) return;
-    const columns = {
-      sessions: [...sessions.keys()],
+    const offers: Offers = {
+      v: 1,
+      router: this.#router,
+      epoch: this.#epoch(),
+      sessions,
       ids,
       session,
       budgetMs,
       bytes,
-      ...(alone.length > 0 ? { alone, ...(avoid.some(Boolean) ? { avoid } : {}) } : {}),
     };
-    this.#sendOffers(pool, { v: 1, router: this.#router, epoch: this.#epoch(), ...columns });
+    if (alone) offers.alone = alone;
+    if (avoid?.some(Boolean)) offers.avoid = avoid;
+    this.#sendOffers(pool, offers);
   }
 }
 
 const nothing = (): Gathered => ({
-  sessions: new Map(),
+  sessions: [],
   ids: [],
   session: [],
   budgetMs: [],
   bytes: [],
-  alone: [],
-  avoid: [],
+  alone: undefined,
+  avoid: undefined,
 });
 
 /** Bytes of the data of a payload, as offered, held and accounted. */

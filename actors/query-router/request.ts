@@ -1,4 +1,14 @@
-import type { Answer, DropReason, Outcome, Output, Payload, Picture, Size, Trouble } from '../../contracts/index.ts';
+import type {
+  Answer,
+  DropReason,
+  Outcome,
+  Output,
+  Payload,
+  Picture,
+  Size,
+  StageResult,
+  Trouble,
+} from '../../contracts/index.ts';
 import { choose, lets, toFrame, type Piece } from './boxes.ts';
 import type { Route } from './catalog.ts';
 import type { AnswerFacts, CutJob, Effects, Invocation, Request, SizeJob } from './lives.ts';
@@ -251,15 +261,20 @@ function takeOutput(invocation: Invocation, raw: Output, facts: AnswerFacts, now
   const crop = invocation.payload?.encoding === 'tensors' ? undefined : invocation.payload;
   const output = toFrame(raw, piece?.region, crop);
   const results = request.results[stage.index]!;
-  results.push({
-    ...(invocation.parent < 0 ? {} : { from: request.query.stages[stage.from]!.name, parent: invocation.parent }),
-    ...(invocation.item < 0 ? {} : { item: invocation.item }),
+  const result: StageResult = {
     output,
     model: facts.model,
     host: facts.host,
     batch: facts.size,
     timing: timingOf(invocation, facts, nowMs),
-  });
+  };
+  // Not by spreading, which takes longer than all the rest of this.
+  if (invocation.parent >= 0) {
+    result.from = request.query.stages[stage.from]!.name;
+    result.parent = invocation.parent;
+  }
+  if (invocation.item >= 0) result.item = invocation.item;
+  results.push(result);
   request.lastStage = stage.index;
   request.lastIndex = results.length - 1;
   request.emulated ||= facts.emulated;

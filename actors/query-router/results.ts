@@ -35,24 +35,25 @@ export function resultOf(
     const results = request.results[index]!;
     if (answered || results.length > 0) stages[name] = results;
   }
-  return {
+  const result: Result = {
     v: 1,
     request: id,
     tenant: query.tenant,
     query: query.name,
-    ...(stream === undefined ? {} : { stream }),
-    ...(seq === undefined ? {} : { seq }),
     outcome,
     latencyMs: nowMs - request.acceptedAtMs + request.ageMs,
     objectiveMs: request.objectiveMs,
     stages,
-    ...(answered ? { timing: criticalPath(query, request.results, request.lastStage, request.lastIndex) } : {}),
-    ...(trouble ? { trouble } : {}),
     router,
     epoch: request.epoch,
     emulated: request.emulated,
-    ...(meta ? { meta } : {}),
   };
+  if (stream !== undefined) result.stream = stream;
+  if (seq !== undefined) result.seq = seq;
+  if (answered) result.timing = criticalPath(query, request.results, request.lastStage, request.lastIndex);
+  if (trouble) result.trouble = trouble;
+  if (meta) result.meta = meta;
+  return result;
 }
 
 /** What is told where the outputs don't fit into a message. */

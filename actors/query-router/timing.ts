@@ -49,7 +49,13 @@ export function criticalPath(
   for (let s = stage; s >= 0 && at !== undefined; s = query.stages[s]!.from) {
     const result: StageResult | undefined = results[s]![at];
     if (!result) break;
-    for (const part of Object.keys(sum) as (keyof Timing)[]) sum[part] += result.timing[part];
+    const { timing } = result;
+    sum.routeMs += timing.routeMs;
+    sum.scheduleMs += timing.scheduleMs;
+    sum.transferMs += timing.transferMs;
+    sum.waitMs += timing.waitMs;
+    sum.runMs += timing.runMs;
+    sum.returnMs += timing.returnMs;
     at = result.parent;
   }
   return sum;

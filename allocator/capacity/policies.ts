@@ -2,6 +2,7 @@ import { Demand } from './demand.ts';
 import { finished } from './finish.ts';
 import { grouped } from './groups.ts';
 import { nexusEpoch, type EpochOptions } from './nexus-epoch.ts';
+import { oblivious } from './oblivious.ts';
 import { KNOWN_SESSIONS_MAX, remembered, replanned, shortOf } from './replan.ts';
 import { roomyWith } from './roomy.ts';
 import { cheapest, serve } from './serve.ts';
@@ -34,6 +35,13 @@ export const nexusWith =
 
 export const nexus: CapacityPolicy = nexusWith({ consolidate: false });
 
+/** Devices in proportion to rates over single-device throughput, whoever shares one: see {@link oblivious}. Always from scratch. */
+export const batchOblivious: CapacityPolicy = (workload, previous) => {
+  const demand = new Demand(workload);
+  const made = serve(demand, sessions => cheapest(demand, sessions, [oblivious], previous));
+  return finished('batch-oblivious', demand, made);
+};
+
 /**
  * Pools with staggered late binding, with this much headroom. From scratch never dearer than {@link nexus}; with the
  * plan of before, never by more than {@link replanned} allows, up to `knownSessionsMax` sessions by comparing, beyond by
@@ -61,7 +69,7 @@ export const pooledWith =
 
 export const pooled: CapacityPolicy = pooledWith(HEADROOM);
 
-/** By name. */
+/** Those whose plans keep their objectives, by name. */
 export const policies: ReadonlyMap<string, CapacityPolicy> = new Map([
   ['nexus', nexus],
   ['pooled', pooled],

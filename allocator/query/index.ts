@@ -2,4 +2,4 @@
 export { analyseQuery, costOfShares, tooShort, type ModelStage, type StageDevices } from './analyse.ts';
 export { cheapestKind, devicesFor, type BatchRule, type PricedKind } from './cost.ts';
 export { longestPath, stageRates, topDown, type GraphStage } from './graph.ts';
-export { splitQuery, type CostedStage, type QuerySplit } from './split.ts';
+export { splitEvenly, splitQuery, type CostedStage, type QuerySplit } from './split.ts';

@@ -61,6 +61,15 @@ export function splitQuery(
   return { shareMs, cost, costLeast: Math.min(cost, costLeast), stepMs };
 }
 
+/**
+ * The same share for each stage of the longest path, and for the others of what the stages around them leave: how the systems do it
+ * that Nexus was compared with. @throws ConfigError for unknown stages and circles
+ */
+export function splitEvenly(stages: readonly GraphStage[], budgetMs: number): ReadonlyMap<string, number> {
+  const order = topDown(stages);
+  return handOut(order, new Map(order.map(({ name }) => [name, 1])), budgetMs, 0);
+}
+
 /** Variables: when a stage starts and ends, in steps. FIRST is the frame's arrival, LAST the deadline. */
 const FIRST = -1;
 const LAST = -2;

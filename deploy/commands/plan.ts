@@ -20,6 +20,8 @@ import type { Io } from '../terminal/index.ts';
 import { EXIT, printJson, type ExitCode } from './program.ts';
 
 const NAMES = Object.keys(POLICIES) as PolicyName[];
+/** Those that keep what they promise. */
+const COMPARED: readonly PolicyName[] = ['pooled', 'nexus'];
 
 /** Above this many sessions a view of the costs, a plan of its own for each, is made only when asked for. */
 const COSTED_SESSIONS_MAX = 500;
@@ -40,7 +42,7 @@ export function planCommand(program: Command, io: Io, end: (code: ExitCode) => v
     .argument('<file>', 'workload: devices, profiles, sessions, queries (YAML or JSON)')
     .description('Plan how many GPUs a workload takes, and what runs on each. Needs no cluster.')
     .addOption(new Option('--policy <name>', 'how to plan').choices(NAMES).default('pooled' satisfies PolicyName))
-    .option('--compare', 'plan with every policy and show them side by side')
+    .option('--compare', 'plan with every policy that keeps objectives and show them side by side')
     .option('--from <plan.json>', 'what runs now (a plan of --json): change as little as possible, and show the moves')
     .option('--cost', `cost of a million requests of each session; by itself up to ${COSTED_SESSIONS_MAX} sessions`)
     .option('--html <file>', "write a page with each GPU's duty cycle and memory")
@@ -68,7 +70,7 @@ Ends with 0 when all are served, 3 when there is a plan that refuses somebody, 2
       const previous = flags.from === undefined ? undefined : await readPrevious(flags.from);
       const { sessions = [], queries = [] } = workload.document;
       const costs = flags.cost ?? sessions.length + queries.length <= COSTED_SESSIONS_MAX;
-      const names = flags.compare ? NAMES : [flags.policy];
+      const names = flags.compare ? COMPARED : [flags.policy];
       const options = { previous, costs, nowMs: () => realClock.nowMs() };
       const all = names.map(name => planWith(POLICIES[name], workload, options));
       await writePictures(all, file, flags);

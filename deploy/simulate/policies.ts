@@ -49,9 +49,6 @@ type Complain = (path: Path, detail: string, remedy?: string) => void;
 
 /** Named in the schema, not to be had yet. */
 const UNBUILT: Readonly<Record<string, readonly unknown[]>> = {
-  planning: ['batch-oblivious'],
-  split: ['even'],
-  prefixes: [false],
   crossStageDrop: [false],
 };
 
@@ -92,7 +89,7 @@ const optionsOf = ({ options, drop }: PoliciesEntry): PolicyOptions | undefined 
 export const configOf = (policies: PoliciesEntry) => ({
   'prefix-batcher': chosen({ policy: policies.dispatch, policyOptions: optionsOf(policies) }),
   'gpu-host': chosen({ overlap: policies.overlap }),
-  allocator: chosen({ policy: policies.planning }),
+  allocator: chosen({ policy: policies.planning, split: policies.split, prefixes: policies.prefixes }),
 });
 
 const chosen = (fields: Readonly<Record<string, unknown>>): object =>

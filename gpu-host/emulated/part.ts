@@ -61,9 +61,13 @@ export function emulatedPart(
     id,
     persistentBytes: curve.persistentBytes,
     ephemeralBytes: batch => curve.ephemeralBytes(batch),
-    prepare: async payload => {
-      checkUsable();
-      checkPayload(document, payload);
+    prepare: payload => {
+      try {
+        checkUsable();
+        checkPayload(document, payload);
+      } catch (error) {
+        return Promise.reject(error);
+      }
       return makeInput(sizeOf(payload), payloadBytes(payload));
     },
     blank: async () => {

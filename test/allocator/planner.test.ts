@@ -67,6 +67,27 @@ const after = (world: World, draft: Draft): World => ({
   })),
 });
 
+test('plan: an even split gives the stages of a path the same time, whatever that costs', t => {
+  const profiles = [model('quick', 0.1, 1), model('slow', 3, 20)];
+  const stages = {
+    one: { model: 'quick' },
+    two: { model: 'slow', from: 'one' },
+    three: { model: 'quick', from: 'two' },
+    side: { model: 'quick', from: 'one' },
+  };
+  const world = { profiles, queries: [query('q', stages, { objectiveMs: 300 })], hosts: [host('a'), host('b')] };
+  const given = input(world);
+  const even = { ...given, settings: { ...given.settings, split: 'even' as const } };
+  const budgets = (draft: Draft): (readonly [string, number])[] =>
+    draft.queries[0]!.stages.map(({ stage, budgetMs }) => [stage, budgetMs] as const);
+  const { draft } = makePlan(even);
+  t.deepEqual(Object.fromEntries(budgets(draft)), { one: 100, two: 100, three: 100, side: 200 });
+  const best = Object.fromEntries(budgets(plan(world)));
+  t.true(best['two']! > 2 * best['one']!, 'the best split gives the slow stage more');
+  const tooShort = makePlan({ ...even, queries: [query('q', stages, { objectiveMs: 75 })] });
+  t.regex(tooShort.draft.refused[0]!.reason, /stage two can't be done in 25.0 ms, its even share of 75 ms/);
+});
+
 test('plan: a query of two stages shares its objective out, and says what is reserved for the second', t => {
   const world: World = {
     profiles: [model('ssd', 3, 6), model('face', 3.4, 2)],

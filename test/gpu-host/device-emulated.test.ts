@@ -120,11 +120,11 @@ test('emulated device: jitter has the spread asked for and never makes time run 
 test('emulated device: bad input and misuse are named errors', async t => {
   const { device, model } = await loaded();
   const input = await model.prepare(picture);
-  await t.throwsAsync(model.prepare({ encoding: 'tensors', tensors: {} }), {
+  await t.throwsAsync(async () => model.prepare({ encoding: 'tensors', tensors: {} }), {
     instanceOf: InputError,
     message: /takes a picture/,
   });
-  await t.throwsAsync(model.prepare({ ...picture, width: 99 }), {
+  await t.throwsAsync(async () => model.prepare({ ...picture, width: 99 }), {
     instanceOf: InputError,
     message: /99×50/,
   });

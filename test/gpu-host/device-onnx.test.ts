@@ -64,7 +64,7 @@ test('onnx device: each input of a batch gets its own answer, inputs of tensors 
   t.true(runMs > 0);
 
   const refused = (payload: Payload, message: RegExp) =>
-    t.throwsAsync(model.prepare(payload), { instanceOf: InputError, message });
+    t.throwsAsync(async () => model.prepare(payload), { instanceOf: InputError, message });
   await refused(vector(1, 2, 3), /dims \[3\].*has \[2\]/);
   await refused({ encoding: 'tensors', tensors: {} }, /"x" is missing/);
   await refused(
@@ -149,7 +149,7 @@ test('onnx device: modules of the user stand before and behind the graph, in Typ
   t.deepEqual(outputs[0], { kind: 'custom', value: { sum: -3, asked: 'hi' } });
   t.true(outputs[1] instanceof ModelError && /nine/.test(outputs[1].message));
   t.deepEqual(outputs[2], { kind: 'custom', value: { sum: -7, asked: 'hi' } });
-  await t.throwsAsync(model.prepare(bytes(1)), { instanceOf: InputError, message: /two bytes/ });
+  await t.throwsAsync(async () => model.prepare(bytes(1)), { instanceOf: InputError, message: /two bytes/ });
   await t.throwsAsync(
     device.load(inMemory(document, { ...files, 'post.mjs': 'export const wrong = 1' }), { batchMax: 1 }),
     { instanceOf: ModelError, message: /post\.mjs exports no function "postprocess"/ },
@@ -167,7 +167,7 @@ test('onnx device: a released model refuses, the others go on, close waits for w
   const running = first.run([await first.prepare(vector(1, 2))]);
   await first.release();
   t.deepEqual(valuesOf((await running).outputs[0]), [-1, -2], 'release waits for the run');
-  await t.throwsAsync(first.prepare(vector(1, 2)), { instanceOf: ModelError, message: /released/ });
+  await t.throwsAsync(async () => first.prepare(vector(1, 2)), { instanceOf: ModelError, message: /released/ });
   const input = await second.prepare(vector(3, 4));
   const last = second.run([input]);
   await device.close();
