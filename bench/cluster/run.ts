@@ -1,7 +1,7 @@
 /**
  * The evaluation of Nexus (SOSP 2019), with the production actors on emulated devices in virtual time. Writes docs/evaluation.
  *
- *   npm run bench:cluster [-- --only one-model,game --quick --frames N --seeds 1,2 --out DIR --cache DIR --report]
+ *   npm run bench:cluster [-- --only one-model,game --quick --frames N --seeds 1,2 --precision 0.01 --out DIR --cache DIR --report]
  *
  * Runs that were finished are remembered by scenario and code (`--cache`), so it goes on where it was stopped. `--report` only writes
  * the report anew, from the data that are there.
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     frames: { type: 'string' },
     seeds: { type: 'string' },
+    precision: { type: 'string' },
     out: { type: 'string', default: 'docs/evaluation' },
     cache: { type: 'string', default: '.cache/cluster' },
     report: { type: 'boolean', default: false },
@@ -28,13 +29,13 @@ const { values } = parseArgs({
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const chosen = values.only === undefined ? ROWS : values.only.split(',').map(rowOf);
 const frames = Number(values.frames ?? (values.quick ? FRAMES.quick : FRAMES.full));
+const precision = Number(values.precision ?? (values.quick ? 0.03 : 0.01));
 const seeds = (values.seeds ?? (values.quick ? '1' : '1,2')).split(',').map(Number);
 
 if (!values.report) {
   const commit = commitName();
   const version = codeVersion();
   for (const { id, run } of chosen) {
-    const precision = values.quick ? 0.03 : 0.01;
     const lab = new Lab({
       quick: values.quick,
       cacheDir: values.cache,

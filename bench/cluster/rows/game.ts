@@ -13,7 +13,7 @@ const OBJECTIVE_MS = 50;
 const ALL = 'everything on';
 
 /** 20 games by Zipf's law: each frame six digits and an icon, the icons by a variant of each game's own. */
-export function game(): Setting & { boundHz: number } {
+function game(): Setting & { boundHz: number } {
   const stages = [
     { curve: CURVES.resnet50, perFrame: 1 },
     { curve: CURVES.lenet5, perFrame: DIGITS },
