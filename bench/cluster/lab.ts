@@ -83,7 +83,7 @@ export class Lab {
   }
 
   async point(setting: Setting, seed: number, factor: number, frames = this.options.frames): Promise<Point> {
-    const rateHz = factor * setting.streams.reduce((sum, one) => sum + (one.count ?? 1) * one.rateHz, 0);
+    const rateHz = factor * rateOf(setting);
     const longestS = Math.max(...setting.queries.map(({ objectiveMs }) => objectiveMs)) / 1000;
     const { allGiven = false, ...rest } = setting;
     const prefixed = setting.policies?.prefixes !== false && setting.models.some(({ prefix }) => prefix !== undefined);
@@ -119,7 +119,8 @@ export class Lab {
       const lower = i === 0 && !setting.allGiven ? LOWER : [];
       const around = { precision, start, step: by, lower, descend: false };
       const { best, failed, trials } = await searchGoodput(trial, around);
-      found.push(best.goodHz);
+      // By the rate that was asked for: the one that came is the same for all systems, and chance.
+      found.push(best.factor * rateOf(setting) * (1 - best.badRate));
       failedHz.push(...failed.map(({ offeredHz }) => offeredHz));
       points += trials.length;
       [start, by] = [best.factor, NEXT_STEP];
@@ -160,6 +161,10 @@ export class Lab {
     return outcome;
   }
 }
+
+/** Frames a second of all streams. */
+const rateOf = ({ streams }: Setting): number =>
+  streams.reduce((sum, { count = 1, rateHz }) => sum + count * rateHz, 0);
 
 /** Rates that stay as they are when those of the streams are multiplied. */
 const declaring = ({ queries }: Setting, factor: number): Setting['queries'] =>

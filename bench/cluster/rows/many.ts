@@ -6,7 +6,7 @@ import type { Lab, Point, Setting } from '../lab.ts';
 import type { Cell, Group, RowResult, Target } from '../results.ts';
 import { missingOf, NEXUS, OURS, under, type System } from '../systems.ts';
 
-const WORKLOADS = 6;
+const WORKLOADS = 5;
 const SESSIONS = [10, 40] as const;
 const OBJECTIVES_MS = [50, 500] as const;
 const GPUS = 10;
