@@ -4,7 +4,8 @@
  *   npm run bench:prefixes [-- --variants 1,2,5,10,20 --only emulated,real,surgery]
  *
  * `emulated`: the batcher's own pool on one emulated device in simulated time. `real`: variants of the text recogniser on one CPU
- * thread, each row in a process of its own; rates are for processor time, so that other work on the machine counts little.
+ * thread. Memory and loading: each figure in a process of its own. Rates: one model, all apart and all grouped by turns in one process, for
+ * processor time, so that other work on the machine counts little.
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -12,14 +13,14 @@ import { parseArgs } from 'node:util';
 import { machine } from '../lib/machine.ts';
 import { table } from '../lib/stats.ts';
 import { emulated } from './emulated.ts';
-import { real, type Real } from './real.ts';
+import { loading, speed, type Loading, type Speed } from './real.ts';
 import { surgery } from './surgery.ts';
 
 const { values } = parseArgs({
   options: {
     variants: { type: 'string', default: '1,2,5,10,20' },
     only: { type: 'string', default: 'emulated,real,surgery' },
-    /** How this program starts itself for a row: `apart` or `grouped`. */
+    /** How this program starts itself: `apart`, `grouped` or `speed`. */
     row: { type: 'string' },
   },
 });
@@ -32,7 +33,9 @@ const against = (apart: number, grouped: number, one: number): string[] => [
   `${(grouped / one).toFixed(2)} ×`,
 ];
 
-if (values.row !== undefined) print(JSON.stringify(await real(counts[0]!, values.row === 'grouped')));
+if (values.row === 'speed') print(JSON.stringify(await speed(counts[0]!)));
+else if (values.row !== undefined)
+  print(JSON.stringify(await loading(counts[0]!, values.row === 'grouped', () => globalThis.gc?.())));
 else {
   const sections: Readonly<Record<string, () => void>> = {
     emulated: printEmulated,
@@ -60,23 +63,54 @@ function printEmulated(): void {
   );
 }
 
-function rowOf(count: number, row: 'apart' | 'grouped'): Real {
-  const args = [fileURLToPath(import.meta.url), '--variants', String(count), '--row', row];
-  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Real;
+function rowOf(count: number, row: 'apart' | 'grouped' | 'speed'): unknown {
+  const args = ['--expose-gc', fileURLToPath(import.meta.url), '--variants', String(count), '--row', row];
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
 }
 
 function printReal(): void {
-  const one = rowOf(1, 'apart');
-  const cell = ({ perSecond, rssMB, persistentMB, loadMs, addMs }: Real): string =>
-    `${perSecond.toFixed(0)}/s, ${rssMB.toFixed(0)} MB (P ${persistentMB.toFixed(0)}), ${(loadMs / 1000).toFixed(1)} s, +1 in ${addMs.toFixed(0)} ms`;
+  const one = rowOf(1, 'apart') as Loading;
+  const loaded = ({ rssMB, persistentMB, loadMs }: Loading): string =>
+    `${rssMB.toFixed(0)} MB (P ${persistentMB.toFixed(0)}), ${(loadMs / 1000).toFixed(1)} s`;
+  const added = ({ ms, cpuMs }: Speed['added']['whole']): string => `${ms.toFixed(0)} ms (${cpuMs.toFixed(0)})`;
+  const of = (some: number, whole: number): string => `${(some / whole).toFixed(2)} ×`;
   const rows = counts.map(count => {
-    const [apart, grouped] = [rowOf(count, 'apart'), rowOf(count, 'grouped')];
-    return [String(count), cell(apart), cell(grouped), ...against(apart.perSecond, grouped.perSecond, one.perSecond)];
+    const [apart, grouped] = [rowOf(count, 'apart') as Loading, rowOf(count, 'grouped') as Loading];
+    const { one: ofOne, apart: ofApart, grouped: ofGrouped, added: more } = rowOf(count, 'speed') as Speed;
+    return [
+      [
+        String(count),
+        loaded(apart),
+        loaded(grouped),
+        of(grouped.persistentMB, one.persistentMB),
+        added(more.whole),
+        added(more.suffix),
+        of(more.suffix.cpuMs, more.whole.cpuMs),
+      ],
+      [
+        String(count),
+        `${ofOne.toFixed(0)}/s`,
+        `${ofApart.toFixed(0)}/s`,
+        `${ofGrouped.toFixed(0)}/s`,
+        of(ofGrouped, ofApart),
+        of(ofGrouped, ofOne),
+      ],
+    ] as const;
   });
   print(
-    `## PP-OCRv4 recognition on one CPU thread, batches of eight over all variants ` +
-      `(inputs per second of processor time, resident memory, P planned with, time to load all, to add one; ratios of rates)\n\n` +
-      `${table(HEAD, rows)}\n`,
+    `## PP-OCRv4 recognition on one CPU thread: memory and loading ` +
+      `(resident memory, P planned with, time to load all; one more in wall and processor time)\n\n` +
+      `${table(
+        ['variants', 'apart', 'grouped', 'P / P of one', '+1 whole', '+1 suffix', 'suffix / whole'],
+        rows.map(([memory]) => memory),
+      )}\n`,
+  );
+  print(
+    `## The same: inputs per second of processor time, batches of eight over all variants\n\n` +
+      `${table(
+        ['variants', 'one model', 'apart', 'grouped', 'grouped / apart', 'grouped / one model'],
+        rows.map(([, rate]) => rate),
+      )}\n`,
   );
 }
 

@@ -17,7 +17,7 @@ import { callKey, domainOf, functionKey } from './check.ts';
 import { constantOf } from './constant.ts';
 import { topological } from './order.ts';
 import { rawBytes, type External } from './tensor.ts';
-import { nodesOf, readsOf, tensorsOf } from './walk.ts';
+import { nodesOf, readsOf } from './walk.ts';
 
 /** SHA-256 as 64 hex digits. Equal for two nodes or tensors that compute the same, whatever they are called. */
 export type Hash = string;
@@ -189,29 +189,14 @@ export class Hasher {
   }
 }
 
-const headOf = ({ dataType, dims }: TensorProto): string => JSON.stringify(['tensor', dataType, dims.map(String)]);
+/** What the hash of a tensor covers besides its bytes. */
+export const headOf = ({ dataType, dims }: TensorProto): string =>
+  JSON.stringify(['tensor', dataType, dims.map(String)]);
 
 /** Below this, hashing takes no longer than looking. */
-const LARGE_BYTES_MIN = 4096;
-/** Of weights that were hashed: models don't change. */
-const largeHashes = new WeakMap<Uint8Array, { readonly head: string; readonly hash: Hash }>();
-
-/** Weights that two models have in common, byte for byte, are not hashed again: comparing is ten times as fast. */
-export function shareHashes(model: ModelProto, hashed: ModelProto): void {
-  const known = new Map<string, Uint8Array[]>();
-  for (const tensor of tensorsOf(hashed)) {
-    const { rawData } = tensor;
-    if (!largeHashes.has(rawData)) continue;
-    const head = headOf(tensor);
-    known.set(head, [...(known.get(head) ?? []), rawData]);
-  }
-  for (const tensor of tensorsOf(model)) {
-    const { rawData } = tensor;
-    if (rawData.length < LARGE_BYTES_MIN || largeHashes.has(rawData)) continue;
-    const same = known.get(headOf(tensor))?.find(other => Buffer.compare(other, rawData) === 0);
-    if (same) largeHashes.set(rawData, largeHashes.get(same)!);
-  }
-}
+export const LARGE_BYTES_MIN = 4096;
+/** Of raw data that was hashed: models don't change. */
+export const largeHashes = new WeakMap<Uint8Array, { readonly head: string; readonly hash: Hash }>();
 
 /** Left-out optional inputs and outputs at the end are the same as ''. */
 export function trimmed(names: readonly string[]): string[] {

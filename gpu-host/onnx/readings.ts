@@ -1,5 +1,8 @@
 import { readModel, shareHashes, type OnnxModel } from '../graph/index.ts';
 
+/** Each is looked through when another comes. */
+const READINGS_MAX = 3;
+
 interface Reading {
   readonly file: Uint8Array;
   readonly model: OnnxModel;
@@ -25,13 +28,14 @@ export class Readings {
     const reading = known ?? { file, model: this.#readAnew(name, file) };
     const inOrder = [reading, ...this.#readings.filter(one => one !== reading)];
     let bytes = 0;
-    this.#readings = inOrder.filter((one, i) => (bytes += one.file.length) <= this.#bytesMax || i === 0);
+    const fits = inOrder.filter((one, i) => (bytes += one.file.length) <= this.#bytesMax || i === 0);
+    this.#readings = fits.slice(0, READINGS_MAX);
     return reading.model;
   }
 
   #readAnew(name: string, file: Uint8Array): OnnxModel {
     const read = readModel(file, { name });
-    for (const { model } of this.#readings) shareHashes(read.proto, model.proto);
+    for (const { model } of this.#readings) shareHashes(read, model);
     return read;
   }
 }

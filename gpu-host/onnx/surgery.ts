@@ -7,7 +7,7 @@ import { startThread, type Thread } from './thread.ts';
 /** Reading the largest of graphs takes some seconds. */
 const HANG_MS = 120_000;
 /** The thread ends after so long without work, and with it what it remembers. */
-const IDLE_MS = 30_000;
+const IDLE_MS = 10_000;
 
 /** Cuts models, one after the other. */
 export interface Surgery {

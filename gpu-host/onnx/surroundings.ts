@@ -50,9 +50,9 @@ export interface SurroundingsParts {
 }
 
 /** What a document names beside the graph, by name. @throws NotFoundError */
-export async function filesBeside({ document, read }: ModelFiles): Promise<Readonly<Record<string, Uint8Array>>> {
+export async function filesBeside(model: ModelFiles): Promise<Readonly<Record<string, Uint8Array>>> {
   const files: Record<string, Uint8Array> = {};
-  for (const name of namedFiles(document)) if (name !== document.file) files[name] = await read(name);
+  for (const name of namedFiles(model.document)) if (name !== model.document.file) files[name] = await model.read(name);
   return files;
 }
 
