@@ -9,7 +9,7 @@ export type {
   Prepared,
   RunResult,
 } from './device.ts';
-export { declaredCut } from './emulated/curve.ts';
+export { curvesOfParts, declaredCut } from './emulated/curve.ts';
 export { withCuts } from './with-cuts.ts';
 export { openEmulatedDevice, type EmulatedOptions, type EmulatedSettings } from './emulated/device.ts';
 export { alphabetOf } from './post/ctc.ts';

@@ -3,8 +3,8 @@ import type { Device, LoadedModel, LoadedPrefix, Prepared, RunResult } from './d
 import { Lane } from './lane.ts';
 import { ownPayload, payloadBytes } from './payload.ts';
 
-/** A payload as it came, or an input that is ready (a blank one). */
-type Kept = Prepared & ({ readonly payload: Payload } | { readonly ready: Prepared });
+/** A payload as it came, or a blank input, which costs what a payload does. */
+type Kept = Prepared & ({ readonly payload: Payload } | { readonly blank: true });
 
 /**
  * The same device, preparing nothing ahead: payloads are decoded when the turn of their batch has come, and the device stands
@@ -23,8 +23,8 @@ const preparingLate = <M extends LoadedModel>(model: M, lane: Lane, clock: Clock
   ...model,
   prepare: async (payload): Promise<Kept> => ({ bytes: payloadBytes(payload), payload: ownPayload(payload).payload }),
   blank: async (): Promise<Kept> => {
-    const ready = await model.blank();
-    return { bytes: ready.bytes, ready };
+    const { bytes } = await model.blank();
+    return { bytes, blank: true };
   },
   run: inputs =>
     lane.add(async () => {
@@ -71,7 +71,7 @@ const NOTHING: RunResult = { runMs: 0, outputs: [] };
 /** An input that can't be prepared fails alone; the others run. */
 async function prepareNow(model: LoadedModel, inputs: readonly Prepared[]) {
   const settled = await Promise.allSettled(
-    (inputs as readonly Kept[]).map(async input => ('ready' in input ? input.ready : model.prepare(input.payload))),
+    (inputs as readonly Kept[]).map(async input => ('blank' in input ? model.blank() : model.prepare(input.payload))),
   );
   return {
     prepared: settled.flatMap(result => (result.status === 'fulfilled' ? [result.value] : [])),

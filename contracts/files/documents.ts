@@ -183,6 +183,12 @@ export const ModelDocument = Type.Object(
           persistentMB: Type.Number({ minimum: 0 }),
           ephemeralMBPerItem: Type.Number({ minimum: 0 }),
           loadMs: Type.Optional(Type.Number({ minimum: 0 })),
+          preMs: Type.Optional(
+            Type.Number({
+              minimum: 0,
+              description: 'to prepare one input on one of the CPU cores beside the device; default 0',
+            }),
+          ),
           jitter: Type.Optional(
             Type.Number({ minimum: 0, maximum: 1, description: 'relative standard deviation of the run time' }),
           ),
@@ -415,6 +421,9 @@ export const DeviceSettings = Type.Union([
       kind: Type.Literal('emulated'),
       name: Type.Optional(Token('kind of device for profiles; default emulated')),
       memoryMB: Type.Optional(positive('default 8192')),
+      cores: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 256, description: 'CPU cores that prepare inputs for it; default 4' }),
+      ),
       seed: Type.Optional(Type.Integer({ minimum: 0 })),
     },
     strict,

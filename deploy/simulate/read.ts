@@ -13,7 +13,8 @@ import {
 } from '../documents/index.ts';
 import { byBareName, parseCsv, readProfiles } from '../plan/index.ts';
 import { checkPolicies } from './policies.ts';
-import { hostsOf, profileOf, reads, type Sources, type Trace } from './scenario.ts';
+import { profileOf } from './models.ts';
+import { hostsOf, reads, type Sources, type Trace } from './scenario.ts';
 import { ScenarioDocument } from './schema.ts';
 
 const accepts = validator(ScenarioDocument);

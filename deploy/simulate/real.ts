@@ -36,7 +36,7 @@ export async function runForReal(
     const bus = await openBus({ url: cluster.url, name: 'simulate' });
     const watch = new Watch({ scenario, bus, clock: realClock });
     await bus.flush();
-    await tell(bus, { models: scenario.models, profiles: scenario.profiles, queries: scenario.queries });
+    await tell(bus, { models: scenario.models, profiles: scenario.toldProfiles, queries: scenario.queries });
     await until(() => isReady(watch, scenario));
     const onFrame: ConstructorParameters<typeof Load>[0]['onFrame'] = (camera, atMs) => watch.frame(camera, atMs);
     // One that can be decoded: routers cut boxes out of it.
@@ -87,10 +87,10 @@ function clusterOf({ hosts, routers, batchers, config }: Scenario): ClusterDocum
   };
 }
 
-const hostActor = ({ name, kind, memoryMB }: HostEntry, config: object): ClusterDocument['actors'][number] => ({
+const hostActor = ({ name, kind, memoryMB, cores }: HostEntry, config: object): ClusterDocument['actors'][number] => ({
   actor: 'gpu-host',
   name,
-  config: { ...config, device: { kind: 'emulated', name: kind, memoryMB } },
+  config: { ...config, device: { kind: 'emulated', name: kind, memoryMB, cores } },
 });
 
 function handsOf(cluster: LaunchedCluster, { hosts, config }: Scenario): Hands {

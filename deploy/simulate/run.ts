@@ -32,7 +32,7 @@ export async function simulate(
   const { clock } = world;
   const watch = new Watch({ scenario, bus: world.network.connect('watch'), clock });
   try {
-    await world.tell({ models: scenario.models, profiles: scenario.profiles, queries: scenario.queries });
+    await world.tell({ models: scenario.models, profiles: scenario.toldProfiles, queries: scenario.queries });
     const hands = await people(world, scenario);
     await clock.runUntilTrue(() => isReady(watch, scenario), READY_MS_MAX);
     watch.begin();
@@ -81,10 +81,10 @@ async function people(world: World, scenario: Scenario): Promise<Hands> {
     scenario.faults.flatMap(fault => (fault.kind === 'freeze' ? [[fault.host, new Freezer()] as const] : [])),
   );
   const profiles = profilesByKind(scenario);
-  const launch = async ({ name, kind, memoryMB }: HostEntry): Promise<void> => {
+  const launch = async ({ name, kind, memoryMB, cores }: HostEntry): Promise<void> => {
     const freezer = freezers.get(name);
     const standing = freezer ? { clock: freezer.clock(world.clock), bus: freezer.bus.bind(freezer) } : {};
-    const options = { kind, memoryMB, config: config['gpu-host'], profiles: profiles.get(kind) ?? new Map() };
+    const options = { kind, memoryMB, cores, config: config['gpu-host'], profiles: profiles.get(kind) ?? new Map() };
     await world.launchHost(name, { ...options, slowness: () => slowness.get(name) ?? 1 }, standing);
   };
   await world.clock.settle(Promise.all(hosts.map(launch)));

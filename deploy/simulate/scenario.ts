@@ -1,16 +1,15 @@
 import {
   DEFAULT_TENANT,
   seededRandom,
-  type ModelDocument,
   type Profile,
   type QueryDocument,
   type Random,
   type StoredModel,
 } from '../../contracts/index.ts';
 import { Arrivals, bursts, even, poisson, repeated, steady, surging, type Rates } from './arrivals.ts';
+import { boxCount, modelOf, preparedLate, profilesOfParts } from './models.ts';
 import { configOf } from './policies.ts';
-import { storedModel } from './store.ts';
-import type { FaultEntry, ModelEntry, QueryEntry, ScenarioDocument, StreamEntry, SurgeEntry } from './schema.ts';
+import type { FaultEntry, QueryEntry, ScenarioDocument, StreamEntry, SurgeEntry } from './schema.ts';
 
 /** Rates of a trace file, by its path in the scenario. Times grow from 0; it begins again after `periodMs`. */
 export interface Trace {
@@ -41,6 +40,7 @@ export interface HostEntry {
   readonly name: string;
   readonly kind: string;
   readonly memoryMB: number;
+  readonly cores: number;
 }
 
 /** A scenario as actors, documents and arrivals. */
@@ -51,8 +51,10 @@ export interface Scenario {
   readonly warmupMs: number;
   readonly hosts: readonly HostEntry[];
   readonly models: readonly StoredModel[];
-  /** For each model and kind of device; times of all parts follow from them. */
+  /** For each model and kind of device: what devices take. Times of all parts follow from them. */
   readonly profiles: readonly Profile[];
+  /** As hosts would measure them, prefixes and suffixes too: without overlap a device's time includes the preparation of its inputs. */
+  readonly toldProfiles: readonly Profile[];
   readonly queries: readonly QueryDocument[];
   readonly cameras: readonly Camera[];
   readonly network: { readonly oneWayMs: number; readonly jitterMs: number };
@@ -64,10 +66,7 @@ export interface Scenario {
   readonly faults: readonly FaultEntry[];
 }
 
-const MB = 1e6;
-const DEFAULTS = { warmupS: 5, memoryMB: 8192, batchMax: 64, persistentMB: 100, ephemeralMBPerItem: 10 };
-/** A profile holds so many points at most. */
-const POINTS_MAX = 256;
+const DEFAULTS = { warmupS: 5, memoryMB: 8192, cores: 4 };
 
 /** A document that was found right, with what it names. `rateFactor`: times all rates, the declared ones too. */
 export function compile(
@@ -77,9 +76,16 @@ export function compile(
   const { seed = 1, durationS, warmupS = DEFAULTS.warmupS, network = {}, policies = {}, config = {} } = document;
   const chosen = configOf(policies);
   const hosts = hostsOf(document);
+  const coresOf = new Map(hosts.map(({ kind, cores }) => [kind, cores]));
   const kinds = [...new Set(document.devices.map(({ kind }) => kind))];
   const models = document.models.map(entry => modelOf(entry, kinds, document.deviation ?? 0, sources));
   const cameras = document.streams.flatMap(stream => camerasOf(stream, document.surges ?? [], sources, rateFactor));
+  const profiles = models.flatMap(({ profiles }) => profiles);
+  const told = models.flatMap(({ stored, profiles }) =>
+    profiles.flatMap(profile => [profile, ...profilesOfParts(stored, profile)]),
+  );
+  const gpuHost = { ...chosen['gpu-host'], ...config['gpu-host'] };
+  const overlaps = (gpuHost as { overlap?: boolean }).overlap ?? true;
   return {
     name: document.name ?? name,
     seed,
@@ -87,7 +93,8 @@ export function compile(
     warmupMs: 1000 * warmupS,
     hosts,
     models: models.map(({ stored }) => stored),
-    profiles: models.flatMap(({ profiles }) => profiles),
+    profiles,
+    toldProfiles: overlaps ? told : told.map(profile => preparedLate(profile, coresOf.get(profile.device)!)),
     queries: document.queries.map(query => queryOf(query, document, cameras, rateFactor)),
     cameras,
     network: { oneWayMs: network.oneWayMs ?? 0.2, jitterMs: network.jitterMs ?? 0 },
@@ -97,7 +104,7 @@ export function compile(
     config: {
       'query-router': config['query-router'] ?? {},
       'prefix-batcher': { ...chosen['prefix-batcher'], ...config['prefix-batcher'] },
-      'gpu-host': { ...chosen['gpu-host'], ...config['gpu-host'] },
+      'gpu-host': gpuHost,
       allocator: { ...chosen.allocator, ...config.allocator },
     },
     faults: document.faults ?? [],
@@ -106,100 +113,13 @@ export function compile(
 
 /** gpu-1, gpu-2, … in the order of the devices. */
 export function hostsOf(document: ScenarioDocument): HostEntry[] {
-  const all = document.devices.flatMap(({ kind, count = 1, memoryMB = DEFAULTS.memoryMB }) =>
-    Array.from({ length: count }, () => ({ kind, memoryMB })),
+  const all = document.devices.flatMap(({ kind, count = 1, memoryMB = DEFAULTS.memoryMB, cores = DEFAULTS.cores }) =>
+    Array.from({ length: count }, () => ({ kind, memoryMB, cores })),
   );
   return all.map((host, i) => ({ name: hostName(i + 1), ...host }));
 }
 
 export const hostName = (number: number): string => `gpu-${number}`;
-
-/** What a model costs on a kind of device, by its own figures or the profiles; undefined where neither says. */
-export function profileOf(
-  entry: ModelEntry,
-  kind: string,
-  deviation: number,
-  { profiles }: Pick<Sources, 'profiles'>,
-): Profile | undefined {
-  const deviating = (batch: number, meanMs: number, ephemeralBytes: number) => ({
-    batch,
-    meanMs,
-    stdMs: deviation * meanMs,
-    p99Ms: (1 + 2.33 * deviation) * meanMs,
-    ephemeralBytes,
-    repeats: 0,
-  });
-  const { alphaMs, betaMs } = entry;
-  // Decoding takes no time on emulated devices, so no plan should reckon with it.
-  const common = { v: 1 as const, model: entry.name, device: kind, emulated: true, preMs: 0, postMs: 0 };
-  if (alphaMs !== undefined || betaMs !== undefined) {
-    const { batchMax = DEFAULTS.batchMax, persistentMB = DEFAULTS.persistentMB, loadMs = 0 } = entry;
-    const { ephemeralMBPerItem = DEFAULTS.ephemeralMBPerItem } = entry;
-    const points = [...new Set([1, batchMax])].map(batch =>
-      deviating(batch, (alphaMs ?? 0) * batch + (betaMs ?? 0), Math.ceil(batch * ephemeralMBPerItem * MB)),
-    );
-    return { ...common, points, persistentBytes: Math.ceil(persistentMB * MB), loadMs };
-  }
-  const name = entry.profile ?? entry.name;
-  const found = profiles.find(({ model, device }) => model === name && device === kind);
-  if (!found) return undefined;
-  const { persistentBytes, loadMs } = found;
-  const points = found.points
-    .filter(({ batch }) => batch <= (entry.batchMax ?? Infinity))
-    .slice(0, POINTS_MAX)
-    .map(({ batch, meanMs, ephemeralBytes }) => deviating(batch, meanMs, ephemeralBytes));
-  return { ...common, points, persistentBytes, loadMs: entry.loadMs ?? loadMs };
-}
-
-function modelOf(entry: ModelEntry, kinds: readonly string[], deviation: number, sources: Sources) {
-  const found = kinds.flatMap(kind => profileOf(entry, kind, deviation, sources) ?? []);
-  const stored = storedModel(documentOf(entry, found[0]!, deviation), found[0]!.persistentBytes);
-  return { stored, profiles: found.map(profile => ({ ...profile, model: stored.id })) };
-}
-
-/** For what goes by the manifest and not by profiles: the line through the first and the last point. */
-function documentOf(entry: ModelEntry, { points, persistentBytes, loadMs }: Profile, deviation: number): ModelDocument {
-  const { name, boxes, prefix } = entry;
-  const [first, last] = [points[0]!, points.at(-1)!];
-  const alphaMs = last === first ? 0 : (last.meanMs - first.meanMs) / (last.batch - first.batch);
-  return {
-    kind: 'Model',
-    name,
-    version: '1',
-    file: `${name}.onnx`,
-    licence: 'none',
-    source: 'emulated',
-    preprocess: { kind: 'picture', width: 224, height: 224, fit: 'stretch' },
-    postprocess:
-      boxes === undefined ? { kind: 'classes' } : { kind: 'boxes', coordinates: 'corners', ...labelsOf(boxes) },
-    batchMax: last.batch,
-    emulation: {
-      alphaMs: Math.max(0, alphaMs),
-      betaMs: Math.max(0, first.meanMs - alphaMs * first.batch),
-      persistentMB: persistentBytes / MB,
-      ephemeralMBPerItem: last.ephemeralBytes / last.batch / MB,
-      loadMs,
-      ...(deviation > 0 ? { jitter: deviation } : {}),
-      ...(boxes === undefined ? {} : { boxes: boxCount(boxes) }),
-      ...(prefix ? { prefix } : {}),
-    },
-  };
-}
-
-type Boxes = NonNullable<ModelEntry['boxes']>;
-
-const boxCount = (boxes: Boxes): number =>
-  typeof boxes === 'number' ? boxes : Object.values(boxes).reduce((sum, mean) => sum + mean, 0);
-
-/** A device picks a label by chance from a list: of this one each label is its share. */
-function labelsOf(boxes: Boxes): { labels?: string[] } {
-  if (typeof boxes === 'number') return {};
-  const all = boxCount(boxes);
-  if (all === 0) return {};
-  return {
-    labels: Object.entries(boxes).flatMap(([label, mean]) => Array<string>(Math.round((100 * mean) / all)).fill(label)),
-  };
-}
 
 function queryOf(
   entry: QueryEntry,

@@ -16,6 +16,7 @@ const DeviceEntry = Type.Object(
     kind: Token('devices of one kind share profiles'),
     count: Type.Optional(count('default 1', 10_000)),
     memoryMB: Type.Optional(positive('of one device; default 8192')),
+    cores: Type.Optional(count('CPU cores beside each that prepare inputs; default 4', 256)),
   },
   strict,
 );
@@ -41,6 +42,7 @@ const ModelEntry = Type.Object(
     persistentMB: Type.Optional(atLeast0('held while resident; default 100')),
     ephemeralMBPerItem: Type.Optional(atLeast0('working memory per input of a batch; default 10')),
     loadMs: Type.Optional(atLeast0('from bytes to ready; default 0')),
+    preMs: Type.Optional(atLeast0('to prepare one input on one CPU core; default 0')),
     boxes: Type.Optional(Boxes),
     prefix: Type.Optional(
       Type.Object(

@@ -48,6 +48,8 @@ export interface WorldOptions {
 export interface HostOptions {
   readonly kind?: string;
   readonly memoryMB?: number;
+  /** CPU cores beside the device. */
+  readonly cores?: number | undefined;
   readonly config?: object;
   /** By id of a model or part: what it takes there. The others take what their manifests say. */
   readonly profiles?: ReadonlyMap<string, Profile>;
@@ -109,11 +111,16 @@ export class World {
 
   /** A GPU host with an emulated device. */
   async launchHost(id: string, options: HostOptions = {}, standing: Standing = {}): Promise<RunningActor> {
-    const { kind, memoryMB = 4000, config = {}, profiles, slowness = () => 1 } = options;
+    const { kind, memoryMB = 4000, cores, config = {}, profiles, slowness = () => 1 } = options;
     const { seed } = this.#options;
     const clock = standing.clock ?? this.clock;
     const around = { clock, random: seededRandom(seed), slowness, ...(profiles ? { profiles } : {}) };
-    const device = { kind: 'emulated', memoryMB, ...(kind === undefined ? {} : { name: kind }) } as const;
+    const device = {
+      kind: 'emulated',
+      memoryMB,
+      ...(kind === undefined ? {} : { name: kind }),
+      ...(cores === undefined ? {} : { cores }),
+    } as const;
     const definition = gpuHost({ openDevice: async () => openEmulatedDevice(device, around) });
     return this.launch(definition, id, { ...config, device }, standing);
   }

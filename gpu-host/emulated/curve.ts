@@ -8,6 +8,8 @@ export interface Curve {
   /** Relative standard deviation at that batch. */
   jitter(batch: number): number;
   readonly loadMs: number;
+  /** CPU time to prepare one input. */
+  readonly preMs: number;
   readonly persistentBytes: number;
   ephemeralBytes(batch: number): number;
 }
@@ -22,12 +24,13 @@ export function curveOfDocument(id: string, document: ModelDocument): Curve {
       id,
       'an emulated device needs the field `emulation` (alphaMs, betaMs, …) in the manifest, or a profile to replay',
     );
-  const { alphaMs, betaMs, persistentMB, ephemeralMBPerItem, loadMs = 0, jitter = 0 } = emulation;
+  const { alphaMs, betaMs, persistentMB, ephemeralMBPerItem, loadMs = 0, preMs = 0, jitter = 0 } = emulation;
   if (!(alphaMs + betaMs > 0)) throw new ModelError(id, '`emulation` takes no time: alphaMs + betaMs must be above 0');
   return {
     meanMs: batch => alphaMs * batch + betaMs,
     jitter: () => jitter,
     loadMs,
+    preMs,
     persistentBytes: Math.round(persistentMB * MB),
     ephemeralBytes: batch => Math.round(ephemeralMBPerItem * MB * batch),
   };
@@ -84,6 +87,7 @@ export function curveOfProfile(profile: Profile): Curve {
     meanMs: batch => between(batch, point => point.meanMs),
     jitter: batch => between(batch, point => (point.meanMs > 0 ? point.stdMs / point.meanMs : 0)),
     loadMs: profile.loadMs,
+    preMs: profile.preMs,
     persistentBytes: profile.persistentBytes,
     ephemeralBytes: batch => Math.round(between(batch, point => point.ephemeralBytes)),
   };

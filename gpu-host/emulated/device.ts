@@ -12,6 +12,7 @@ import {
 } from '../../contracts/index.ts';
 import type { Device, LoadedModel, ModelFiles } from '../device.ts';
 import { Lane } from '../lane.ts';
+import { Cores } from './cores.ts';
 import { curveOfDocument, curveOfProfile, curvesOfParts, declaredCut, type Curve } from './curve.ts';
 import { emulatedPart, type EmulatedParts } from './part.ts';
 import { emulatedPrefix } from './prefix.ts';
@@ -28,6 +29,9 @@ export interface EmulatedOptions {
   readonly slowness?: () => number;
 }
 
+/** As many as Nexus has threads for preparing (num_workers). */
+const CORES = 4;
+
 /**
  * A device that takes a curve's time on the clock and computes nothing. Runs queue up and memory is accounted for as on a
  * real one. Everything is deterministic under a virtual clock and a seed: no thread, no I/O, no decoding.
@@ -36,12 +40,13 @@ export function openEmulatedDevice(settings: EmulatedSettings, options: Emulated
   const { clock, slowness = () => 1 } = options;
   const random = settings.seed === undefined ? options.random : seededRandom(settings.seed);
   const lane = new Lane();
+  const cores = new Cores(clock, settings.cores ?? CORES);
   let closed = false;
 
   const checkOpen = (): void => {
     if (closed) throw new DeviceError('the device is closed');
   };
-  const parts: EmulatedParts = { clock, random, lane, slowness, checkOpen };
+  const parts: EmulatedParts = { clock, random, lane, cores, slowness, checkOpen };
   const given = (part: string): Curve | undefined => {
     const profile = options.profiles?.get(part);
     return profile && curveOfProfile(profile);

@@ -2,6 +2,7 @@ import { ModelError, sleep, type Clock, type Output, type Payload, type Random }
 import type { LoadedModel, ModelFiles, Prepared } from '../device.ts';
 import type { Lane } from '../lane.ts';
 import { checkPayload, payloadBytes } from '../payload.ts';
+import type { Cores } from './cores.ts';
 import { runTimeMs, type Curve } from './curve.ts';
 import { pretend, type Size } from './pretend.ts';
 
@@ -10,6 +11,7 @@ export interface EmulatedParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly lane: Lane;
+  readonly cores: Cores;
   /** Times its curve that a run takes. */
   readonly slowness: () => number;
   /** @throws DeviceError once the device is closed */
@@ -45,7 +47,7 @@ export function emulatedPart(
   parts: EmulatedParts,
 ): EmulatedPart {
   const { curve, batchMax } = facts;
-  const { clock, random, lane, slowness } = parts;
+  const { clock, random, lane, cores, slowness } = parts;
   let released = false;
   const checkUsable = (): void => {
     parts.checkOpen();
@@ -68,10 +70,12 @@ export function emulatedPart(
       } catch (error) {
         return Promise.reject(error);
       }
-      return makeInput(sizeOf(payload), payloadBytes(payload));
+      const input = makeInput(sizeOf(payload), payloadBytes(payload));
+      return curve.preMs > 0 ? cores.spend(curve.preMs).then(() => input) : input;
     },
     blank: async () => {
       checkUsable();
+      await cores.spend(curve.preMs);
       return makeInput(SIZE_DEFAULT, 0);
     },
     check: inputs => {
