@@ -50,6 +50,10 @@ export interface StageKey {
   readonly stage: string;
 }
 
+interface DemandFacts extends Pick<DemandView, 'models' | 'rateHz'> {
+  readonly queries: readonly QueryDocument[];
+}
+
 export interface DemandView {
   readonly models: ReadonlyMap<string, ModelFacts>;
   /** Measured invocations per second; undefined: not measured yet. */
@@ -118,6 +122,22 @@ function evenSessions(
 
 /** Each after those that it reads; or which one can't run. @throws ConfigError */
 function stagesOf(query: QueryDocument, view: DemandView): ModelStage[] | string {
+  const stages: ModelStage[] = [];
+  for (const { name, from, model, rateHz } of ratedStages(query, view.rateHz)) {
+    const facts = view.models.get(model);
+    if (!facts) return `stage ${name}: model ${model} is not applied; apply its document`;
+    const whyNot = view.whyNot(facts.id);
+    if (whyNot !== undefined) return `stage ${name}: ${whyNot}`;
+    stages.push({ name, from, model: facts.id, rateHz });
+  }
+  return stages;
+}
+
+/**
+ * Each stage after those that it reads, with the name of its model and its rate: measured where there is enough data, else declared, rateHz of the
+ * query times the fan-outs on the way. @throws ConfigError
+ */
+function ratedStages(query: QueryDocument, rateHzOf: DemandView['rateHz']): ModelStage[] {
   const names = Object.keys(query.stages).toSorted(compareText);
   const order = topDown(
     names.map(name => {
@@ -125,23 +145,32 @@ function stagesOf(query: QueryDocument, view: DemandView): ModelStage[] | string
       return { name, from: from === undefined ? [] : [from] };
     }),
   );
-  const stages: ModelStage[] = [];
   const rates = new Map<string, number>();
-  for (const { name, from } of order) {
+  return order.map(({ name, from }) => {
     const { model, fanout = 1 } = query.stages[name]!;
-    const facts = view.models.get(model);
-    if (!facts) return `stage ${name}: model ${model} is not applied; apply its document`;
-    const whyNot = view.whyNot(facts.id);
-    if (whyNot !== undefined) return `stage ${name}: ${whyNot}`;
-    // Measured where there is enough data, else declared: rateHz of the query times the fan-outs on the way.
     const arrive = from.reduce((sum, parent) => sum + fanout * rates.get(parent)!, 0);
     const declared = from.length === 0 ? (query.rateHz ?? 1) : arrive;
-    const measured = view.rateHz({ tenant: tenantOf(query), query: query.name, stage: name });
+    const measured = rateHzOf({ tenant: tenantOf(query), query: query.name, stage: name });
     const rateHz = Math.max(RATE_FLOOR_HZ, measured ?? declared);
     rates.set(name, rateHz);
-    stages.push({ name, from, model: facts.id, rateHz });
+    return { name, from, model, rateHz };
+  });
+}
+
+/** Invocations per second by model id, over all queries that can be planned. */
+export function modelRates({ queries, models, rateHz }: DemandFacts): Map<string, number> {
+  const rates = new Map<string, number>();
+  for (const query of queries) {
+    try {
+      for (const stage of ratedStages(query, rateHz)) {
+        const id = models.get(stage.model)?.id;
+        if (id !== undefined) rates.set(id, (rates.get(id) ?? 0) + stage.rateHz);
+      }
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error; // it will be refused with that
+    }
   }
-  return stages;
+  return rates;
 }
 
 /** The split in force, if it is one of these stages and this objective. */

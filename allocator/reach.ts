@@ -1,5 +1,4 @@
-import type { Plan, PlannedHost, Resident } from '../contracts/index.ts';
-import { servedBy } from './groups.ts';
+import { isPrefix, modelOf, type Plan, type PlannedHost, type Resident } from '../contracts/index.ts';
 import type { Draft } from './planner.ts';
 
 /** What a host says that it holds. */
@@ -110,3 +109,7 @@ function limited(draft: Draft, hosts: readonly PlannedHost[]): Draft {
     ],
   };
 }
+
+/** Models whose requests a host can serve with what it holds. */
+const servedBy = ({ models }: PlannedHost): string[] =>
+  models.filter(({ model }) => !isPrefix(model)).map(({ model }) => modelOf(model));

@@ -1,6 +1,26 @@
 import test from 'ava';
-import { candidatesOf, makeGroupedPlan, type HostView, type PlannerInput } from '../../allocator/index.ts';
-import { hashOfCut, prefixId, suffixId, type Cut, type Profile, type QueryDocument } from '../../contracts/index.ts';
+import fc from 'fast-check';
+import {
+  candidatesOf,
+  makeGroupedPlan,
+  makePlan,
+  type Draft,
+  type HostView,
+  type PlannerInput,
+} from '../../allocator/index.ts';
+import {
+  cutOf,
+  hashOfCut,
+  isPrefix,
+  isSuffix,
+  modelOf,
+  prefixId,
+  suffixId,
+  type Cut,
+  type Profile,
+  type QueryDocument,
+} from '../../contracts/index.ts';
+import { runs } from '../helpers/properties.ts';
 import { linear, profileOf } from './profiles.ts';
 
 const MB = 1e6;
@@ -214,4 +234,192 @@ test('groups: a group in force goes on while one that joins is measured, and whe
   const left = planFor(3, measuredAt(both, names(4)), asPlan(3, joined));
   t.deepEqual(groupsOf(left), new Map([[prefixId(both), names(3)]]), 'what else it could be is not measured');
   t.deepEqual(left.hosts[0]!.models[0]!.tensors, [TENSOR, SKIP]);
+});
+
+/** `count` members, `headMB` each behind 90 MB that they share, on hosts of `memoryMB`; all cut at one place. */
+function heavyHeads(facts: {
+  count: number;
+  headMB: number;
+  memoryMB: number;
+  hosts: number;
+  rateHz: (index: number) => number;
+}): PlannerInput {
+  const members = names(facts.count);
+  const base = input(facts.count, false);
+  return {
+    ...base,
+    models: new Map(members.map(id => [id, { id, batchMax: 32, cuts: [cutAt(DEEP, 0.9)] }])),
+    queries: base.queries.map((query, i) => ({ ...query, rateHz: facts.rateHz(i) })),
+    profiles: [
+      ...members.map(id => profile(id, 0.65, 8.2, 90 + facts.headMB)),
+      profile(prefixId(DEEP), 0.6, 8, 90),
+      ...members.map(id => profile(suffixId(id, DEEP), 0.05, 0.2, facts.headMB)),
+    ],
+    hosts: names(facts.hosts).map(name => ({ ...host(name), memoryBytes: facts.memoryMB * MB })),
+  };
+}
+const suffixesOn = ({ hosts }: Draft): string[][] =>
+  hosts.map(({ models }) => models.flatMap(({ model }) => (isSuffix(model) ? [modelOf(model)] : [])));
+
+test('groups: members that no host has memory for together are spread over hosts, each beside the prefix', t => {
+  const short = heavyHeads({ count: 12, headMB: 20, memoryMB: 220, hosts: 4, rateHz: () => 5 });
+  const { draft } = makeGroupedPlan(short);
+  t.deepEqual(draft.refused, []);
+  t.true(makePlan(short).draft.refused.length > 0, 'apart they do not fit');
+  const held = suffixesOn(draft);
+  t.true(held.every(members => members.length < 12));
+  t.deepEqual([...new Set(held.flat())].toSorted(), names(12).toSorted());
+  checkPlan(t, short, draft);
+});
+
+test('groups: members that are spread stay where they are when rates change', t => {
+  const at = (rateHz: (i: number) => number): PlannerInput =>
+    heavyHeads({ count: 12, headMB: 20, memoryMB: 220, hosts: 4, rateHz });
+  const { draft } = makeGroupedPlan(at(i => 8 - i / 2));
+  const current = { v: 1 as const, epoch: 1, nonce: 'n', ...draft };
+  const next = at(i => 2 + i / 2);
+  const hosts = next.hosts.map(one => {
+    const planned = draft.hosts.find(({ host: name }) => name === one.host);
+    return { ...one, holds: planned?.models.map(({ model }) => model) ?? [] };
+  });
+  t.deepEqual(suffixesOn(makeGroupedPlan({ ...next, hosts, current }).draft), suffixesOn(draft));
+});
+
+test('groups: what suffixes take is reckoned with the rates of their members', t => {
+  // Ten members that are hardly asked beside one that is: a mixed batch runs little more than one suffix.
+  const skewed = (rateHz: (i: number) => number): number => {
+    const one = heavyHeads({ count: 10, headMB: 1, memoryMB: 1000, hosts: 8, rateHz });
+    const dear = one.profiles.map(p =>
+      p.model.startsWith('v') && isSuffix(p.model) ? profile(p.model, 0.05, 4, 1) : p,
+    );
+    return makeGroupedPlan({ ...one, profiles: dear }).draft.hosts.length;
+  };
+  const equal = skewed(() => 40);
+  const uneven = skewed(i => (i === 0 ? 391 : 1));
+  t.true(uneven < equal, `${uneven} hosts against ${equal}`);
+});
+
+test('groups: where an inner group is better the others of the outer one still share what they can', t => {
+  const inner = ['v0', 'v1', 'v2'];
+  const outer = names(6);
+  const base = input(6, false);
+  const nested: PlannerInput = {
+    ...base,
+    queries: base.queries.map(query => ({ ...query, rateHz: 5 })),
+    models: new Map(
+      outer.map(id => {
+        const cuts = [cutAt(SHALLOW, 0.2), ...(inner.includes(id) ? [cutAt(DEEP, 0.9)] : [])];
+        return [id, { id, batchMax: 32, cuts }];
+      }),
+    ),
+    profiles: [
+      ...base.profiles,
+      profile(prefixId(DEEP), 0.6, 8, 97),
+      ...inner.map(id => profile(suffixId(id, DEEP), 0.05, 0.2, 3)),
+      profile(prefixId(SHALLOW), 0.2, 2, 30),
+      ...outer.map(id => profile(suffixId(id, SHALLOW), 0.45, 6.2, 70)),
+    ],
+  };
+  const groups = makeGroupedPlan(nested).draft.pools.flatMap(pool => pool.groups);
+  const membersOf = (cut: string): string[] =>
+    [...new Set(groups.filter(({ prefix }) => prefix === prefixId(cut)).flatMap(({ members }) => members))].toSorted();
+  t.deepEqual(membersOf(DEEP), inner);
+  t.deepEqual(membersOf(SHALLOW), ['v3', 'v4', 'v5']);
+});
+
+const weights = (draft: Draft, { profiles }: PlannerInput): number =>
+  draft.hosts.reduce(
+    (sum, { models }) =>
+      sum + models.reduce((all, { model }) => all + profiles.find(p => p.model === model)!.persistentBytes, 0),
+    0,
+  );
+
+/** Memory, and that each session is served by parts that are there. */
+function checkPlan(
+  t: { true(is: boolean, what?: string): void },
+  { profiles, hosts }: PlannerInput,
+  draft: Draft,
+): void {
+  for (const { host: name, models } of draft.hosts) {
+    const parts = models.map(({ model }) => model);
+    t.true(new Set(parts).size === parts.length, `${name} holds each part once`);
+    for (const part of parts.filter(isSuffix)) t.true(parts.includes(prefixId(cutOf(part)!)), `${part} has its prefix`);
+    for (const { model, of } of models)
+      t.true(isPrefix(model) === (of !== undefined), `${model} is taken from a model`);
+    const own = models.map(({ model, batchMax }) => ({ of: profiles.find(p => p.model === model)!, batchMax }));
+    const bytes =
+      own.reduce((sum, { of }) => sum + of.persistentBytes, 0) +
+      Math.max(...own.map(({ of, batchMax }) => of.points.find(({ batch }) => batch === batchMax)!.ephemeralBytes));
+    t.true(bytes <= hosts.find(({ host: known }) => known === name)!.memoryBytes, `${name} holds ${bytes} bytes`);
+  }
+  for (const { name, model } of draft.sessions) {
+    const pool = draft.pools.find(({ sessions }) => sessions.includes(name))!;
+    const group = pool.groups.filter(({ members }) => members.includes(model));
+    t.true(group.length <= 1, `${model} is in one group`);
+    const part = group[0] ? suffixId(model, cutOf(group[0].prefix)!) : model;
+    const held = draft.hosts.filter(({ models }) => models.some(one => one.model === part));
+    t.true(held.length > 0 && held.every(({ host: at }) => pool.hosts.includes(at)), `${name} is served in its pool`);
+  }
+}
+
+test('groups: never worse than apart, never over memory (property)', t => {
+  t.timeout(60_000);
+  const whole = fc.record({
+    rateHz: fc.integer({ min: 1, max: 120 }),
+    measured: fc.boolean(),
+    objectiveMs: fc.integer({ min: 60, max: 400 }),
+    headMB: fc.integer({ min: 1, max: 80 }),
+    /** In which inner group, of two; 2: in none. */
+    inner: fc.integer({ min: 0, max: 2 }),
+    outer: fc.boolean(),
+  });
+  const world = fc.record({
+    models: fc.array(whole, { minLength: 2, maxLength: 7 }),
+    hosts: fc.array(fc.integer({ min: 120, max: 700 }), { minLength: 1, maxLength: 6 }),
+    replicasMin: fc.integer({ min: 1, max: 2 }),
+  });
+  const INNER = ['bbbbbbbbbbbb', 'cccccccccccc'];
+  fc.assert(
+    fc.property(world, ({ models, hosts, replicasMin }) => {
+      const ids = names(models.length);
+      const cutsOf = ({ inner, outer }: (typeof models)[number]): Cut[] => [
+        ...(outer ? [cutAt(SHALLOW, 0.4)] : []),
+        ...(INNER[inner] === undefined ? [] : [cutAt(INNER[inner], 0.9)]),
+      ];
+      const made: PlannerInput = {
+        ...input(0),
+        models: new Map(models.map((one, i) => [ids[i]!, { id: ids[i]!, batchMax: 32, cuts: cutsOf(one) }])),
+        queries: models.map(({ rateHz, objectiveMs }, i) => ({
+          kind: 'Query',
+          name: `q${i}`,
+          objectiveMs,
+          rateHz,
+          stages: { read: { model: ids[i]! } },
+        })),
+        rateHz: ({ query }) => {
+          const one = models[Number(query.slice(1))]!;
+          return one.measured ? one.rateHz * 0.7 : undefined;
+        },
+        profiles: [
+          ...models.map(({ headMB }, i) => profile(ids[i]!, 0.65, 8.2, 80 + headMB)),
+          profile(prefixId(SHALLOW), 0.25, 3.3, 35),
+          ...INNER.map(cut => profile(prefixId(cut), 0.6, 8, 80)),
+          ...models.flatMap(({ headMB }, i) => [
+            profile(suffixId(ids[i]!, SHALLOW), 0.4, 5, 45 + headMB),
+            ...INNER.map(cut => profile(suffixId(ids[i]!, cut), 0.05, 0.3, headMB)),
+          ]),
+        ],
+        hosts: hosts.map((memoryMB, i) => ({ ...host(`h${i}`), memoryBytes: memoryMB * MB })),
+        settings: { policy: 'pooled', networkMs: 3, replicasMin },
+      };
+      const apart = makePlan(made).draft;
+      const grouped = makeGroupedPlan(made).draft;
+      checkPlan(t, made, grouped);
+      t.true(grouped.refused.length <= apart.refused.length);
+      if (grouped.refused.length < apart.refused.length) return;
+      t.true(grouped.hosts.length <= apart.hosts.length);
+      if (grouped.hosts.length === apart.hosts.length) t.true(weights(grouped, made) <= weights(apart, made));
+    }),
+    runs(15),
+  );
 });

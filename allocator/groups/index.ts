@@ -1,0 +1,2 @@
+export { candidatesOf, type Candidate } from './candidates.ts';
+export { makeGroupedPlan } from './choose.ts';
