@@ -17,6 +17,7 @@ import {
 import { StatusListeners } from '../status.ts';
 import { assertSubscribable } from '../subject-match.ts';
 import { LocalJournal, type StoreOutcome } from './journal.ts';
+import type { Way } from './network.ts';
 import { LocalSubscription } from './subscription.ts';
 import type { Storage } from './storage.ts';
 
@@ -47,6 +48,8 @@ export interface Hub {
 export class LocalBus implements Bus {
   readonly name: string;
   readonly publishValue: Bus['publishValue'];
+  /** For the network: the ways of what this client publishes. */
+  readonly ways = new Map<string, Way>();
   readonly #hub: Hub;
   readonly #inbox: string;
   readonly #subscriptions = new Set<LocalSubscription>();

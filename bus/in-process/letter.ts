@@ -19,21 +19,17 @@ export class ValueLetter implements Letter {
   readonly headers = undefined;
   readonly reply = undefined;
   readonly value: unknown;
-  #bytes = -1;
+  readonly bytes: number;
   #data: Uint8Array | undefined;
 
-  constructor(subject: string, value: unknown) {
+  constructor(subject: string, value: unknown, bytes: number) {
     this.subject = subject;
     this.value = value;
+    this.bytes = bytes;
   }
 
   get data(): Uint8Array {
     return (this.#data ??= encode(this.value));
-  }
-
-  get bytes(): number {
-    if (this.#bytes < 0) this.#bytes = weigh(this.value);
-    return this.#bytes;
   }
 }
 
@@ -41,7 +37,7 @@ const NUMBER_BYTES = 5;
 const HEAD_BYTES = 3;
 
 /** About what the value takes as msgpack. The entries of a list are taken to be alike. */
-function weigh(value: unknown): number {
+export function weigh(value: unknown): number {
   if (typeof value === 'string') return HEAD_BYTES + value.length;
   if (typeof value !== 'object' || value === null) return NUMBER_BYTES;
   if (value instanceof Uint8Array) return HEAD_BYTES + value.byteLength;

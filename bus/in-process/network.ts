@@ -3,7 +3,7 @@ import { assertHeaders, headerBytes } from '../headers.ts';
 import { assertPublishable } from '../subject-match.ts';
 import { LocalBus, NO_RESPONDERS, type Hub } from './client.ts';
 import type { StoreOutcome } from './journal.ts';
-import { ValueLetter, type Letter } from './letter.ts';
+import { ValueLetter, weigh, type Letter } from './letter.ts';
 import { Link, type LinkPolicy } from './link.ts';
 import { RoutingTable } from './routing.ts';
 import { Storage } from './storage.ts';
@@ -30,7 +30,8 @@ export interface NetworkOptions {
   readonly copies?: boolean;
   /**
    * Whether what actors say is handed over as it is ({@link Bus.publishValue}) rather than encoded and decoded as on NATS. Default
-   * false. Sizes are estimates then. `frozen`: whoever changes what was published gets a TypeError, for tests.
+   * false. Sizes are estimates then. What is said on one subject is alike: it is weighed
+   * ten times a second at most. `frozen`: whoever changes what was published gets a TypeError, for tests.
    */
   readonly values?: boolean | 'frozen';
   /** Time that an operation on a bucket takes, ms. Default 0. */
@@ -64,6 +65,32 @@ export interface Network {
   start(): void;
 }
 
+/** Where messages of one client on one subject go. */
+export interface Way {
+  readonly changes: number;
+  readonly from: string;
+  readonly plain: readonly Leg[];
+  readonly groups: readonly { readonly queue: string; readonly members: readonly Leg[] }[];
+  readonly isEmpty: boolean;
+  /** When a value was weighed, and what it took. */
+  weighedAtMs: number;
+  bytes: number;
+}
+
+interface Leg {
+  readonly to: LocalSubscription;
+  readonly link: Link;
+}
+
+/** Ways that a client keeps. */
+const WAYS_MAX = 4096;
+/** What is said on one subject is alike: it isn't weighed more often than this. */
+const WEIGH_MS = 100;
+
+function put({ to, link }: Leg, letter: Letter, delayMs: number): void {
+  if (!link.send(new Delivery(to, letter), delayMs)) to.client.tell('slow-consumer');
+}
+
 export const createNetwork = (options: NetworkOptions): Network => new LocalNetwork(options);
 
 class LocalNetwork implements Network, Hub {
@@ -72,7 +99,7 @@ class LocalNetwork implements Network, Hub {
   readonly storage: Storage;
   readonly values: boolean;
   link: LinkPolicy | undefined;
-  readonly #latencyMs: (from: string, to: string, subject: string) => number;
+  readonly #latencyMs: number | ((from: string, to: string, subject: string) => number);
   readonly #random: Random | undefined;
   readonly #pendingBytesMax: number;
   readonly #copies: boolean;
@@ -83,13 +110,15 @@ class LocalNetwork implements Network, Hub {
   readonly #turns = new Map<string, number>();
   #running = true;
   #connects = 0;
+  /** Of subscriptions and links. */
+  #changes = 0;
 
   constructor(options: NetworkOptions) {
     const { latencyMs = 0 } = options;
     this.clock = options.clock;
     this.maxPayloadBytes = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES;
     this.storage = new Storage(options.clock, options.storageLatencyMs ?? 0);
-    this.#latencyMs = typeof latencyMs === 'number' ? () => latencyMs : latencyMs;
+    this.#latencyMs = latencyMs;
     this.#random = options.random;
     this.#pendingBytesMax = options.pendingBytesMax ?? PENDING_BYTES_MAX;
     this.#copies = options.copies ?? true;
@@ -139,16 +168,19 @@ class LocalNetwork implements Network, Hub {
 
   add(subscription: LocalSubscription): void {
     const { name } = subscription.client;
+    this.#changes++;
     this.#client(name).subscriptions.add(subscription);
     if (subscription.client.connected) this.#table.add(subscription);
   }
 
   remove(subscription: LocalSubscription): void {
+    this.#changes++;
     this.#clients.get(subscription.client.name)?.subscriptions.delete(subscription);
     this.#table.remove(subscription);
   }
 
   leave(client: LocalBus): void {
+    this.#changes++;
     this.#clients.delete(client.name);
     this.#cutLinksTo(client.name);
     this.#links.delete(client.name);
@@ -166,11 +198,11 @@ class LocalNetwork implements Network, Hub {
     const bytes = data.byteLength + (headers ? headerBytes(headers) : 0);
     this.#assertFits(subject, bytes);
     if (!from.connected) return undefined;
-    const { plain, groups } = this.#table.route(subject);
-    if (plain.length === 0 && groups.length === 0 && reply !== undefined) this.#answerNobodyListens(from, reply);
-    if (plain.length === 0 && groups.length === 0 && !this.storage.captures(subject)) return undefined;
+    const way = this.#wayOf(from, subject);
+    if (way.isEmpty && reply !== undefined) this.#answerNobodyListens(from, reply);
+    if (way.isEmpty && !this.storage.captures(subject)) return undefined;
     const own = this.#copies ? new Uint8Array(data) : data;
-    return this.#spread(from, {
+    return this.#spread(way, {
       subject,
       value: undefined,
       data: own,
@@ -181,44 +213,63 @@ class LocalNetwork implements Network, Hub {
   }
 
   sendValue(from: LocalBus, subject: string, value: unknown): void {
-    assertPublishable(subject);
+    const way = this.#wayOf(from, subject);
     if (this.#freezes) freeze(value);
-    const letter = new ValueLetter(subject, value);
+    const nowMs = this.clock.nowMs();
+    if (nowMs - way.weighedAtMs >= WEIGH_MS) {
+      way.weighedAtMs = nowMs;
+      way.bytes = weigh(value);
+    }
+    const letter = new ValueLetter(subject, value, way.bytes);
     // Estimated: where it may matter, it is encoded to be sure.
     if (2 * letter.bytes > this.maxPayloadBytes) this.#assertFits(subject, letter.data.byteLength);
-    if (from.connected) this.#spread(from, letter);
+    if (from.connected) this.#spread(way, letter);
+  }
+
+  /** Looked up for most messages once, until somebody comes or goes. */
+  #wayOf(from: LocalBus, subject: string): Way {
+    const known = from.ways.get(subject);
+    if (known?.changes === this.#changes) return known;
+    assertPublishable(subject);
+    const { plain, groups } = this.#table.route(subject);
+    const legTo = (to: LocalSubscription): Leg => ({ to, link: this.#linkOf(from.name, to.client.name) });
+    const way: Way = {
+      changes: this.#changes,
+      from: from.name,
+      plain: plain.map(legTo),
+      groups: groups.map(({ queue, members }) => ({ queue, members: members.map(legTo) })),
+      isEmpty: plain.length === 0 && groups.length === 0,
+      weighedAtMs: -Infinity,
+      bytes: 0,
+    };
+    if (from.ways.size >= WAYS_MAX) from.ways.clear();
+    from.ways.set(subject, way);
+    return way;
   }
 
   #assertFits(where: string, bytes: number): void {
     if (bytes > this.maxPayloadBytes) throw new PayloadTooLargeError({ where, bytes, maxBytes: this.maxPayloadBytes });
   }
 
-  #spread(from: LocalBus, letter: Letter): StoreOutcome | undefined {
-    const { plain, groups } = this.#table.route(letter.subject);
-    for (const subscription of plain) this.#carry(from, subscription, letter);
+  #spread({ from, plain, groups }: Way, letter: Letter): StoreOutcome | undefined {
+    for (const leg of plain) this.#carry(from, leg, letter);
     for (const { queue, members } of groups) this.#carry(from, this.#pick(queue, members), letter);
     return this.storage.capture(letter);
   }
 
-  #carry(from: LocalBus, to: LocalSubscription, letter: Letter): void {
-    const fromName = from.name;
-    const toName = to.client.name;
-    const { subject, bytes } = letter;
-    const delaysMs = this.link?.({ from: fromName, to: toName, subject, bytes });
-    if (!delaysMs) {
-      this.#put(this.#linkOf(fromName, toName), to, letter, this.#latencyMs(fromName, toName, subject));
-      return;
+  #carry(from: string, leg: Leg, letter: Letter): void {
+    if (this.link) {
+      const { subject, bytes } = letter;
+      for (const delayMs of this.link({ from, to: leg.to.client.name, subject, bytes })) put(leg, letter, delayMs);
+    } else {
+      const delayMs = this.#latencyMs;
+      put(leg, letter, typeof delayMs === 'number' ? delayMs : delayMs(from, leg.to.client.name, letter.subject));
     }
-    for (const delayMs of delaysMs) this.#put(this.#linkOf(fromName, toName), to, letter, delayMs);
-  }
-
-  #put(link: Link, to: LocalSubscription, letter: Letter, delayMs: number): void {
-    if (!link.send(new Delivery(to, letter), delayMs)) to.client.tell('slow-consumer');
   }
 
   /** The network's own answer, back over the asker's link to itself. */
   #answerNobodyListens(asker: LocalBus, reply: string): void {
-    const { plain } = this.#table.route(reply);
+    const { from, plain } = this.#wayOf(asker, reply);
     const letter = {
       subject: reply,
       value: undefined,
@@ -227,12 +278,10 @@ class LocalNetwork implements Network, Hub {
       reply: undefined,
       bytes: 0,
     };
-    for (const subscription of plain) {
-      if (subscription.client === asker) this.#carry(asker, subscription, letter);
-    }
+    for (const leg of plain) if (leg.to.client === asker) this.#carry(from, leg, letter);
   }
 
-  #pick(queue: string, members: readonly LocalSubscription[]): LocalSubscription {
+  #pick(queue: string, members: readonly Leg[]): Leg {
     if (members.length === 1) return members[0]!;
     if (this.#random) return members[Math.floor(this.#random.next() * members.length)]!;
     const turn = this.#turns.get(queue) ?? 0;
@@ -248,6 +297,7 @@ class LocalNetwork implements Network, Hub {
 
   #goneFrom(name: string): void {
     const { bus, subscriptions } = this.#client(name);
+    this.#changes++;
     for (const subscription of subscriptions) this.#table.remove(subscription);
     bus.setConnected(false);
     this.#cutLinksTo(name);
@@ -256,6 +306,7 @@ class LocalNetwork implements Network, Hub {
   #backAt(name: string): void {
     const { bus, subscriptions } = this.#client(name);
     if (bus.connected) return;
+    this.#changes++;
     for (const subscription of subscriptions) this.#table.add(subscription);
     bus.setConnected(true);
   }
