@@ -18,15 +18,19 @@ export class Alarms<T extends Sleeper> {
     this.#ring = ring;
   }
 
-  /** Sets what `sleepers` ask for, and ends the alarms of all others. */
-  set(sleepers: Iterable<T>): void {
-    const all = new Set(sleepers);
+  /** Ends the alarms of all others. */
+  keep(sleepers: Iterable<T>): void {
+    const kept = new Set(sleepers);
     for (const [sleeper, { cancel }] of this.#set) {
-      if (all.has(sleeper)) continue;
+      if (kept.has(sleeper)) continue;
       cancel();
       this.#set.delete(sleeper);
     }
-    for (const sleeper of all) {
+  }
+
+  /** Sets what `sleepers` ask for. */
+  set(sleepers: Iterable<T>): void {
+    for (const sleeper of sleepers) {
       const set = this.#set.get(sleeper);
       const atMs = sleeper.wakeAtMs;
       if (atMs === Infinity || (set && set.atMs <= atMs)) continue;

@@ -29,6 +29,8 @@ const PEERS_MAX = 10_000;
 /** A host that the plan doesn't name is forgotten after so long without a sign of life. */
 const FORGET_MS = 60_000;
 
+const NONE_APART: ReadonlyMap<number, string> = new Map();
+
 export interface BatcherParts {
   readonly id: string;
   readonly config: BatcherConfig;
@@ -76,7 +78,10 @@ export class Batcher {
     const current = this.#plan;
     if (current && plan.epoch <= current.epoch) return false;
     const before = this.#placement;
-    for (const host of this.#hosts.values()) host.seats = [];
+    for (const host of this.#hosts.values()) {
+      host.seats = [];
+      host.watchers = [];
+    }
     this.#placement = placementOf(plan, this.#parts.id, this.#lasting(before));
     const waiting = [...before.pools.values()].flatMap(pool => pool.removeAll());
     this.#plan = plan;
@@ -99,7 +104,7 @@ export class Batcher {
     }
     const nowMs = this.#parts.clock.nowMs();
     const book = this.#books.of(router);
-    const apart = new Map(alone.map((id, i) => [id, avoid[i] ?? '']));
+    const apart = alone.length === 0 ? NONE_APART : new Map(alone.map((id, i) => [id, avoid[i] ?? '']));
     const places = sessions.map(name => this.#placement.places.get(name));
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
@@ -302,7 +307,7 @@ export class Batcher {
   }
 
   #settleFor(host: Host): void {
-    for (const pool of this.pools) if (pool.hosts.includes(host)) pool.settle(this.#parts.clock.nowMs());
+    for (const pool of this.pools) if (pool.has(host)) pool.settle(this.#parts.clock.nowMs());
   }
 
   #lasting(before: Placement): Lasting {

@@ -33,15 +33,15 @@ export class Host implements HostView {
   readonly name: string;
   /** Where the pools in force use it. */
   seats: readonly Seat[] = [];
+  /** Called whenever what pools see of it may have changed. */
+  watchers: readonly (() => void)[] = [];
   emulated = false;
-  leadMsMax = 0;
-  /** Kept free for an invocation that must run alone. */
-  reserved = false;
   pace = new Pace();
-  /** It is slow and others are there: it gets probes only. */
-  relieved = false;
   /** Has run one alone since the latest ordinary batch: those come first now. */
   owesBatch = false;
+  #leadMsMax = 0;
+  #reserved = false;
+  #relieved = false;
   #freeAtMs = -Infinity;
   #seenAtMs = -Infinity;
   #ready = false;
@@ -56,6 +56,29 @@ export class Host implements HostView {
     this.name = name;
   }
 
+  get leadMsMax(): number {
+    return this.#leadMsMax;
+  }
+
+  /** Kept free for an invocation that must run alone. */
+  get reserved(): boolean {
+    return this.#reserved;
+  }
+  set reserved(reserved: boolean) {
+    this.#reserved = reserved;
+    this.#changed();
+  }
+
+  /** It is slow and others are there: it gets probes only. */
+  get relieved(): boolean {
+    return this.#relieved;
+  }
+  set relieved(relieved: boolean) {
+    if (relieved === this.#relieved) return;
+    this.#relieved = relieved;
+    this.#changed();
+  }
+
   get freeAtMs(): number {
     return this.#freeAtMs;
   }
@@ -66,7 +89,7 @@ export class Host implements HostView {
 
   /** Given to an invocation that runs alone. */
   get apart(): boolean {
-    return this.reserved || (this.#granted?.alone ?? this.#running?.alone ?? false);
+    return this.#reserved || (this.#granted?.alone ?? this.#running?.alone ?? false);
   }
 
   /** Nothing that was granted is left to do there. */
@@ -80,7 +103,7 @@ export class Host implements HostView {
   }
 
   get usableUntilMs(): number {
-    return this.relieved ? -Infinity : this.#aliveUntilMs;
+    return this.#relieved ? -Infinity : this.#aliveUntilMs;
   }
 
   /** Relieved or not, it is there. */
@@ -103,12 +126,17 @@ export class Host implements HostView {
 
   /** Brings {@link leadMsMax} up to date. */
   measure(): void {
-    this.leadMsMax = this.seats.reduce((most, seat) => Math.max(most, seat.leadMs(seat.batchMax)), 0);
+    let leadMsMax = 0;
+    for (const seat of this.seats) leadMsMax = Math.max(leadMsMax, seat.leadMs(seat.batchMax));
+    if (leadMsMax === this.#leadMsMax) return;
+    this.#leadMsMax = leadMsMax;
+    this.#changed();
   }
 
   grant(booking: Booking): void {
     this.#granted = booking;
     this.owesBatch = booking.alone ?? false;
+    this.#changed();
   }
 
   /** Takes in a beat: what the host says of itself counts, except about batches whose outline it can't have seen yet. */
@@ -127,14 +155,16 @@ export class Host implements HostView {
     this.emulated = beat.device.emulated;
     this.#residents = new Set(beat.residents.filter(r => r.state === 'resident').map(r => r.model));
     this.#reconcile(beat, nowMs);
+    this.#changed();
     for (const seat of this.seats) seat.refresh();
   }
 
   /** Takes in how a batch got on, said at `saidAtMs`; answers the booking that it is about, if it is one of this batcher's. */
   progress(progress: Progress, nowMs: number, saidAtMs = nowMs): Booking | undefined {
     this.#seenAtMs = nowMs;
-    const booking = [this.#granted, this.#running].find(known => known?.batch === progress.batch);
-    if (!booking) return undefined;
+    this.#changed();
+    const booking = this.#granted?.batch === progress.batch ? this.#granted : this.#running;
+    if (booking?.batch !== progress.batch) return undefined;
     if (booking === this.#granted) this.#granted = undefined;
     if (booking === this.#running) this.#running = undefined;
     if (progress.phase === 'started') this.#running = booking;
@@ -145,6 +175,10 @@ export class Host implements HostView {
     if (booking === this.#running) this.#runEndsByMs = this.#freeAtMs + START_GRACE_MS;
     if (this.#granted) this.#granted.startByMs = Math.max(this.#granted.startByMs, this.#freeAtMs + START_GRACE_MS);
     return booking;
+  }
+
+  #changed(): void {
+    for (const watch of this.watchers) watch();
   }
 
   /** The host refused a batch of this seat: its models count as absent until the next beat. */

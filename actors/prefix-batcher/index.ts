@@ -96,10 +96,13 @@ function begin(ctx: Context, policies: Readonly<Record<string, PolicyFactory>>):
     batcher.wake(pool);
     state.finishTurn();
   });
+  let followed: Plan | undefined;
   state.batcher = batcher;
   state.finishTurn = coalesce(() => {
     try {
       batcher.send();
+      if (batcher.plan !== followed) alarms.keep(batcher.pools);
+      followed = batcher.plan;
       alarms.set(batcher.pools);
     } catch (error) {
       ctx.crash(error);

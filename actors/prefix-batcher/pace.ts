@@ -74,3 +74,34 @@ export class Pace {
     this.#well = 0;
   }
 }
+
+/** Holds each against the median of the others, of those that are known and don't ail. */
+export function judgeAll(paces: readonly Pace[]): void {
+  const usual = (): readonly Pace[] => paces.filter(pace => !pace.ails && pace.isKnown);
+  let others = usual();
+  let ratios = sorted(others, pace => pace.ratio);
+  let wrongShares = sorted(others, pace => pace.wrongShare);
+  for (const pace of paces) {
+    const counts = !pace.ails && pace.isKnown;
+    const ailed = pace.ails;
+    pace.judge({
+      ratio: Math.max(1, medianWithout(ratios, counts ? pace.ratio : undefined)),
+      wrongShare: medianWithout(wrongShares, counts ? pace.wrongShare : undefined),
+    });
+    if (pace.ails === ailed) continue;
+    others = usual();
+    ratios = sorted(others, other => other.ratio);
+    wrongShares = sorted(others, other => other.wrongShare);
+  }
+}
+
+const sorted = (paces: readonly Pace[], of: (pace: Pace) => number): Float64Array =>
+  Float64Array.from(paces, of).sort();
+
+/** The median of growing values, one of them left out; 0 of none. */
+export function medianWithout(values: Float64Array, left: number | undefined): number {
+  if (left === undefined) return values[values.length >> 1] ?? 0;
+  const middle = (values.length - 1) >> 1;
+  // What was left out stood before the middle, or where it is: then all behind it have moved up.
+  return (left <= values[middle]! ? values[middle + 1] : values[middle]) ?? 0;
+}

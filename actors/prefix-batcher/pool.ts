@@ -5,13 +5,15 @@ import type { Host } from './host.ts';
 import {
   batchesSustaining,
   isUsable,
+  Surroundings,
+  type Around,
   type DeadlineQueue,
   type Grant,
   type Policy,
   type PoolView,
   type QueueView,
 } from './policy/index.ts';
-import { PROBE_MS, PROBE_MS_MAX } from './pace.ts';
+import { judgeAll, PROBE_MS, PROBE_MS_MAX } from './pace.ts';
 import type { Seat } from './seat.ts';
 
 /** How often rates and batch sizes that follow from them are brought up to date. */
@@ -47,10 +49,13 @@ export class Pool<T extends Item> implements PoolView {
   readonly hosts: readonly Host[];
   nowMs = 0;
   queued = 0;
+  readonly #surroundings: Surroundings;
+  readonly #members: ReadonlySet<Host>;
   readonly #alone: AloneLane<T>;
   readonly #fairness = new Fairness();
   readonly #policy: Policy;
   readonly #effects: PoolEffects<T>;
+  #relieved: readonly Host[] = [];
   #measuredAtMs = -Infinity;
   #wakeAtMs = Infinity;
 
@@ -67,6 +72,18 @@ export class Pool<T extends Item> implements PoolView {
     this.#policy = parts.policy;
     this.#effects = parts.effects;
     this.#alone = new AloneLane(parts.hosts);
+    this.#members = new Set(parts.hosts);
+    this.#surroundings = new Surroundings(parts.hosts);
+    const changed = (): void => this.#surroundings.changed();
+    for (const host of parts.hosts) host.watchers = [...host.watchers, changed];
+  }
+
+  get around(): Around {
+    return this.#surroundings.at(this.nowMs);
+  }
+
+  has(host: Host): boolean {
+    return this.#members.has(host);
   }
 
   /** When {@link settle} is due, if nothing happens before. */
@@ -108,7 +125,7 @@ export class Pool<T extends Item> implements PoolView {
     this.nowMs = nowMs;
     if (nowMs - this.#measuredAtMs >= MEASURE_MS) this.#measure();
     this.#settleAlone();
-    for (const host of this.hosts) if (host.relieved) this.#probe(host);
+    for (const host of this.#relieved) if (host.relieved) this.#probe(host);
     let only = changed;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const { drops, grants, wakeAtMs } = this.#policy.decide(this, only);
@@ -152,15 +169,10 @@ export class Pool<T extends Item> implements PoolView {
   /** Relieves hosts that are slow or wrong by themselves, as long as others are there. */
   #judgeHosts(): void {
     const alive = this.hosts.filter(host => host.isAlive(this.nowMs));
-    for (const host of alive) {
-      const others = alive.filter(other => other !== host && !other.pace.ails && other.pace.isKnown);
-      host.pace.judge({
-        ratio: Math.max(1, median(others.map(({ pace }) => pace.ratio))),
-        wrongShare: median(others.map(({ pace }) => pace.wrongShare)),
-      });
-    }
+    judgeAll(alive.map(({ pace }) => pace));
     const well = alive.filter(({ pace }) => !pace.ails).length;
     for (const host of this.hosts) host.relieved = host.pace.ails && well > 0;
+    this.#relieved = this.hosts.filter(({ relieved }) => relieved);
   }
 
   #settleAlone(): void {
@@ -209,10 +221,4 @@ export class Pool<T extends Item> implements PoolView {
     );
     demanding.forEach(({ group }, i) => (group.batchSustain = batches[i]!));
   }
-}
-
-/** 0 of none. */
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 0;
 }

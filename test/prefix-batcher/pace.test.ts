@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import test from 'ava';
-import { Pace } from '../../actors/prefix-batcher/pace.ts';
+import { medianWithout, Pace } from '../../actors/prefix-batcher/pace.ts';
 
 const after = (runs: number, times: number, meanMs = 20, usual = 1): Pace => {
   const pace = new Pace();
@@ -53,4 +54,19 @@ test('pace: a host whose outputs are wrong three runs in a row ails, unless thos
   };
   t.true(wrong(0).ails);
   t.false(wrong(0.5).ails, 'the model is to blame');
+});
+
+test('pace: each is held against the median of the others', t => {
+  const number = fc.double({ min: 0, max: 9, noNaN: true });
+  fc.assert(
+    fc.property(fc.array(fc.oneof(number, fc.constantFrom(1, 2, 3)), { minLength: 1, maxLength: 12 }), values => {
+      const growing = Float64Array.from(values).sort();
+      for (const [i, value] of values.entries()) {
+        const others = values.toSpliced(i, 1).sort((a, b) => a - b);
+        t.is(medianWithout(growing, value), others[others.length >> 1] ?? 0);
+      }
+    }),
+  );
+  t.is(medianWithout(new Float64Array(0), undefined), 0);
+  t.is(medianWithout(Float64Array.of(1, 2, 9), undefined), 2);
 });

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { DeadlineQueue, deferred, eager, hybrid } from '../../actors/prefix-batcher/policy/index.ts';
+import { DeadlineQueue, deferred, eager, hybrid, lookAround } from '../../actors/prefix-batcher/policy/index.ts';
 import { Stand, type StandModel } from './stand.ts';
 
 const HOSTS = ['a', 'b', 'c'];
@@ -60,6 +60,24 @@ test('properties: none is kept past its deadline, once the pool was woken when i
   );
 });
 
+test('properties: a pool knows who is near as if it asked every host', t => {
+  fc.assert(
+    fc.property(fc.array(happening, { maxLength: 120 }), fc.integer({ min: 0, max: 4 }), (happenings, leadMs) => {
+      const stand = new Stand({ models, hosts: HOSTS, leadMs });
+      play(stand, happenings, () => {
+        const { around, hosts, nowMs } = stand.pool;
+        const { near, ...rest } = lookAround(hosts, nowMs);
+        t.like(around, rest);
+        t.deepEqual(
+          around.near.map(({ name }) => name),
+          near.map(({ name }) => name),
+        );
+      });
+    }),
+    { numRuns: 100 },
+  );
+});
+
 test('properties: the order in which invocations of one instant came is irrelevant, deadlines decide', t => {
   const budgets = fc.uniqueArray(fc.integer({ min: 20, max: 200 }), { minLength: 1, maxLength: 30 });
   fc.assert(
@@ -109,7 +127,7 @@ test('properties: a queue is its items by deadline, equal ones in the order in w
 });
 
 /** Plays what happens; answers the deadlines of what was offered. */
-function play(stand: Stand, happenings: readonly Happening[]): Map<number, number> {
+function play(stand: Stand, happenings: readonly Happening[], look = (): void => {}): Map<number, number> {
   const deadlines = new Map<number, number>();
   const running = new Map<string, string>();
   let nowMs = 0;
@@ -131,6 +149,7 @@ function play(stand: Stand, happenings: readonly Happening[]): Map<number, numbe
       running.set(host, phase === 'started' ? latest : '');
       stand.tell(host, phase, nowMs);
     }
+    look();
   }
   return deadlines;
 }

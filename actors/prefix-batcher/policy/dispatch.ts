@@ -1,3 +1,4 @@
+import { lookAround } from './around.ts';
 import { bestBatch, type Candidate } from './candidate.ts';
 import {
   INSTANT_MS,
@@ -42,7 +43,7 @@ function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Dec
   const { nowMs } = view;
   const drops: Drop[] = [];
   const open: Candidate[] = [];
-  const { idle, near, nearAtMs } = lookAround(view);
+  const { idle, near, nearAtMs } = view.around ?? lookAround(view.hosts, nowMs);
   const rivalry: Rivalry = { idle, alone: view.groups.length === 1 };
   let wakeAtMs = nearAtMs;
 
@@ -96,22 +97,6 @@ function soonerAtMs(candidate: Candidate, view: PoolView, rules: Rules, rivalry:
     if (rival && rules.openAtMs(rival, rivalry) <= dueAtMs && rules.isBefore(rival, candidate)) return dueAtMs;
   }
   return undefined;
-}
-
-/** The hosts that a batch could be granted to now, and when the next one comes near. */
-function lookAround(view: PoolView): { idle: number; near: readonly HostView[]; nearAtMs: number } {
-  const near: HostView[] = [];
-  let idle = 0;
-  let nearAtMs = Infinity;
-  for (const host of view.hosts) {
-    if (host.granted || !isUsable(host, view.nowMs)) continue;
-    const { freeAtMs } = host;
-    if (freeAtMs <= view.nowMs) idle++;
-    const fromMs = freeAtMs - host.leadMsMax;
-    if (fromMs <= view.nowMs + INSTANT_MS) near.push(host);
-    else nearAtMs = Math.min(nearAtMs, fromMs);
-  }
-  return { idle, near, nearAtMs };
 }
 
 /**

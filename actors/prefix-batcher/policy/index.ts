@@ -1,3 +1,4 @@
+export { lookAround, Surroundings } from './around.ts';
 export { bestBatch, type Candidate } from './candidate.ts';
 export { curveOf, type Curve } from './curve.ts';
 export { dispatchBy, type Rivalry, type Rules } from './dispatch.ts';

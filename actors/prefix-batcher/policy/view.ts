@@ -94,6 +94,18 @@ export interface PoolView {
   readonly nowMs: number;
   readonly groups: readonly GroupView[];
   readonly hosts: readonly HostView[];
+  /** Of the hosts at this moment, where the pool knows without asking each of them. */
+  readonly around?: Around;
+}
+
+/** The hosts that a batch could be granted to now, and when the next one comes near. */
+export interface Around {
+  /** Hosts without work. */
+  readonly idle: number;
+  readonly near: readonly HostView[];
+  readonly nearAtMs: number;
+  /** The first of them counts as gone after that, unless it gives another sign of life. */
+  readonly untilMs: number;
 }
 
 /** Run the waiting invocations [from, from + count) of the seat's queue together on the seat's host. */
