@@ -1,4 +1,4 @@
-import { CROSSING_MAX, cutOf, hashOfCut, prefixId, suffixId, type Cut, type Plan } from '../../contracts/index.ts';
+import { CROSSING_MAX, cutOf, hashOfCut, suffixId, type Cut, type Plan } from '../../contracts/index.ts';
 import type { ModelFacts } from '../demand.ts';
 import { compareText } from '../packing.ts';
 
@@ -16,6 +16,9 @@ export interface Group {
 export interface Candidate extends Group {
   /** Declared for emulated devices, not found in the graph. */
   readonly emulated: boolean;
+  /** Of the work of a member that lies before the cut, and bytes of its parameters there. */
+  readonly computeShare: number;
+  readonly prefixBytes: number;
 }
 
 /** Each has to be measured, and planned with. */
@@ -51,7 +54,7 @@ export function candidatesOf(models: readonly ModelFacts[]): Candidate[] {
   return Array.from({ length: DEPTHS_MAX }, (_, depth) => inOrder(chains.flatMap(chain => chain[depth] ?? [])))
     .flat()
     .slice(0, CANDIDATES_MAX)
-    .map(({ cut: { cut, emulated, tensors }, members }) => {
+    .map(({ cut: { cut, emulated, tensors, computeShare, prefixBytes }, members }) => {
       const batchMax = Math.min(...members.map(member => member.batchMax));
       return {
         cut,
@@ -59,6 +62,8 @@ export function candidatesOf(models: readonly ModelFacts[]): Candidate[] {
         members: members.map(({ id }) => id),
         tensors: tensors?.map(one => one.tensor),
         batchMax,
+        computeShare,
+        prefixBytes,
       };
     });
 }

@@ -3,7 +3,7 @@ import { modelRates } from '../demand.ts';
 import { makePlan, type Draft, type Planned, type PlannerInput } from '../planner.ts';
 import { candidatesOf, heldGroups, type Group } from './candidates.ts';
 import { folded, unfolded, unitProfiles } from './folding.ts';
-import { spreadUnit, unitInForce, wholeUnit, type Unit } from './unit.ts';
+import { spreadUnit, unitInForce, type Unit } from './unit.ts';
 
 /** Share of the memory for weights: another group in place of one. */
 const CLEARLY_LESS = 0.95;

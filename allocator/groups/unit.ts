@@ -18,8 +18,6 @@ export interface Bin {
 export const suffixesOf = ({ group }: Unit, { members }: Bin): string[] =>
   members.map(member => suffixId(member, group.cut));
 
-export const wholeUnit = (group: Group): Unit => unitOf(group, [group.members]);
-
 /** The members spread over `count` bins of about the same rate. */
 export function spreadUnit(group: Group, count: number, ratesHz: ReadonlyMap<string, number>): Unit {
   const bins = Array.from({ length: Math.min(count, group.members.length) }, () => ({

@@ -15,6 +15,7 @@ import {
   type StoredModel,
   type StreamDocument,
 } from '../../contracts/index.ts';
+import { candidatesOf } from '../../allocator/index.ts';
 import { packModel, withCuts } from '../../gpu-host/index.ts';
 import {
   crossCheck,
@@ -27,7 +28,15 @@ import {
   type Located,
   type Problem,
 } from '../documents/index.ts';
-import { compareStored, configBucket, configKey, readConfig, writeStored, type Change } from './stored.ts';
+import {
+  compareStored,
+  configBucket,
+  configKey,
+  readConfig,
+  writeStored,
+  type Change,
+  type StoredConfig,
+} from './stored.ts';
 
 export interface AppliedItem {
   /** `Model ppocr-det`, `Query default/scoreboard` */
@@ -41,8 +50,23 @@ export interface AppliedItem {
 
 export interface ApplyResult {
   readonly items: readonly AppliedItem[];
+  /** Models of the cluster that share leading parts with one of these files: what planners will look at. */
+  readonly groups: readonly FoundGroup[];
   /** Things that are probably not meant, one text each. */
   readonly warnings: readonly string[];
+}
+
+/** Models that could run behind one prefix, of the deepest cut that they share. */
+export interface FoundGroup {
+  /** Names. */
+  readonly models: readonly string[];
+  readonly cut: string;
+  /** Of a model's work that lies before the cut, 0..1, estimated. */
+  readonly computeShare: number;
+  /** Of the parameters before the cut. */
+  readonly weightBytes: number;
+  /** Declared for emulated devices, not found in graphs. */
+  readonly emulated: boolean;
 }
 
 interface ApplyOptions {
@@ -74,7 +98,8 @@ export async function applyFiles(
   const read = await readAll(files);
   const tenant = options.tenant ?? DEFAULT_TENANT;
   const documents = read.documents.map(one => withTenant(one, tenant));
-  const known: Known = bus ? await knownTo(bus, options.prefix) : nothingKnown;
+  const stored = bus ? await readConfig(bus, options.prefix) : undefined;
+  const known: Known = stored ? knownOf(stored) : nothingKnown;
   const problems = [...read.problems, ...(read.complete ? crossCheck(documents, known) : [])];
   const packed: Packed[] = [];
   for (const one of documents) {
@@ -86,7 +111,8 @@ export async function applyFiles(
   }
   if (problems.some(problem => problem.severity === 'error')) throw new DocumentsError(problems);
   const warnings = problems.map(formatProblem);
-  if (!bus) return { items: packed.map(one => item(one, 'created')), warnings };
+  const groups = groupsAmong(packed, stored?.models ?? []);
+  if (!bus) return { items: packed.map(one => item(one, 'created')), groups, warnings };
 
   const bucket = await configBucket(bus, options.prefix);
   const items: AppliedItem[] = [];
@@ -102,7 +128,23 @@ export async function applyFiles(
     items.push(item(one, await writeStored(bucket, key, value)));
     if (document.kind === 'Query' && document.delivery === 'durable') await keepFramesOf(bus, document, options.prefix);
   }
-  return { items, warnings };
+  return { items, groups, warnings };
+}
+
+/** Of the groups that overlap the one that saves most; what is declared for emulated devices only where graphs don't say it. */
+function groupsAmong(packed: readonly Packed[], stored: readonly StoredModel[]): FoundGroup[] {
+  const applied = packed.flatMap(({ value }) => ('id' in value ? [value] : []));
+  const byName = new Map([...stored, ...applied].map(model => [model.document.name, model]));
+  const nameOf = new Map([...byName].map(([name, { id }]) => [id, name]));
+  const facts = [...byName.values()].map(({ id, document, cuts = [] }) => ({ id, batchMax: document.batchMax, cuts }));
+  const taken = new Set<string>();
+  return candidatesOf(facts)
+    .toSorted((a, b) => Number(a.emulated) - Number(b.emulated))
+    .flatMap(({ members, cut, computeShare, prefixBytes: weightBytes, emulated }) => {
+      if (members.some(id => taken.has(id)) || !applied.some(({ id }) => members.includes(id))) return [];
+      for (const id of members) taken.add(id);
+      return [{ models: members.map(id => nameOf.get(id)!), cut, computeShare, weightBytes, emulated }];
+    });
 }
 
 const item = ({ document, value, note }: Packed, change: Change): AppliedItem => ({
@@ -117,10 +159,11 @@ const ORDER = ['Model', 'Query', 'Stream'];
 const inOrder = (packed: readonly Packed[]): Packed[] =>
   [...packed].sort((a, b) => ORDER.indexOf(a.document.kind) - ORDER.indexOf(b.document.kind));
 
-async function knownTo(bus: Bus, prefix: string): Promise<Known> {
-  const { models, queries, streams } = await readConfig(bus, prefix);
-  return { models: models.map(model => model.document), queries, streams };
-}
+const knownOf = ({ models, queries, streams }: StoredConfig): Known => ({
+  models: models.map(model => model.document),
+  queries,
+  streams,
+});
 
 /** Reads the files and, in place of a Cluster, the files of its `apply` list. */
 async function readAll(

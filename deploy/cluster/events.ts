@@ -1,3 +1,4 @@
+import type { FoundGroup } from '../apply/index.ts';
 import type { LogLine } from '../log.ts';
 
 /** What happens in a launched cluster; with `ganglion up --json` one line each. */
@@ -19,7 +20,15 @@ export type ClusterEvent =
     }
   | { readonly event: 'restarting'; readonly actor: string; readonly inMs: number; readonly failures: number }
   | { readonly event: 'gave-up'; readonly actor: string; readonly detail: string }
-  | { readonly event: 'applied'; readonly item: string; readonly change: 'created' | 'changed' | 'unchanged' }
+  | {
+      readonly event: 'applied';
+      readonly item: string;
+      readonly change: 'created' | 'changed' | 'unchanged';
+      /** What was done to it, for people. */
+      readonly note?: string;
+    }
+  /** Models that share a leading part. */
+  | { readonly event: 'group'; readonly group: FoundGroup }
   | { readonly event: 'warning'; readonly detail: string }
   | { readonly event: 'up'; readonly url: string; readonly prefix: string; readonly actors: readonly string[] }
   | { readonly event: 'stopping' }

@@ -127,9 +127,11 @@ export async function launchCluster(options: LaunchOptions): Promise<LaunchedClu
     await Promise.race([Promise.all(supervised.map(one => one.ready())), ...(cancelled ? [cancelled] : [])]);
     const files = (document.apply ?? []).map(path => resolve(baseDir, path));
     if (files.length > 0) {
-      const { items, warnings } = await applyFiles(bus, files, { prefix, tenant });
+      const { items, groups, warnings } = await applyFiles(bus, files, { prefix, tenant });
       for (const detail of warnings) onEvent({ event: 'warning', detail });
-      for (const { item, change } of items) onEvent({ event: 'applied', item, change });
+      for (const { item, change, note } of items)
+        onEvent({ event: 'applied', item, change, ...(note === undefined ? {} : { note }) });
+      for (const group of groups) onEvent({ event: 'group', group });
     }
   } catch (error) {
     await close();

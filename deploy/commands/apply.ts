@@ -1,6 +1,13 @@
 import type { Command } from 'commander';
 import { DisconnectedError } from '../../contracts/index.ts';
-import { applyFiles, deleteDocument, type ApplyResult, type Change, type DeletableKind } from '../apply/index.ts';
+import {
+  applyFiles,
+  deleteDocument,
+  groupSentence,
+  type ApplyResult,
+  type Change,
+  type DeletableKind,
+} from '../apply/index.ts';
 import { natsUrl, openBus } from '../connection.ts';
 import { didYouMean } from '../documents/index.ts';
 import { formatBytes, type Io } from '../terminal/index.ts';
@@ -12,7 +19,7 @@ export function applyCommand(program: Command, io: Io, end: (code: ExitCode) => 
     .description('Put models, queries and streams into a cluster. Nothing is written unless all files are right.')
     .requiredOption('-f, --file <file...>', 'YAML files or folders; - for standard input; of a Cluster its apply list')
     .option('--dry-run', 'check, say what would change, change nothing; works without a cluster too')
-    .option('--json', 'print { items: [{ item, change, id? }], warnings: [text], dryRun }')
+    .option('--json', 'print { items: [{ item, change, id?, note? }], groups, warnings: [text], dryRun }')
     .addHelpText('after', '\nExample:\n  ganglion apply -f models.yaml scoreboard.yaml --dry-run')
     .action(async (flags: ClusterFlags & { file: string[]; dryRun?: boolean }) => {
       const options = { prefix: flags.prefix, tenant: flags.tenant, dryRun: flags.dryRun ?? false };
@@ -49,7 +56,7 @@ async function dryRun(io: Io, flags: ClusterFlags & { file: string[] }): Promise
   }
 }
 
-function printItems(io: Io, { items, warnings }: ApplyResult, dry: boolean): void {
+function printItems(io: Io, { items, groups, warnings }: ApplyResult, dry: boolean): void {
   for (const warning of warnings) io.err(`${io.style.yellow(warning)}\n`);
   const paint: Record<Change, (text: string) => string> = {
     created: io.style.green,
@@ -61,6 +68,7 @@ function printItems(io: Io, { items, warnings }: ApplyResult, dry: boolean): voi
     const more = [id, note].filter(text => text !== undefined).join(', ');
     io.out(`${item} ${paint[change](word)}${more === '' ? '' : io.style.dim(` ${more}`)}\n`);
   }
+  for (const group of groups) io.out(`${groupSentence(group)}\n`);
   if (items.length === 0) io.out('nothing to apply\n');
 }
 

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { ConfigError, type ClusterDocument } from '../../contracts/index.ts';
+import { groupSentence } from '../apply/index.ts';
 import { launchCluster, type ClusterEvent } from '../cluster/index.ts';
 import { DocumentsError, formatProblem, readDocuments } from '../documents/index.ts';
 import { LOG_LEVELS, prettyLine, type LogLevel } from '../log.ts';
@@ -132,7 +133,12 @@ function prettyEvents(io: Io, quiet: boolean): (event: ClusterEvent) => void {
       case 'gave-up':
         return say(event.actor, style.red(`stays down: ${event.detail}`));
       case 'applied':
-        return say('apply', `${event.item} ${event.change}`);
+        return say(
+          'apply',
+          `${event.item} ${event.change}${event.note === undefined ? '' : style.dim(` ${event.note}`)}`,
+        );
+      case 'group':
+        return say('apply', groupSentence(event.group));
       case 'warning':
         return say('apply', style.yellow(event.detail));
       case 'up':

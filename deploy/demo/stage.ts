@@ -1,5 +1,6 @@
 import { realClock } from '../../bus/index.ts';
 import type { Bus } from '../../contracts/index.ts';
+import { groupSentence } from '../apply/index.ts';
 import type { ClusterEvent } from '../cluster/index.ts';
 import { alternateScreen, processIo } from '../terminal/index.ts';
 import { collectView, renderTop, type ViewCollector } from '../view/index.ts';
@@ -34,6 +35,7 @@ export class Stage {
     if (event.event === 'nats') this.say(`nats-server at ${event.url}`);
     if (event.event === 'ready') this.say(`${event.actor} runs (pid ${event.pid})`);
     if (event.event === 'applied') this.say(`${event.item} ${event.change}`);
+    if (event.event === 'group') this.say(groupSentence(event.group));
     if (event.event === 'gave-up') this.say(`${event.actor} gave up: ${event.detail}`);
     if (event.event === 'exited') this.say(`${event.actor} ended (${event.signal ?? `exit code ${event.code}`})`);
     if (event.event === 'log' && (event.line.level === 'error' || event.line.level === 'warn')) {

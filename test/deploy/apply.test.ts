@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { realClock, decodeJson } from '../../bus/index.ts';
 import { ConflictError, type StoredModel } from '../../contracts/index.ts';
-import { applyFiles, configBucket, readConfig } from '../../deploy/apply/index.ts';
+import { applyFiles, configBucket, groupSentence, readConfig } from '../../deploy/apply/index.ts';
 import { writeStored } from '../../deploy/apply/stored.ts';
 import { startNats } from '../helpers/nats-server.ts';
 import { command, temporaryFolder } from './command-line.ts';
@@ -104,4 +104,18 @@ test('apply: of two writers at once the second notices', async t => {
   const { value } = (await bucket.get('models.a'))!;
   t.deepEqual(decodeJson(value!) as StoredModel, { n: 1 } as never);
   t.true(realClock.nowMs() > 0);
+});
+
+test('apply: models that share a trunk are told, in words too', async t => {
+  const readers = ['score', 'clock', 'names'].map(name => `examples/models/read-${name}.yaml`);
+  const { groups } = await applyFiles(undefined, readers, { prefix: 'p', dryRun: true });
+  t.is(groups.length, 1, 'what is declared for emulated devices says the same');
+  t.like(groups[0], { models: ['read-clock', 'read-names', 'read-score'], emulated: false });
+  t.true(groups[0]!.computeShare > 0.9);
+  t.regex(
+    groupSentence(groups[0]!),
+    /^read-clock, read-names and read-score share \d+ % of their work \(8 MB of weights\), cut at [0-9a-f]{12}$/,
+  );
+  const alone = await applyFiles(undefined, readers.slice(1, 2), { prefix: 'p', dryRun: true });
+  t.deepEqual(alone.groups, []);
 });
