@@ -29,6 +29,8 @@ interface Options {
   readonly apply?: readonly string[];
   /** A server that runs already; default: one of its own. */
   readonly natsUrl?: string;
+  /** What is killed stays dead. */
+  readonly noRestarts?: boolean;
 }
 
 /** Real processes on a real nats-server, with a ledger that listens. */
@@ -73,6 +75,7 @@ export async function startCluster(cleanup: Cleanup, options: Options = {}): Pro
     baseDir: folder,
     dataDir: join(folder, 'data'),
     ...(natsUrl === undefined ? {} : { natsUrl }),
+    ...(options.noRestarts ? { restart: { failuresMax: 0 } } : {}),
     onEvent: event => {
       events.push(event);
       if (events.length > EVENTS_MAX) events.shift();
