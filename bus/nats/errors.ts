@@ -16,6 +16,8 @@ const STREAM_NOT_FOUND = 10_059;
 const STREAM_NAME_IN_USE = 10_058;
 const SUBJECTS_OVERLAP = 10_065;
 const CONSUMER_NOT_FOUND = 10_014;
+/** The server's limit, the account's, the account's for memory, and a stream that could not write. */
+const NO_ROOM: ReadonlySet<number | undefined> = new Set([10_023, 10_047, 10_028, 10_077]);
 
 const codeOf = (error: unknown): string | undefined => (error instanceof NatsError ? error.code : undefined);
 const apiCodeOf = (error: unknown): number | undefined =>
@@ -91,16 +93,25 @@ export function storageFailure(error: unknown, bucket: string, what: string): un
   }
   if (error instanceof GanglionError || error instanceof TypeError) return error;
   if (apiCodeOf(error) === WRONG_LAST_REVISION) return new ConflictError(bucket, what, { cause: error });
-  const reason =
-    codeOf(error) === ErrorCode.NoResponders
-      ? 'JetStream does not answer; is nats-server running with -js?'
-      : describeError(error);
-  return new StorageUnavailableError(`${bucket}, ${what}: ${reason}`, { cause: error });
+  return new StorageUnavailableError(`${bucket}, ${what}: ${reasonOf(error)}`, { cause: error });
 }
 
+function reasonOf(error: unknown): string {
+  if (isUnanswered(error))
+    return 'JetStream does not answer; is nats-server running with -js? One whose disk is full turns it off until it is started again';
+  const { description } = (error instanceof NatsError && error.api_error) || {};
+  if (description === undefined) return describeError(error);
+  return NO_ROOM.has(apiCodeOf(error))
+    ? `JetStream has no room (${description}); raise its max_file_store, or delete what is not needed`
+    : description;
+}
+
+/** Nobody is there. JetStream's own answers can have the same number, and then say more. */
+const isUnanswered = (error: unknown): boolean =>
+  codeOf(error) === ErrorCode.NoResponders && apiCodeOf(error) === undefined;
+
 /** The stream behind a bucket is gone: an operation on it finds nobody, or says so. Nothing was written then. */
-export const isBucketGone = (error: unknown): boolean =>
-  apiCodeOf(error) === STREAM_NOT_FOUND || codeOf(error) === ErrorCode.NoResponders;
+export const isBucketGone = (error: unknown): boolean => apiCodeOf(error) === STREAM_NOT_FOUND || isUnanswered(error);
 
 /** Nothing was stored: there is no such stream (any more). */
 export const isStreamGone = (error: unknown): boolean => isBucketGone(error);

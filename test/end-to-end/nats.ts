@@ -14,7 +14,10 @@ export interface Server {
   startAgain(): Promise<void>;
 }
 
-export async function startServer(cleanup: Cleanup, options: { config?: string; port?: number } = {}): Promise<Server> {
+export async function startServer(
+  cleanup: Cleanup,
+  options: { config?: string; port?: number; storeDir?: string } = {},
+): Promise<Server> {
   const folder = await cleanup.folder();
   const args: string[] = [];
   if (options.config !== undefined) {
@@ -22,7 +25,8 @@ export async function startServer(cleanup: Cleanup, options: { config?: string; 
     await writeFile(file, options.config);
     args.push('-c', file);
   }
-  const start = (port: number): Promise<NatsServer> => startNatsServer({ port, storeDir: join(folder, 'store'), args });
+  const start = (port: number): Promise<NatsServer> =>
+    startNatsServer({ port, storeDir: options.storeDir ?? join(folder, 'store'), args });
   let server = await start(options.port ?? 0);
   const { url, port } = server;
   cleanup.add(() => server.stop());
