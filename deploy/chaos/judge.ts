@@ -11,21 +11,30 @@ export interface Sent {
   readonly reason: string | undefined;
   /** From publishing to the outcome, as heard. */
   readonly tookMs: number | undefined;
-  /** Results under different names: more than one is one too many. */
+  /** Results under different names, stored results where they are stored: more than one is one too many. */
   readonly results: number;
+  /** The bus was away from here or from the routers while it had no outcome: one can have been told that was not heard. */
+  readonly doubtful: boolean;
 }
 
-export interface Verdict {
+/** Of all requests, or of one query's. */
+interface Counts {
   readonly requests: number;
-  /** Not published: NATS was away. */
-  readonly unsent: number;
   readonly outcomes: Readonly<Record<Outcome, number>>;
   /** Published, and no outcome came. */
   readonly lost: number;
+  /** Published and no outcome came, but one can have been told while NATS was away: interactive results are not stored. */
+  readonly unknown: number;
   /** Had more than one outcome. */
   readonly doubled: number;
+}
+
+export interface Verdict extends Counts {
+  /** Not published: NATS was away. */
+  readonly unsent: number;
   /** Of those that were not answered: reason → how many. */
   readonly reasons: Readonly<Record<string, number>>;
+  readonly queries: Readonly<Record<string, Counts>>;
   readonly faults: readonly FaultVerdict[];
 }
 
@@ -49,20 +58,19 @@ export function judge(
   faults: readonly Fault[],
   { unsent, underWayMs, endMs }: { readonly unsent: number; readonly underWayMs: number; readonly endMs: number },
 ): Verdict {
-  const outcomes = Object.fromEntries(OUTCOMES.map(outcome => [outcome, 0])) as Record<Outcome, number>;
   const reasons: Record<string, number> = {};
-  for (const { outcome, reason } of sent) {
-    if (outcome) outcomes[outcome]++;
-    if (reason !== undefined) reasons[reason] = (reasons[reason] ?? 0) + 1;
-  }
+  for (const { reason } of sent) if (reason !== undefined) reasons[reason] = (reasons[reason] ?? 0) + 1;
   const byTime = sent.toSorted((a, b) => a.atMs - b.atMs);
   return {
-    requests: sent.length,
+    ...countsOf(sent),
     unsent,
-    outcomes,
-    lost: countOf(sent, isLost),
-    doubled: countOf(sent, ({ results }) => results > 1),
     reasons,
+    queries: Object.fromEntries(
+      [...new Set(sent.map(({ query }) => query))].map(query => [
+        query,
+        countsOf(sent.filter(one => one.query === query)),
+      ]),
+    ),
     faults: faults.map((fault, i) => {
       const untilMs = faults[i + 1]?.atMs ?? endMs;
       const since = faults[i - 1]?.atMs ?? -Infinity;
@@ -77,7 +85,19 @@ export function judge(
   };
 }
 
-const isLost = ({ outcome }: Sent): boolean => outcome === undefined;
+function countsOf(sent: readonly Sent[]): Counts {
+  const outcomes = Object.fromEntries(OUTCOMES.map(outcome => [outcome, 0])) as Record<Outcome, number>;
+  for (const { outcome } of sent) if (outcome) outcomes[outcome]++;
+  return {
+    requests: sent.length,
+    outcomes,
+    lost: countOf(sent, isLost),
+    unknown: countOf(sent, one => one.outcome === undefined && one.doubtful),
+    doubled: countOf(sent, ({ results }) => results > 1),
+  };
+}
+
+const isLost = ({ outcome, doubtful }: Sent): boolean => outcome === undefined && !doubtful;
 const countOf = <T>(all: readonly T[], is: (one: T) => boolean): number => all.filter(is).length;
 
 /** Until the first request from which on all end well, for long enough to be sure. */

@@ -3,9 +3,9 @@ import type { Verdict } from './judge.ts';
 
 /** For people: what became of the requests, and of goodput after each fault. */
 export function chaosReport(verdict: Verdict, { width, style }: Pick<Io, 'width' | 'style'>): string[] {
-  const { requests, unsent, outcomes, lost, doubled, reasons, faults } = verdict;
+  const { requests, unsent, outcomes, lost, unknown, doubled, reasons, faults } = verdict;
   const share = (count: number): string => (requests === 0 ? '' : formatPercent(count / requests));
-  const rows = Object.entries({ ...outcomes, lost, doubled })
+  const rows = Object.entries({ ...outcomes, lost, unknown, doubled })
     .filter(([name, count]) => count > 0 || name === 'ok' || name === 'lost')
     .map(([name, count]) => [name, String(count), share(count)]);
   const paintTitle = style.bold;
@@ -42,6 +42,11 @@ export function chaosReport(verdict: Verdict, { width, style }: Pick<Io, 'width'
   ];
   const told = Object.entries(reasons).toSorted(([, a], [, b]) => b - a);
   if (told.length > 0) lines.push('', ...told.map(([reason, count]) => `${count} × ${reason}`));
+  if (unknown > 0)
+    lines.push(
+      '',
+      `${unknown} can't be known: no outcome was heard, and NATS was away while they were under way; only a durable query's results are stored`,
+    );
   if (unsent > 0) lines.push('', `${unsent} frames could not be published: NATS was away`);
   return lines;
 }

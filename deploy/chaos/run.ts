@@ -1,5 +1,6 @@
 import { encode, realClock } from '../../bus/index.ts';
 import { describeError, sleep, subjects, type ClusterDocument } from '../../contracts/index.ts';
+import { readConfig } from '../apply/index.ts';
 import { launchCluster, type ClusterEvent, type LaunchedCluster } from '../cluster/index.ts';
 import { faultsOf, nameOf, type Fault } from './faults.ts';
 import { judge, type Verdict } from './judge.ts';
@@ -52,6 +53,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   const load = new Load(launched.bus, { prefix: launched.prefix, tenant });
   const frozen = new Set<string>();
   try {
+    await load.keep((await readConfig(launched.bus, launched.prefix)).queries);
     load.start(cameras);
     const { warmupS = DEFAULTS.warmupS, settleS = DEFAULTS.settleS, durationS } = document;
     const queries = [...new Set(cameras.map(({ query }) => query))];
@@ -85,7 +87,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     await until(() => isCancelled || load.open === 0, 1000 * settleS);
     return judge(load.sent, faults, { unsent: load.unsent, underWayMs: UNDER_WAY_MS, endMs });
   } finally {
-    load.stop();
+    await load.close();
     // A process that stands still can't be asked to stop.
     for (const actor of frozen) thaw(launched, actor, frozen);
     await launched.close();

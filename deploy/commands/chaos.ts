@@ -30,7 +30,8 @@ export function chaosCommand(program: Command, io: Io, end: (code: ExitCode) => 
 Example:
   ganglion chaos examples/chaos/kill-hosts.yaml
 
-Ends with 0 when no request was lost and none had two outcomes, else with 1; with 2 when the scenario is wrong.`,
+Ends with 0 when no request was lost and none had two outcomes, else with 1; with 2 when the scenario is wrong.
+Frames of durable queries are published until they are stored, and their results are read from the store.`,
     )
     .action(async (file: string, flags: ChaosFlags) => end(await chaos(file, flags, io)));
 }

@@ -7,7 +7,17 @@ import type { Outcome } from '../../contracts/index.ts';
 const flow = (seconds: number, outcomeAt: (atMs: number) => Outcome | undefined) =>
   Array.from({ length: 10 * seconds }, (_, seq) => {
     const atMs = 100 * seq;
-    return { query: 'q', stream: 's', seq, atMs, outcome: outcomeAt(atMs), reason: undefined, tookMs: 20, results: 1 };
+    return {
+      query: 'q',
+      stream: 's',
+      seq,
+      atMs,
+      outcome: outcomeAt(atMs),
+      reason: undefined,
+      tookMs: 20,
+      results: 1,
+      doubtful: false,
+    };
   });
 const kill = (atMs: number) => ({ kind: 'kill', atMs, actor: 'gpu-1' }) as const;
 const around = (endMs: number) => ({ unsent: 0, underWayMs: 500, endMs });
@@ -40,6 +50,15 @@ test('chaos: what has no outcome is lost; goodput that is not back before the ne
   t.is(lost, 25);
   t.is(faults[0]!.backMs, undefined);
   t.like(faults[1], { lost: 0, backMs: 0 });
+});
+
+test('chaos: what may have been told while nobody here could hear is unknown, not lost', t => {
+  const sent = flow(10, atMs => (atMs >= 3000 && atMs < 3500 ? undefined : 'ok')).map((one, i) => {
+    return { ...one, doubtful: i < 33 };
+  });
+  const verdict = judge(sent, [kill(3000)], around(10_000));
+  t.like(verdict, { requests: 100, unknown: 3, lost: 2 });
+  t.like(verdict.faults[0], { hit: 5, lost: 2 });
 });
 
 test('chaos: random faults follow from the seed and keep to their time', t => {

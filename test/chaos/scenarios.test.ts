@@ -1,15 +1,12 @@
 import { readdirSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { stringify } from 'yaml';
 import type { ClusterDocument } from '../../contracts/index.ts';
-import { checkAgainst, readChaos, type ChaosDocument } from '../../deploy/chaos/index.ts';
+import { checkAgainst, readChaos, type Verdict } from '../../deploy/chaos/index.ts';
 import { readDocuments } from '../../deploy/documents/index.ts';
 import { Cleanup } from '../end-to-end/cleanup.ts';
-import { EMULATED } from '../end-to-end/cluster.ts';
-import { classifier, query, writeDocuments } from '../end-to-end/models.ts';
 import { cli, ROOT } from '../end-to-end/processes.ts';
+import { writeScenario } from './scenario.ts';
 
 const LIMIT_MS = 180_000;
 const EXAMPLES = join(ROOT, 'examples/chaos');
@@ -30,38 +27,9 @@ for (const name of readdirSync(EXAMPLES).filter(file => !/^(cluster|queries)\.ya
   });
 }
 
-/** Four hosts and everything else twice; one query whose budget outlives the detection of a death. */
-async function scenario(more: Partial<ChaosDocument>): Promise<{ file: string; folder: string }> {
-  const folder = await cleanup.folder();
-  await writeDocuments(folder, 'documents.yaml', [
-    // One host does ten a second: two are needed at least.
-    classifier('looker', {
-      emulation: { alphaMs: 80, betaMs: 50, persistentMB: 50, ephemeralMBPerItem: 5, loadMs: 100 },
-    }),
-    query('watch', { look: { model: 'looker' } }, { objectiveMs: 12_000 }),
-  ]);
-  const cluster = {
-    kind: 'Cluster',
-    name: 'chaos-test',
-    nats: { start: true, port: 0 },
-    actors: [
-      { actor: 'query-router', name: 'router' },
-      { actor: 'prefix-batcher', name: 'batcher', count: 2 },
-      { actor: 'gpu-host', name: 'gpu', count: 4, config: EMULATED },
-      { actor: 'allocator', name: 'allocator', count: 2, config: { gatherMs: 500, leaseMs: 2000 } },
-    ],
-    apply: ['documents.yaml'],
-  };
-  await writeFile(join(folder, 'cluster.yaml'), stringify(cluster));
-  const file = join(folder, 'scenario.yaml');
-  const load = [{ stream: 'watch-1', query: 'watch', rateHz: 20 }];
-  await writeFile(file, stringify({ cluster: 'cluster.yaml', load, settleS: 15, ...more }));
-  return { file, folder };
-}
-
 test('chaos: hosts, batchers and the leader are killed or stand still: nothing is lost', async t => {
   t.timeout(LIMIT_MS);
-  const { file, folder } = await scenario({
+  const { file, folder } = await writeScenario(cleanup, {
     durationS: 24,
     faults: [
       { kind: 'kill', atS: 1, actor: 'gpu-1' },
@@ -86,8 +54,28 @@ test('chaos: hosts, batchers and the leader are killed or stand still: nothing i
     t.log(`${fault}: ${hit} hit, slowest ${Math.round(slowestMs)} ms, back after ${backMs} ms`);
 });
 
+test('chaos: nats-server is killed: nothing stored is lost, and what can not be known is told apart', async t => {
+  t.timeout(LIMIT_MS);
+  const { file, folder } = await writeScenario(cleanup, {
+    durationS: 10,
+    load: [
+      { stream: 'keep-1', query: 'keep', rateHz: 5 },
+      { stream: 'watch-1', query: 'watch', rateHz: 5 },
+    ],
+    faults: [{ kind: 'kill-nats', atS: 3 }],
+  });
+  const { code, out, err } = await cli(cleanup, ['chaos', file, '--json', '--data', join(folder, 'data')]);
+  t.is(code, 0, `${out}\n${err}`);
+  const verdict: Verdict = JSON.parse(out);
+  t.like(verdict, { lost: 0, doubled: 0 });
+  const { requests, unknown, unsent, outcomes } = verdict;
+  t.true(requests + unsent >= 80, 'frames of the durable query are published until they are stored');
+  t.is(outcomes.ok + outcomes.late + outcomes.dropped + unknown, requests);
+  t.log(`${requests} requests, ${unsent} unsent, ${unknown} unknown: ${JSON.stringify(outcomes)}`);
+});
+
 test('chaos: a scenario that names nobody of the cluster is refused, with the line and what to do', async t => {
-  const { file } = await scenario({ durationS: 5, faults: [{ kind: 'kill', atS: 1, actor: 'gpu-9' }] });
+  const { file } = await writeScenario(cleanup, { durationS: 5, faults: [{ kind: 'kill', atS: 1, actor: 'gpu-9' }] });
   const { code, err } = await cli(cleanup, ['chaos', file]);
   t.is(code, 2);
   t.regex(err, /scenario\.yaml:\d+: faults\[0\]\.actor: .*no actor "gpu-9"\n.*gpu-1/s);

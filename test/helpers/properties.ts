@@ -1,7 +1,8 @@
 /**
  * Loaded before every test file (ava.config.mjs). Property tests run with one seed, so that a green run stays green; set
  * PROPERTY_SEED to another number, or to `random`, to search further (`npm run test:long` does). SIMULATION_SEEDS is how many
- * seeds the simulator tries, SIMULATION_FROM the first of them.
+ * seeds the simulator tries, SIMULATION_FROM the first of them. CHAOS_MINUTES is for how long real processes are killed and stopped at
+ * random (0: not at all), CHAOS_FROM the first seed.
  */
 import fc from 'fast-check';
 
@@ -21,6 +22,9 @@ export const simulationSeeds = {
   from: wholeNumber('SIMULATION_FROM', 1),
   count: wholeNumber('SIMULATION_SEEDS', 100),
 };
+
+/** How long test/chaos/long.test.ts takes, and with which seeds. */
+export const processChaos = { from: wholeNumber('CHAOS_FROM', 1), minutes: wholeNumber('CHAOS_MINUTES', 0) };
 
 function wholeNumber(name: string, otherwise: number): number {
   const value = Number(process.env[name] ?? otherwise);
