@@ -1,5 +1,5 @@
 import test from 'ava';
-import { decode, encode } from '../../bus/index.ts';
+import { decode, encode, realClock } from '../../bus/index.ts';
 import { subjects, type Plan } from '../../contracts/index.ts';
 import { Cleanup } from './cleanup.ts';
 import { EMULATED, jpeg, ONE_OF_EACH, startCluster, type TestCluster } from './cluster.ts';
@@ -56,4 +56,51 @@ test('drain: a host is drained while frames flow: nothing is dropped, the host l
   const exit = cluster.events.find(event => event.event === 'exited' && event.actor === host);
   t.like(exit, { code: 0, signal: null, expected: true }, 'it left by itself and is not started again');
   t.log(`${flow.published.length} frames`);
+});
+
+test('drain: the only host that a model is on has to leave within 15 s: it leaves in time, nothing is dropped', async t => {
+  t.timeout(180_000);
+  const cleanup = new Cleanup();
+  t.teardown(() => cleanup.run());
+  const picture = await jpeg();
+  const cluster = await startCluster(cleanup, {
+    actors: ONE_OF_EACH.map(entry =>
+      entry.actor === 'gpu-host' ? { actor: 'gpu-host', name: 'gpu', count: 2, config: EMULATED } : entry,
+    ),
+  });
+  await cluster.serves('watch', picture);
+  const flow = cluster.flow('watch-notice', picture);
+  await cluster.ledger.settled(flow.stream, [1, 2, 3]);
+  const host = await busyHost(cluster);
+  const wrong = await cli(cleanup, ['drain', host, '--within', 'soon', '--nats', cluster.url]);
+  t.is(wrong.code, 2, wrong.out);
+  const withinS = 15;
+  const askedMs = realClock.nowMs();
+  const told = await cli(cleanup, [
+    'drain',
+    host,
+    '--within',
+    `${withinS}s`,
+    '--json',
+    '--wait',
+    '--nats',
+    cluster.url,
+  ]);
+  const leftMs = realClock.nowMs() - askedMs;
+  t.is(told.code, 0, told.err);
+  t.like(JSON.parse(told.out), { host, left: true });
+  t.regex((JSON.parse(told.out) as { detail: string }).detail, /it leaves within 15 s/);
+  t.true(leftMs < 1000 * withinS + 10_000, `${leftMs} ms`);
+  await until(
+    'its process has ended',
+    () => cluster.launched.actors().some(a => a.name === host && a.state === 'left'),
+    { state: () => cluster.story() },
+  );
+  const leftAt = flow.latest;
+  await until('frames flow on', () => flow.after(leftAt).length >= FRAMES_AFTER);
+  flow.stop();
+  await cluster.ledger.settled(flow.stream, flow.published);
+  t.deepEqual(Object.keys(cluster.ledger.outcomes(flow.stream)), ['ok']);
+  t.deepEqual(cluster.ledger.twice(flow.stream), []);
+  t.log(`${flow.published.length} frames, left after ${(leftMs / 1000).toFixed(1)} s`);
 });

@@ -3,11 +3,12 @@ import { realClock } from '../../bus/index.ts';
 import { sleep } from '../../contracts/index.ts';
 import { collectView, isAlive, type ViewCollector } from '../../deploy/view/index.ts';
 import { startFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
+import { openNetworkNamespace, type NetworkNamespace } from '../helpers/network-namespace.ts';
 import { Cleanup } from './cleanup.ts';
 import { EMULATED, jpeg, startCluster, type TestCluster } from './cluster.ts';
 import { classifier, query } from './models.ts';
 import { startServer } from './nats.ts';
-import { startCli } from './processes.ts';
+import { startInside } from './processes.ts';
 import { until } from './until.ts';
 
 /** A host and a router whose cables to the server are in our hands, beside a host and a router on good ones. */
@@ -21,14 +22,22 @@ let cluster: TestCluster;
 let picture: Uint8Array;
 let seen: ViewCollector;
 const cables: Record<string, FaultProxy> = {};
+const namespace = openNetworkNamespace();
 
-/** A process that reaches the server through a proxy. */
-async function far(actor: string, name: string, natsPort: number, config: object): Promise<void> {
-  const cable = await startFaultProxy(natsPort);
+/** A process that reaches the server through a proxy, from a namespace where given. */
+async function far(
+  actor: string,
+  name: string,
+  natsPort: number,
+  config: object,
+  from?: NetworkNamespace,
+): Promise<void> {
+  const { host = '127.0.0.1', enter = [] } = from ?? {};
+  const cable = await startFaultProxy(natsPort, host);
   cables[name] = cable;
   cleanup.add(() => cable.close());
-  const nats = `nats://127.0.0.1:${cable.port}`;
-  const program = startCli(cleanup, ['run', actor, '--name', name, '--nats', nats, '--config', JSON.stringify(config)]);
+  const at = ['--name', name, '--nats', `nats://${host}:${cable.port}`];
+  const program = startInside(cleanup, enter, ['run', actor, ...at, '--config', JSON.stringify(config)]);
   await until(`${name} beats`, () => [...seen.view().hosts, ...seen.view().routers].some(one => one.name === name), {
     state: () => program.out() + program.err(),
   });
@@ -36,6 +45,7 @@ async function far(actor: string, name: string, natsPort: number, config: object
 
 test.before(async t => {
   t.timeout(START_MS);
+  cleanup.add(() => namespace?.remove());
   picture = await jpeg();
   const server = await startServer(cleanup);
   // A host does 14 a second: both are needed for the 20 that come.
@@ -52,7 +62,7 @@ test.before(async t => {
   });
   seen = collectView(cluster.bus, { prefix: cluster.prefix, clock: realClock });
   cleanup.add(() => seen.close());
-  await far('gpu-host', 'gpu-far', server.port, EMULATED);
+  await far('gpu-host', 'gpu-far', server.port, EMULATED, namespace);
   await far('query-router', 'router-far', server.port, {});
   await cluster.serves('watch', picture);
 });
@@ -68,7 +78,8 @@ const inUse = (): Promise<unknown> =>
     state: () => JSON.stringify(seen.view().plan?.pools) + cluster.story(),
   });
 
-type Fault = (cable: FaultProxy) => void;
+/** @returns what takes it back */
+type Fault = (cable: FaultProxy) => (() => void) | void;
 const FAULTS = {
   'is pulled': cable => cable.cut('up', 'down'),
   'carries nothing from it': cable => cable.cut('up'),
@@ -83,9 +94,10 @@ async function nothingLost(t: ExecutionContext, stream: string, name: string, fa
   const flow = cluster.flow(stream, picture);
   await inUse();
   await cluster.ledger.settled(flow.stream, [1, 2, 3]);
-  fault(cables[name]!);
+  const cable = cables[name]!;
+  const heal = fault(cable) ?? (() => cable.heal());
   await sleep(realClock, FAULT_MS);
-  cables[name]!.heal();
+  heal();
   const from = flow.latest;
   await until('frames flow on', () => flow.after(from).length >= FRAMES_AFTER);
   flow.stop();
@@ -112,3 +124,12 @@ for (const [i, [name, what]] of CASES.entries())
   test.serial(`links: the cable of ${name} ${what}, for ${FAULT_MS / 1000} s: no frame is lost`, t =>
     nothingLost(t, `watch-${i}`, name, FAULTS[what]),
   );
+
+(namespace ? test.serial : test.serial.skip)(
+  `links: the network of gpu-far goes down, for ${FAULT_MS / 1000} s: no frame is lost (network namespace)`,
+  t =>
+    nothingLost(t, 'watch-namespace', 'gpu-far', () => {
+      namespace!.pull();
+      return () => namespace!.plugIn();
+    }),
+);

@@ -57,7 +57,18 @@ export const startCli = (
   cleanup: Cleanup,
   args: readonly string[],
   options: Parameters<typeof start>[3] = {},
-): Program => start(cleanup, process.execPath, [CLI, ...args], options);
+): Program => startInside(cleanup, [], args, options);
+
+/** The same by a command that runs what follows it, e.g. in a network namespace. */
+export function startInside(
+  cleanup: Cleanup,
+  enter: readonly string[],
+  args: readonly string[],
+  options: Parameters<typeof start>[3] = {},
+): Program {
+  const [command, ...rest] = [...enter, process.execPath, CLI, ...args];
+  return start(cleanup, command!, rest, options);
+}
 
 /** `ganglion …`, until it has ended. */
 export const cli = (

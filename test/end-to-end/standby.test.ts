@@ -134,12 +134,12 @@ test.serial(
           event.event === 'log' &&
           event.line.message === 'residency' &&
           event.line['state'] === 'loading' &&
-          /^second@/.test(String(event.line['model'])),
+          String(event.line['model']).startsWith('second@'),
       ).length;
     const isLoaded = (): boolean =>
       seen
         .view()
-        .hosts.some(({ beat }) => beat.residents.some(r => /^second@/.test(r.model) && r.state === 'resident'));
+        .hosts.some(({ beat }) => beat.residents.some(r => r.model.startsWith('second@') && r.state === 'resident'));
     const first = await leader();
     const serves = (name: string): boolean => seen.view().plan!.queries.some(one => one.query === name);
     await nothingLost(t, 'watch-commit', async () => {
@@ -231,8 +231,8 @@ function flood(stream: string, data: Uint8Array): { stop: () => void; sent: () =
   const stop = every(realClock, 5, () => {
     if (flushing) return;
     flushing = true;
-    for (let i = 0; i < 16; i++)
-      if (cluster.bus.publish(subject, encode({ v: 1, seq: ++sent, picture: { encoding: 'jpeg', data } }))) continue;
+    for (let i = 0; i < FRAMES_A_FLUSH; i++)
+      cluster.bus.publish(subject, encode({ v: 1, seq: ++sent, picture: { encoding: 'jpeg', data } }));
     void cluster.bus.flush().finally(() => (flushing = false));
   });
   return { stop, sent: () => sent };

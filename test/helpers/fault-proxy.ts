@@ -32,27 +32,28 @@ export interface FaultProxy {
 /** Held for one direction of one connection at most, and a chunk: beyond it the sender has to wait. */
 export const HELD_BYTES_MAX = 256 * 1024;
 
-/** Starts a proxy on a free port to a port of this machine. */
-export async function startFaultProxy(toPort: number): Promise<FaultProxy> {
+/** Starts a proxy on a free port to a port of this machine. `host`: address to listen on. */
+export async function startFaultProxy(toPort: number, host = '127.0.0.1'): Promise<FaultProxy> {
   const shapes: Record<Direction, Shape> = { up: unharmed(), down: unharmed() };
   const ways = new Set<Way>();
   let refusing = false;
   const server = createServer({ pauseOnConnect: true }, socket => {
-    if (refusing) return void socket.destroy();
+    if (refusing) socket.destroy();
+    if (refusing) return;
     const far = connect(toPort, '127.0.0.1');
     const both = [new Way(socket, far, shapes.up), new Way(far, socket, shapes.down)];
-    for (const way of both) ways.add(way);
+    both.forEach(way => ways.add(way));
     for (const one of [socket, far]) {
       one.setNoDelay(true);
       one.on('error', () => {}); // its close follows
       one.on('close', () => {
-        if (socket.closed && far.closed) for (const way of both) ways.delete(way);
+        if (socket.closed && far.closed) both.forEach(way => ways.delete(way));
       });
     }
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(0, host, resolve);
   });
   const each = (act: (way: Way) => void): void => [...ways].forEach(act);
   return {
