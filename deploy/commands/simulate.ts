@@ -9,12 +9,16 @@ import {
   compile,
   outcomePage,
   outcomeReport,
+  processorReport,
   readScenario,
   runForReal,
   searchGoodput,
   searchReport,
   simulate,
   type Outcome,
+  type ProcessorTime,
+  type Progress,
+  type Scenario,
   type ScenarioFile,
 } from '../simulate/index.ts';
 import { formatPercent, progressLine, type Io } from '../terminal/index.ts';
@@ -26,6 +30,7 @@ interface SimulateFlags {
   readonly precision: number;
   readonly real?: boolean;
   readonly html?: string;
+  readonly cpu?: boolean;
   readonly json?: boolean;
 }
 
@@ -39,6 +44,7 @@ export function simulateCommand(program: Command, io: Io, end: (code: ExitCode) 
     .option('--precision <share>', 'of the search', numberOption({ min: 0.001, max: 1 }), 0.02)
     .option('--real', 'run it in real time as well: a process for each actor on a NATS server; shows both')
     .option('--html <file>', 'write a page with plots: workload, GPUs and bad rate over time, latencies, batches')
+    .option('--cpu', 'also tell what the run takes of the processor, by kind of actor')
     .option('--json', 'print the outcome for programs, see docs/simulation.md')
     .addHelpText(
       'after',
@@ -60,16 +66,25 @@ Ends with 0 when it ran, however good the outcome is; 2 when the scenario is wro
     });
 }
 
-async function once(file: ScenarioFile, { real, html, json }: SimulateFlags, io: Io): Promise<void> {
-  const virtual = await run(simulate, file, 1, io);
+async function once(file: ScenarioFile, { real, html, cpu, json }: SimulateFlags, io: Io): Promise<void> {
+  let processor: ProcessorTime | undefined;
+  const onProcessor = cpu ? (time: ProcessorTime): void => void (processor = time) : undefined;
+  const virtual = await run((scenario, tell) => simulate(scenario, tell, { onProcessor }), file, 1, io);
   const outcome = real ? await run(runForReal, file, 1, io) : virtual;
   if (html !== undefined) await write(html, outcomePage(outcome));
-  if (json) printJson(io, real ? { virtual, real: outcome } : virtual);
-  else io.out(`${[...outcomeReport(outcome, io), ...(real ? comparison(virtual, outcome, io) : [])].join('\n')}\n`);
+  const measured = processor && { processor };
+  if (json) printJson(io, real ? { virtual, real: outcome, ...measured } : { ...virtual, ...measured });
+  else {
+    const compared = real ? comparison(virtual, outcome, io) : [];
+    const told = processor ? processorReport(processor, io) : [];
+    io.out(`${[...outcomeReport(outcome, io), ...compared, ...told].join('\n')}\n`);
+  }
 }
 
+type Run = (scenario: Scenario, onProgress: (progress: Progress) => void) => Promise<Outcome>;
+
 /** Runs it once and says on standard error how it gets on. */
-async function run(how: typeof simulate, file: ScenarioFile, rateFactor: number, io: Io): Promise<Outcome> {
+async function run(how: Run, file: ScenarioFile, rateFactor: number, io: Io): Promise<Outcome> {
   const progress = progressLine(io);
   const startedMs = realClock.nowMs();
   try {

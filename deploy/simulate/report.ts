@@ -1,5 +1,6 @@
 import { formatMs, formatPercent, formatRate, table, type Column, type Io } from '../terminal/index.ts';
 import type { Outcome, QueryOutcome } from './outcome.ts';
+import type { ProcessorTime } from './processor.ts';
 import { BAD_MAX, type Found } from './search.ts';
 
 const right = (title: string): Column => ({ title, align: 'right' });
@@ -58,6 +59,26 @@ export function outcomeReport(outcome: Outcome, io: Pick<Io, 'width' | 'style'>)
       [right('time'), left('what happened')],
       happenings(outcome).map(({ atS, what }) => [`${atS.toFixed(1)} s`, what]),
     ),
+  ];
+}
+
+/** Lines about what a run took of the processor: what one process of each kind can do in real life. */
+export function processorReport(time: ProcessorTime, io: Pick<Io, 'width' | 'style'>): string[] {
+  const { cpuMs, virtualMs, requests, kinds } = time;
+  const perRequest = (ms: number): string => `${((1000 * ms) / Math.max(1, requests)).toFixed(1)} µs`;
+  const columns = [left('processor time of'), right('share'), right('a request'), right('requests/s on one core')];
+  const rows = kinds.map(({ kind, cpuMs: ms }) => [
+    kind,
+    formatPercent(ms / cpuMs),
+    perRequest(ms),
+    ms > 0 ? formatRate((1000 * requests) / ms) : '',
+  ]);
+  return [
+    '',
+    `${(virtualMs / cpuMs).toFixed(1)} × real time by processor time: ${(cpuMs / 1000).toFixed(1)} s for ${virtualMs / 1000} s and ` +
+      `${requests} requests, ${perRequest(cpuMs)} each`,
+    '',
+    ...table(columns, rows, { width: io.width, paintTitle: io.style.dim }),
   ];
 }
 

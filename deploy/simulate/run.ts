@@ -5,6 +5,7 @@ import { Freezer } from './freezer.ts';
 import { FRAME, Load } from './load.ts';
 import type { Outcome } from './outcome.ts';
 import { hostName, randomFor, type HostEntry, type Scenario } from './scenario.ts';
+import { ProcessorWatch, type ProcessorTime } from './processor.ts';
 import { Watch } from './watch.ts';
 import { World, type WorldOptions } from './world.ts';
 
@@ -22,13 +23,20 @@ export interface Progress {
   readonly badRate: number;
 }
 
+export interface SimulateOptions extends Pick<WorldOptions, 'messages'> {
+  /** Asks for what the run takes of the processor; that is no part of the outcome, for it is never the same twice. */
+  readonly onProcessor?: ((time: ProcessorTime) => void) | undefined;
+}
+
 /** Runs a scenario on the simulated bus in virtual time. The same scenario gives the same outcome. */
 export async function simulate(
   scenario: Scenario,
   onProgress: (progress: Progress) => void = () => {},
-  options: Pick<WorldOptions, 'messages'> = {},
+  options: SimulateOptions = {},
 ): Promise<Outcome> {
-  const world = worldOf(scenario, options);
+  const { onProcessor, ...given } = options;
+  const processor = onProcessor && new ProcessorWatch();
+  const world = worldOf(scenario, given);
   const { clock } = world;
   const watch = new Watch({ scenario, bus: world.network.connect('watch'), clock });
   try {
@@ -36,6 +44,7 @@ export async function simulate(
     const hands = await people(world, scenario);
     await clock.runUntilTrue(() => isReady(watch, scenario), READY_MS_MAX);
     watch.begin();
+    await processor?.start();
     const load = new Load({
       bus: world.network.connect('cameras'),
       clock,
@@ -50,7 +59,9 @@ export async function simulate(
       await clock.runFor(stepMs);
       atMs += stepMs;
       onProgress({ atMs, totalMs, badRate: watch.badRate });
+      processor?.look();
     }
+    if (processor) onProcessor!({ ...(await processor.stop()), virtualMs: totalMs, requests: watch.requests });
     await clock.runFor(SETTLE_MS + Math.max(...scenario.queries.map(({ objectiveMs }) => objectiveMs)));
     return watch.outcome('virtual');
   } finally {
@@ -92,7 +103,9 @@ async function people(world: World, scenario: Scenario): Promise<Hands> {
   const known = new Map(hosts.map(host => [host.name, host]));
   return {
     kill: host => world.crash(host),
-    restart: host => void launch(known.get(host)!),
+    restart: host => {
+      if (!world.runs(host)) void launch(known.get(host)!);
+    },
     freeze: host => freezers.get(host)!.freeze(),
     thaw: host => freezers.get(host)!.thaw(),
     slow: (host, factor) => void slowness.set(host, factor),

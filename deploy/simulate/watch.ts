@@ -178,6 +178,11 @@ export class Watch {
     return badRateOf(all);
   }
 
+  /** Frames so far, for each query that reads them. */
+  get requests(): number {
+    return sum([...this.#queries.values()], ({ offered }) => sum([...offered], count => count));
+  }
+
   /** The streams start now. */
   begin(): void {
     this.#startMs = this.#clock.nowMs();

@@ -139,12 +139,17 @@ export class World {
     return this.start(allocator(), id, config);
   }
 
-  /** As a crash would: the actor says nothing more and its connection is gone. */
+  /** As a crash would: the actor says nothing more and its connection is gone. One that is gone already stays so. */
   crash(id: string): void {
-    const { running, bus } = this.#actors.get(id)!;
-    running.kill();
-    void bus.close();
+    const actor = this.#actors.get(id);
+    if (!actor) return;
+    actor.running.kill();
+    void actor.bus.close();
     this.#actors.delete(id);
+  }
+
+  runs(id: string): boolean {
+    return this.#actors.has(id);
   }
 
   /** In good order. */

@@ -43,6 +43,16 @@ faults: [{ kind: kill, atS: 3, host: gpu-1, forS: 2 }]`;
   t.deepEqual(lastS, [0, 0, 0], 'served again at the end');
 });
 
+test('simulate: what is gone can be killed again, what runs can be started again', async t => {
+  const more = `
+faults:
+  - { kind: kill, atS: 1, host: gpu-1, forS: 2 }
+  - { kind: kill, atS: 2, host: gpu-1, forS: 2 }`;
+  const outcome = await outcomeOf(t, oneModel({ gpus: 2, rateHz: 100, durationS: 5, more }));
+  t.is(outcome.events.length, 4);
+  t.is(outcome.queries[0]!.lost, 0);
+});
+
 test('simulate: a slow host is given less, a frozen one is done without', async t => {
   const more = `
 config: { allocator: { replicasMin: 3 } }
