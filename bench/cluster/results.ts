@@ -14,6 +14,8 @@ export interface Cell {
 export interface Group {
   readonly name: string;
   readonly cells: readonly Cell[];
+  /** false: a table only. */
+  readonly drawn?: boolean;
 }
 
 export interface Target {

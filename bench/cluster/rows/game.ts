@@ -37,6 +37,7 @@ function game(): Setting & { boundHz: number } {
     })),
     streams: rates.map((rateHz, i) => ({ name: `game-${i + 1}`, rateHz })),
     allGiven: true,
+    lasts: { objectives: 16, warmup: 8 },
   };
 }
 
