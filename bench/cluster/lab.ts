@@ -15,10 +15,6 @@ export type Setting = Omit<ScenarioDocument, 'durationS' | 'warmupS' | 'seed'> &
 
 /** It plans at the beginning and never again. */
 const NO_EPOCHS = { epochS: 1e6, epochMinMs: 1e9 };
-/** Parts of models are measured first, on the devices that serve; then a plan with prefixes comes, then the streams begin. */
-const PREFIXES_KNOWN_S = 55;
-const STREAMS_FROM_S = 60;
-const ONE_MORE_EPOCH = { epochS: 1e6, epochMinMs: 1000 * PREFIXES_KNOWN_S };
 
 /** What is kept of a run. */
 export interface Point {
@@ -87,16 +83,12 @@ export class Lab {
     const rateHz = factor * rateOf(setting);
     const longestS = Math.max(...setting.queries.map(({ objectiveMs }) => objectiveMs)) / 1000;
     const { allGiven = false, lasts = LASTS, ...rest } = setting;
-    const prefixed = setting.policies?.prefixes !== false && setting.models.some(({ prefix }) => prefix !== undefined);
-    const fromS = prefixed ? STREAMS_FROM_S : 0;
-    const allocator = prefixed ? ONE_MORE_EPOCH : NO_EPOCHS;
     const document: ScenarioDocument = {
       ...rest,
-      ...(allGiven ? { queries: declaring(setting, factor), config: { ...setting.config, allocator } } : {}),
-      streams: fromS === 0 ? setting.streams : setting.streams.map(stream => ({ ...stream, fromS })),
+      ...(allGiven ? { queries: declaring(setting, factor), config: { ...setting.config, allocator: NO_EPOCHS } } : {}),
       seed,
       durationS: Math.max(frames / rateHz, lasts.objectives * longestS),
-      warmupS: fromS + Math.max(WARMUP_S_MIN, lasts.warmup * longestS),
+      warmupS: Math.max(WARMUP_S_MIN, lasts.warmup * longestS),
     };
     return this.remembered({ document, factor }, async () => digest(await this.#simulate(document, factor), factor));
   }
