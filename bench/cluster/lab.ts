@@ -57,7 +57,7 @@ export interface LabOptions {
 
 /** An overload shows only when what piles up is more than the objective allows: after 32 of them one of 3 % does. */
 const LASTS = { objectives: 32, warmup: 8 };
-const WARMUP_S_MIN = 1;
+const WARMUP_S_MIN = 0.7;
 /** Shares of a goodput at which it is looked again. */
 const LOWER = [0.6, 0.85];
 /** Where the search of another seed begins and how it goes on: close to what the first one found. */

@@ -52,6 +52,8 @@ export interface RowResult {
   readonly targets: readonly Target[];
   /** What the paper says, on its own hardware. */
   readonly paper?: string;
+  /** Where it isn't as the options of the run say. */
+  readonly measured?: Pick<Made, 'seeds' | 'framesMin'>;
   /** What the figures show, and what was odd. */
   readonly remarks?: readonly string[];
 }
