@@ -34,16 +34,12 @@ const DRAIN_MS = 5000;
  */
 export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   const { document, cluster, baseDir, cameras, tenant, note = () => {} } = options;
-  let natsPid: number | undefined;
   const launched = await launchCluster({
     document: cluster,
     baseDir,
     tenant,
     logLevel: 'warn',
-    onEvent: event => {
-      if (event.event === 'nats') natsPid = event.pid;
-      options.onEvent?.(event);
-    },
+    ...(options.onEvent ? { onEvent: options.onEvent } : {}),
     ...(options.natsUrl === undefined ? {} : { natsUrl: options.natsUrl }),
     ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
     ...(options.cancelled ? { cancelled: options.cancelled } : {}),
@@ -68,7 +64,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     const alarms = faults.flatMap(fault => [
       realClock.after(fault.atMs, () => {
         note(load.nowMs, nameOf(fault));
-        begin(fault, launched, { natsPid, frozen, note: what => note(load.nowMs, what) });
+        begin(fault, launched, { frozen, note: what => note(load.nowMs, what) });
       }),
       ...(fault.kind === 'freeze'
         ? [
@@ -97,7 +93,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
 function begin(
   fault: Fault,
   launched: LaunchedCluster,
-  around: { natsPid: number | undefined; frozen: Set<string>; note: (what: string) => void },
+  around: { frozen: Set<string>; note: (what: string) => void },
 ): void {
   switch (fault.kind) {
     case 'kill':
@@ -115,7 +111,7 @@ function begin(
       return;
     }
     default:
-      if (around.natsPid !== undefined) process.kill(around.natsPid, 'SIGKILL');
+      return launched.killNats();
   }
 }
 

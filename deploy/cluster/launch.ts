@@ -62,6 +62,8 @@ export interface LaunchedCluster {
   stop(name: string): Promise<void>;
   /** Sends a signal (default SIGKILL), as a fault would; the supervisor restarts what ends with an error. @throws NotFoundError */
   kill(name: string, signal?: NodeJS.Signals): void;
+  /** SIGKILL to the server, if it was started here and runs; it is started again with its files. */
+  killNats(): void;
   /** Connection of the launcher to this cluster; closed with it. */
   readonly bus: Bus;
   /** Stops all: allocators and samplers, routers, batchers and hosts, the user's own, then NATS. */
@@ -169,6 +171,7 @@ export async function launchCluster(options: LaunchOptions): Promise<LaunchedClu
     },
     stop: async name => named(name).stop(),
     kill: (name, signal = 'SIGKILL') => named(name).signal(signal),
+    killNats: () => nats.kill(),
     close,
     killAll: () => {
       for (const one of supervised) one.signal('SIGKILL');
@@ -188,6 +191,7 @@ function freeName(name: string, taken: string[], chosen: boolean): string {
 
 interface Nats {
   readonly url: string;
+  kill(): void;
   stop(): Promise<void>;
 }
 
@@ -198,7 +202,7 @@ async function natsFor(options: LaunchOptions, baseDir: string, onEvent: (event:
   const given = natsUrl ?? ('url' in settings ? settings.url : undefined);
   if (given !== undefined) {
     onEvent({ event: 'nats', url: given, started: false });
-    return { url: given, stop: async () => {} };
+    return { url: given, kill: () => {}, stop: async () => {} };
   }
   const asked = settings as { port?: number; store?: string };
   const dataDir = options.dataDir ?? dataFolder(document.name, options.env);
@@ -233,6 +237,7 @@ async function natsFor(options: LaunchOptions, baseDir: string, onEvent: (event:
   const supervised = supervise();
   return {
     url,
+    kill: () => server.signal('SIGKILL'),
     stop: async () => {
       stopping = true;
       await server.stop();

@@ -1,4 +1,4 @@
-import { DeviceError, type Cancel, type Clock } from '../../contracts/index.ts';
+import type { Cancel, Clock } from '../../contracts/index.ts';
 import type { ModelFiles, PrefixOptions } from '../device.ts';
 import { graphBytes } from './model.ts';
 import type { Part, PrefixPart, SurgeryFunctions } from './surgery-worker.ts';
@@ -11,7 +11,7 @@ const IDLE_MS = 10_000;
 
 /** Cuts models, one after the other. */
 export interface Surgery {
-  /** @throws ModelError no such cut, or no usable graph; DeviceError */
+  /** @throws ModelError no such cut, or no usable graph */
   prefix(model: ModelFiles, at: Pick<PrefixOptions, 'cut' | 'tensors'>): Promise<PrefixPart>;
   /** What is left of a model behind a prefix. @throws ModelError it has another one, or no usable graph */
   suffix(model: ModelFiles, cut: string, behind: PrefixPart): Promise<Part>;
@@ -22,7 +22,6 @@ export interface Surgery {
 export function openSurgery(clock: Clock): Surgery {
   let thread: Thread<SurgeryFunctions> | undefined;
   let busy = 0;
-  let closed = false;
   let stopIdling: Cancel = () => {};
   const end = async (): Promise<void> => {
     stopIdling();
@@ -39,13 +38,12 @@ export function openSurgery(clock: Clock): Surgery {
     return made;
   };
   const working = async <T>(work: (thread: Thread<SurgeryFunctions>) => Promise<T>): Promise<T> => {
-    if (closed) throw new DeviceError('the device is closed');
     stopIdling();
     busy++;
     try {
       return await work((thread ??= started()));
     } finally {
-      if (--busy === 0 && !closed) stopIdling = clock.after(IDLE_MS, () => void end());
+      if (--busy === 0) stopIdling = clock.after(IDLE_MS, () => void end());
     }
   };
   return {
@@ -57,9 +55,6 @@ export function openSurgery(clock: Clock): Surgery {
       const graph = await graphBytes(model);
       return working(thread => thread.call('suffix', { model: model.id, graph, cut, tensors }, [graph.buffer]));
     },
-    close: () => {
-      closed = true;
-      return end();
-    },
+    close: end,
   };
 }
