@@ -50,8 +50,9 @@ export function estimate(
   part: string,
   stored: StoredModel,
   profile: Profile | undefined,
-  options: { readonly batchMax: number; readonly emulated: boolean },
+  options: { readonly batchMax: number; readonly emulated: boolean; readonly tensors?: readonly string[] | undefined },
 ): Omit<Claim, 'lane'> {
+  const share = shareOf(part, stored, options.tensors);
   const { ephemeralMB, emulation } = stored.document;
   if (profile) {
     const ephemeralBytes = ephemeralOf(profile, options.batchMax);
@@ -59,20 +60,22 @@ export function estimate(
   }
   if (options.emulated && emulation) {
     return {
-      persistentBytes: Math.round(emulation.persistentMB * shareOf(part, stored) * MB),
+      persistentBytes: Math.round(emulation.persistentMB * share * MB),
       ephemeralBytes: Math.round(emulation.ephemeralMBPerItem * options.batchMax * MB),
     };
   }
   const perRunMB = ephemeralMB ? ephemeralMB.fixed + ephemeralMB.perItem * options.batchMax : 0;
   return {
-    persistentBytes: Math.round(stored.bytes * shareOf(part, stored)),
+    persistentBytes: Math.round(stored.bytes * share),
     ephemeralBytes: Math.round(perRunMB * MB),
   };
 }
 
-/** How much of a model a part is, by its parameters; all of it where that isn't known. */
-function shareOf(part: string, { cuts = [] }: StoredModel): number {
-  const cut = cuts.find(cut => cut.cut === cutOf(part));
+/** How much of a model a part is, by its parameters; all of it where that isn't known. `given`: what the prefix gives. */
+function shareOf(part: string, { cuts = [] }: StoredModel, given: readonly string[] = []): number {
+  const cut =
+    cuts.find(one => one.cut === cutOf(part)) ??
+    cuts.findLast(({ tensors }) => tensors?.every(({ tensor }) => given.includes(tensor)));
   const bytes = cut ? cut.prefixBytes + cut.suffixBytes : 0;
   if (!cut || bytes === 0) return 1;
   return (isPrefix(part) ? cut.prefixBytes : cut.suffixBytes) / bytes;

@@ -101,7 +101,12 @@ export class Orders {
       if (tooLarge !== undefined) {
         return refused('failed', `${planned.model} takes batches of at most ${most}, ${tooLarge} was planned`);
       }
-      const estimated = estimate(planned.model, stored, profile, { batchMax, emulated: device.report.emulated });
+      const { tensors } = planned;
+      const estimated = estimate(planned.model, stored, profile, {
+        batchMax,
+        emulated: device.report.emulated,
+        tensors,
+      });
       wanted.push({ planned, stored, estimated });
     }
     const ids = new Set(models.map(({ model }) => model));
@@ -132,8 +137,8 @@ export class Orders {
     const needed = isSuffix(part) ? [prefixId(cutOf(part)!), part] : [part];
     const wanted = needed.map((model): Wanted => {
       const known = model === part ? profile : undefined;
-      const estimated = estimate(model, stored, known, { batchMax, emulated: device.report.emulated });
       const { tensors } = order;
+      const estimated = estimate(model, stored, known, { batchMax, emulated: device.report.emulated, tensors });
       return { planned: { model, tensors, lane: 0, batches: [], batchMax }, stored, estimated };
     });
     const missing = wanted.filter(({ planned }) => !residents.usable(planned.model));

@@ -7,7 +7,7 @@ import { account, estimate, shortage, type Claim } from '../../actors/gpu-host/m
 import { isReady, nextStep, type Waiting } from '../../actors/gpu-host/queue.ts';
 import { encodedBytesMax } from '../../actors/gpu-host/size.ts';
 import { encode } from '../../bus/index.ts';
-import type { Payloads, Profile } from '../../contracts/index.ts';
+import { hashOfCut, prefixId, suffixId, type Cut, type Payloads, type Profile } from '../../contracts/index.ts';
 import { DET } from './rig.ts';
 
 const ms = (max: number) => fc.integer({ min: 0, max });
@@ -115,6 +115,31 @@ test('memory: estimated from the profile, else from the manifest, else from the 
   t.deepEqual(of(4, false), { persistentBytes: 1000, ephemeralBytes: 0 }, 'emulation says nothing of a real device');
   const given = { ...DET, document: { ...DET.document, ephemeralMB: { fixed: 5, perItem: 2 } } };
   t.is(estimate(given.id, given, undefined, { batchMax: 4, emulated: false }).ephemeralBytes, 13e6);
+
+  const [one, skip] = ['a'.repeat(16), 'b'.repeat(16)];
+  const through = (prefixBytes: number, ...tensors: string[]): Cut => ({
+    cut: hashOfCut(tensors).slice(0, 12),
+    emulated: false,
+    prefixBytes,
+    suffixBytes: 1000 - prefixBytes,
+    computeShare: 0.5,
+    tensors: tensors.map(tensor => ({ tensor })),
+  });
+  const cuttable = { ...DET, cuts: [through(300, skip), through(900, one), through(950, 'c'.repeat(16))] };
+  const all = [one, skip, 'd'.repeat(16)];
+  const partAt = (tensors: readonly string[], part: (cut: string) => string) =>
+    estimate(part(hashOfCut(tensors).slice(0, 12)), cuttable, undefined, {
+      batchMax: 1,
+      emulated: false,
+      tensors: all,
+    });
+  t.is(partAt([one], prefixId).persistentBytes, 900);
+  t.is(
+    partAt(all, prefixId).persistentBytes,
+    900,
+    'through more tensors than it needs: at its own deepest cut among them',
+  );
+  t.is(partAt(all, cut => suffixId(DET.id, cut)).persistentBytes, 100);
 });
 
 test('fence: epochs only grow, and one epoch has one leader', t => {
