@@ -1,7 +1,8 @@
+export { measureCuts, type Measured } from './measure.ts';
 export { prefixJson } from './output.ts';
 export { prefixPage } from './page.ts';
 export { prefixSvg } from './picture.ts';
-export { readModels, type Dims } from './read.ts';
+export { readModels, type Dims, type NamedModel } from './read.ts';
 export { prefixReport } from './report.ts';
-export { study } from './study.ts';
+export { study, type Study } from './study.ts';
 export { writeParts } from './write.ts';

@@ -1,8 +1,9 @@
 import type { SharedCut } from '../../gpu-host/graph/index.ts';
+import type { Measured, MeasuredCut } from './measure.ts';
 import type { StudiedGroup, Study } from './study.ts';
 
 /** The format of `ganglion prefix --json`: what tools are written against. Fields are added, never taken away. */
-export const prefixJson = ({ models, groups }: Study, written: readonly string[]): object => ({
+export const prefixJson = ({ models, groups }: Study, measured: Measured, written: readonly string[]): object => ({
   models: models.map(({ name, file, nodes, parameters, bytes, cost, alone }) => ({
     name,
     file,
@@ -12,19 +13,20 @@ export const prefixJson = ({ models, groups }: Study, written: readonly string[]
     cost,
     alone: alone ?? null,
   })),
-  groups: groups.map(groupJson),
+  groups: groups.map(group => groupJson(group, measured)),
   written,
 });
 
-function groupJson({ id, group, cut, partings, apartBytes, togetherBytes, inner }: StudiedGroup): object {
+function groupJson(studied: StudiedGroup, measured: Measured): object {
+  const { id, group, cut, partings, apartBytes, togetherBytes, inner } = studied;
   return {
     id,
     members: group.members,
     cut: cut.hash,
     weightBytes: { apart: apartBytes, together: togetherBytes },
     partings,
-    cuts: group.cuts.map(cutJson),
-    groups: inner.map(groupJson),
+    cuts: group.cuts.map(one => ({ ...cutJson(one), ...measuredJson(measured.get(one.hash)) })),
+    groups: inner.map(one => groupJson(one, measured)),
   };
 }
 
@@ -38,3 +40,6 @@ const cutJson = ({ hash, trunk, tensors, prefix, shares, costKnown, insideFusion
   insideFusion,
   exact,
 });
+
+const measuredJson = (found: MeasuredCut | undefined): object =>
+  found ? { measured: { member: found.member, runs: found.runs, error: found.error ?? null } } : {};

@@ -1,12 +1,13 @@
-import { htmlPage, htmlTable, htmlTile } from '../drawing/index.ts';
+import { escapeXml, htmlPage, htmlTable, htmlTile } from '../drawing/index.ts';
 import { formatBytes, formatPercent } from '../terminal/index.ts';
 import { shareOf } from './cuts.ts';
 import { prefixSvg } from './picture.ts';
-import { across, dimsOf, formatQuantity, shortHash } from './report.ts';
+import type { Measured } from './measure.ts';
+import { across, dimsOf, formatQuantity, measuredColumns, shortHash, unmeasured } from './report.ts';
 import { totals, type StudiedGroup, type Study } from './study.ts';
 
 /** One file for people: the figures, the picture, and the tables behind it. */
-export function prefixPage(study: Study): string {
+export function prefixPage(study: Study, measured: Measured): string {
   const { models, groups } = study;
   const grouped = models.filter(({ alone }) => alone === undefined).length;
   const { apart, least } = totals(groups);
@@ -43,17 +44,19 @@ export function prefixPage(study: Study): string {
       ['model', 'file', 'nodes', 'parameters', 'weights', 'multiply-adds an input', 'shares nothing'],
       rows,
     ),
-    ...groups.flatMap(groupTables),
+    ...groups.flatMap(group => groupTables(group, measured)),
   ]);
 }
 
-function groupTables({ id, group, partings, inner, cut }: StudiedGroup): string[] {
-  const cuts = group.cuts.map(one => [
+function groupTables({ id, group, partings, inner, cut }: StudiedGroup, measured: Measured): string[] {
+  const { batches, cells } = measuredColumns(group.cuts, measured);
+  const cuts = group.cuts.map((one, i) => [
     `${shortHash(one)}${one === cut ? ' (best)' : ''}`,
     formatPercent(shareOf(one)),
     String(one.prefix.nodes),
     formatBytes(one.prefix.parameterBytes),
     across(one),
+    ...cells[i]!,
     one.tensors.map(dimsOf).join(' '),
     one.exact ? 'exact' : one.insideFusion ? 'inside a fusion' : '',
   ]);
@@ -65,9 +68,19 @@ function groupTables({ id, group, partings, inner, cut }: StudiedGroup): string[
     ),
     htmlTable(
       `Cuts of group ${id}`,
-      ['cut', 'compute before', 'nodes', 'weights', 'bytes across, an input', 'tensors', ''],
+      [
+        'cut',
+        'compute before',
+        'nodes',
+        'weights',
+        'bytes across, an input',
+        ...batches.map(batch => `ms at ${batch}: before + behind (by the whole)`),
+        'tensors',
+        '',
+      ],
       cuts,
     ),
-    ...inner.flatMap(groupTables),
+    ...unmeasured(group.cuts, measured).map(line => `<p>${escapeXml(line)}</p>`),
+    ...inner.flatMap(one => groupTables(one, measured)),
   ];
 }

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { ConfigError, describeError, type ModelDocument } from '../../contracts/index.ts';
 import { freeBatch, GraphError, hasBatchOfOne, readModel, type OnnxModel } from '../../gpu-host/graph/index.ts';
-import { modelFilesFromDisk } from '../../gpu-host/index.ts';
+import { modelFilesFromDisk, type ModelFiles } from '../../gpu-host/index.ts';
 import { DocumentsError, readDocuments } from '../documents/index.ts';
 
 /** Sizes for symbolic axes, by input, with the batch in front. */
@@ -20,6 +20,8 @@ export interface NamedModel {
   readonly dims: Dims;
   /** Why its batch is fixed. */
   readonly fixedBatch: string | undefined;
+  /** Of a document. */
+  readonly files: ModelFiles | undefined;
 }
 
 const FILE_BYTES_MAX = 2 ** 31 - 1;
@@ -62,8 +64,8 @@ async function modelsOfDocuments(file: string): Promise<NamedModel[]> {
   const models: NamedModel[] = [];
   for (const { document, baseDir } of documents) {
     if (document.kind !== 'Model') continue;
-    const bytes = await (await modelFilesFromDisk(document, baseDir)).read(document.file);
-    models.push(opened({ name: document.name, file, bytes, document }));
+    const files = await modelFilesFromDisk(document, baseDir);
+    models.push(opened({ name: document.name, file, bytes: await files.read(document.file), files }));
   }
   if (models.length === 0) throw new ConfigError('holds no document of kind Model', { file });
   return models;
@@ -87,13 +89,14 @@ interface Source {
   readonly name: string;
   readonly file: string;
   readonly bytes: Uint8Array;
-  readonly document?: ModelDocument;
+  readonly files?: ModelFiles;
   readonly dims?: Dims;
   /** Where side files with weights lie. */
   readonly folder?: string;
 }
 
-function opened({ name, file, bytes, document, dims = {}, folder }: Source): NamedModel {
+function opened({ name, file, bytes, files, dims = {}, folder }: Source): NamedModel {
+  const document = files?.document;
   try {
     const model = readModel(bytes, {
       name,
@@ -101,7 +104,7 @@ function opened({ name, file, bytes, document, dims = {}, folder }: Source): Nam
     });
     const input = document?.input ?? model.proto.graph!.input[0]?.name ?? '';
     const own = document ? { [input]: dimsOf(document) ?? [] } : dims;
-    return { name, file, bytes: bytes.byteLength, dims: own, ...asHostsCut(model, document) };
+    return { name, file, bytes: bytes.byteLength, dims: own, files, ...asHostsCut(model, document) };
   } catch (error) {
     if (error instanceof GraphError)
       throw new ConfigError(`is no usable ONNX model: ${error.message}`, { file }, { cause: error });

