@@ -5,6 +5,7 @@ import { largeRow } from './large.ts';
 import { manyRow } from './many.ts';
 import { dropRow, multiplexingRow, prefixRow, splitRow } from './micro.ts';
 import { oneModelRow } from './one-model.ts';
+import { plannedRow } from './planned.ts';
 import { realRow } from './real.ts';
 import { robustRow } from './robust.ts';
 import { trafficRow } from './traffic.ts';
@@ -18,6 +19,7 @@ export interface Row {
 /** In the order of the report. */
 export const ROWS: readonly Row[] = [
   { id: 'one-model', title: 'One model, 1 to 16 GPUs', run: oneModelRow },
+  { id: 'planned', title: 'One model: GPUs that the planner takes', run: plannedRow },
   { id: 'game', title: 'Game analysis', run: gameRow },
   { id: 'traffic', title: 'Traffic analysis', run: trafficRow },
   { id: 'many', title: 'Many sessions: GPUs needed', run: manyRow },

@@ -13,7 +13,7 @@ interface Case {
   readonly least: number;
 }
 
-const CASES: readonly Case[] = [
+export const CASES: readonly Case[] = [
   { name: '25 ms, ℓ(b) = 1.082b + 5.204', curve: 'resnet50', objectiveMs: 25, least: 1.3 },
   { name: '50 ms, ℓ(b) = 1.082b + 5.204', curve: 'resnet50', objectiveMs: 50, least: 1.1 },
   { name: '100 ms, ℓ(b) = 6.817b + 23.431', curve: 'stress', objectiveMs: 100, least: 1.45 },
