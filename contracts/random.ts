@@ -6,10 +6,11 @@ export interface Random {
 
 /** Deterministic generator (mulberry32, public domain): the whole sequence follows from `seed` (its low 32 bits count). */
 export function seededRandom(seed: number): Random {
-  let a = seed >>> 0;
+  // Signed: an integer of 32 bits needs no memory of its own.
+  let a = seed | 0;
   return {
     next: () => {
-      a = (a + 0x6d2b79f5) >>> 0;
+      a = (a + 0x6d2b79f5) | 0;
       let z = Math.imul(a ^ (a >>> 15), a | 1);
       z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
       return ((z ^ (z >>> 14)) >>> 0) / 2 ** 32;

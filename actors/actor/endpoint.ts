@@ -97,7 +97,8 @@ export class Endpoint {
   }
 
   #deliver(packet: BusMessage): void {
-    const { settings, startedMs } = { settings: this.#settings, startedMs: this.#around.clock.nowMs() };
+    const settings = this.#settings;
+    const startedMs = this.#around.clock.nowMs();
     this.stats.requests++;
     const json = wantsJson(packet);
     const received = new LazyReceived(packet, this);

@@ -23,6 +23,11 @@ export interface Part {
  * planned for.
  */
 export function partsOf(items: readonly Item[], usable: (model: string) => Usable | undefined): Part[] {
+  const only = items[0]!.model;
+  const alone = items.every(({ model }) => model === only) ? usable(only) : undefined;
+  // As most batches are: one whole model, no more than it takes at once.
+  if (alone && !alone.prefix && items.length <= alone.batchMax)
+    return [{ items, run: () => alone.loaded.run(items.map(item => item.prepared!)) }];
   const modelsOf = new Map([...new Set(items.map(item => item.model))].map(model => [model, usable(model)]));
   for (const [model, found] of modelsOf) if (!found) throw new Error(`${model} went while a batch for it was queued`);
   return [...groupedBy(items, item => cutOf(item.model) ?? item.model).values()].flatMap(unit => {

@@ -50,19 +50,30 @@ export class Outgoing {
 
   offer(pool: string, session: string, { id, budgetMs, bytes, alone, avoid }: Offered): void {
     let gathered = this.#offers.get(pool);
-    if (!gathered) this.#offers.set(pool, (gathered = nothing()));
-    let index = gathered.sessions.indexOf(session);
-    const full = gathered.ids.length >= ITEMS_PER_MESSAGE_MAX;
-    if (full || (index < 0 && gathered.sessions.length >= SESSIONS_PER_MESSAGE_MAX)) {
+    let index = gathered ? gathered.sessions.indexOf(session) : -1;
+    if (gathered && isFull(gathered, index < 0)) {
       this.#send(pool, gathered);
-      this.#offers.set(pool, (gathered = nothing()));
-      index = -1;
+      gathered = undefined;
     }
-    if (index < 0) index = gathered.sessions.push(session) - 1;
-    gathered.ids.push(id);
-    gathered.session.push(index);
-    gathered.budgetMs.push(budgetMs);
-    gathered.bytes.push(bytes);
+    if (gathered) {
+      if (index < 0) index = gathered.sessions.push(session) - 1;
+      gathered.ids.push(id);
+      gathered.session.push(index);
+      gathered.budgetMs.push(budgetMs);
+      gathered.bytes.push(bytes);
+    } else {
+      // Most turns offer one: lists that begin with it are as long as they need to be.
+      gathered = {
+        sessions: [session],
+        ids: [id],
+        session: [0],
+        budgetMs: [budgetMs],
+        bytes: [bytes],
+        alone: undefined,
+        avoid: undefined,
+      };
+      this.#offers.set(pool, gathered);
+    }
     if (alone) {
       (gathered.alone ??= []).push(id);
       (gathered.avoid ??= []).push(avoid);
@@ -104,15 +115,8 @@ export class Outgoing {
   }
 }
 
-const nothing = (): Gathered => ({
-  sessions: [],
-  ids: [],
-  session: [],
-  budgetMs: [],
-  bytes: [],
-  alone: undefined,
-  avoid: undefined,
-});
+const isFull = ({ ids, sessions }: Gathered, anotherSession: boolean): boolean =>
+  ids.length >= ITEMS_PER_MESSAGE_MAX || (anotherSession && sessions.length >= SESSIONS_PER_MESSAGE_MAX);
 
 /** Bytes of the data of a payload, as offered, held and accounted. */
 export function dataBytes(payload: Payload): number {

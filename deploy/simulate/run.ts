@@ -61,7 +61,7 @@ export async function simulate(
       onProgress({ atMs, totalMs, badRate: watch.badRate });
       processor?.look();
     }
-    if (processor) onProcessor!({ ...(await processor.stop()), virtualMs: totalMs, requests: watch.requests });
+    if (processor) onProcessor({ ...(await processor.stop()), virtualMs: totalMs, requests: watch.requests });
     await clock.runFor(SETTLE_MS + Math.max(...scenario.queries.map(({ objectiveMs }) => objectiveMs)));
     return watch.outcome('virtual');
   } finally {

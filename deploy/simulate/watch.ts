@@ -123,6 +123,27 @@ interface Span {
   first: number;
 }
 
+/** By tenant and name: putting the two together for each frame would take longer than the look. */
+class ByTenant<T> {
+  readonly #tenants = new Map<string, Map<string, T>>();
+  readonly #all: T[] = [];
+
+  get(tenant: string, name: string): T | undefined {
+    return this.#tenants.get(tenant)?.get(name);
+  }
+
+  /** Once for each name. */
+  set(tenant: string, name: string, value: T): void {
+    const ofTenant = this.#tenants.get(tenant) ?? new Map<string, T>();
+    this.#tenants.set(tenant, ofTenant.set(name, value));
+    this.#all.push(value);
+  }
+
+  values(): readonly T[] {
+    return this.#all;
+  }
+}
+
 /** Noise of binary fractions is not for readers. */
 const tidy = (value: number): number => Number(value.toPrecision(8));
 
@@ -132,8 +153,8 @@ export class Watch {
   readonly #clock: Clock;
   readonly #bucketMs: number;
   readonly #buckets: number;
-  readonly #queries = new Map<string, QueryWatch>();
-  readonly #streams = new Map<string, Span>();
+  readonly #queries = new ByTenant<QueryWatch>();
+  readonly #streams = new ByTenant<Span>();
   readonly #hosts = new Map<string, HostWatch>();
   readonly #models = new Map<string, { sizes: Float64Array; invocations: number }>();
   readonly #epochs: { plan: Plan; atMs: number; gpus: number }[] = [];
@@ -147,12 +168,12 @@ export class Watch {
     this.#bucketMs = Math.max(BUCKET_MS_MIN, 1000 * Math.ceil(totalMs / BUCKETS_MAX / 1000));
     this.#buckets = Math.ceil(totalMs / this.#bucketMs);
     for (const query of scenario.queries)
-      this.#queries.set(`${query.tenant}/${query.name}`, new QueryWatch(query, this.#buckets));
+      this.#queries.set(query.tenant!, query.name, new QueryWatch(query, this.#buckets));
     for (const { tenant, stream } of scenario.cameras) {
       const queries = [...this.#queries.values()].filter(
         ({ document }) => document.tenant === tenant && reads(document, stream),
       );
-      this.#streams.set(`${tenant}/${stream}`, { queries, seq: 0, first: Infinity });
+      this.#streams.set(tenant, stream, { queries, seq: 0, first: Infinity });
     }
     const listen = <M>(subject: Subject<string, M, never>, take: (message: M, name: string) => void): void =>
       void bus.subscribe(subject.at(DEFAULT_PREFIX), message =>
@@ -194,7 +215,7 @@ export class Watch {
 
   /** A frame is published; `atMs` since the streams began. */
   frame({ tenant, stream }: Camera, atMs: number): void {
-    const span = this.#streams.get(`${tenant}/${stream}`)!;
+    const span = this.#streams.get(tenant, stream)!;
     const seq = span.seq++;
     if (atMs >= this.#scenario.warmupMs && span.first === Infinity) span.first = seq;
     const bucket = this.#bucketOf(atMs);
@@ -213,8 +234,8 @@ export class Watch {
   }
 
   #result(result: Result): void {
-    const query = this.#queries.get(`${result.tenant}/${result.query}`);
-    const span = this.#streams.get(`${result.tenant}/${result.stream}`);
+    const query = this.#queries.get(result.tenant, result.query);
+    const span = this.#streams.get(result.tenant, result.stream ?? '');
     if (!query || !span) return;
     const bucket = this.#bucketOf(this.#nowMs() - result.latencyMs);
     (result.outcome === 'ok' ? query.ok : query.bad)[bucket]!++;
