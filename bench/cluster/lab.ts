@@ -9,14 +9,12 @@ export type Setting = Omit<ScenarioDocument, 'durationS' | 'warmupS' | 'seed'> &
    * Else the allocator takes as many as it thinks are needed.
    */
   readonly allGiven?: boolean;
+  /** Longest objectives that a run lasts at least, and those of its warm-up; default 32 and 8. */
+  readonly lasts?: { readonly objectives: number; readonly warmup: number };
 };
 
 /** It plans at the beginning and never again. */
 const NO_EPOCHS = { epochS: 1e6, epochMinMs: 1e9 };
-/** Parts of models are measured first, on the devices that serve; then a plan with prefixes comes, then the streams begin. */
-const PREFIXES_KNOWN_S = 55;
-const STREAMS_FROM_S = 60;
-const ONE_MORE_EPOCH = { epochS: 1e6, epochMinMs: 1000 * PREFIXES_KNOWN_S };
 
 /** What is kept of a run. */
 export interface Point {
@@ -57,10 +55,9 @@ export interface LabOptions {
   readonly say: (line: string) => void;
 }
 
-/** Objectives that a run lasts at least, and its warm-up. */
-const DURATION_OBJECTIVES = 8;
-const WARMUP_OBJECTIVES = 5;
-const WARMUP_S_MIN = 1;
+/** An overload shows only when what piles up is more than the objective allows: after 32 of them one of 3 % does. */
+const LASTS = { objectives: 32, warmup: 8 };
+const WARMUP_S_MIN = 0.7;
 /** Shares of a goodput at which it is looked again. */
 const LOWER = [0.6, 0.85];
 /** Where the search of another seed begins and how it goes on: close to what the first one found. */
@@ -85,17 +82,13 @@ export class Lab {
   async point(setting: Setting, seed: number, factor: number, frames = this.options.frames): Promise<Point> {
     const rateHz = factor * rateOf(setting);
     const longestS = Math.max(...setting.queries.map(({ objectiveMs }) => objectiveMs)) / 1000;
-    const { allGiven = false, ...rest } = setting;
-    const prefixed = setting.policies?.prefixes !== false && setting.models.some(({ prefix }) => prefix !== undefined);
-    const fromS = prefixed ? STREAMS_FROM_S : 0;
-    const allocator = prefixed ? ONE_MORE_EPOCH : NO_EPOCHS;
+    const { allGiven = false, lasts = LASTS, ...rest } = setting;
     const document: ScenarioDocument = {
       ...rest,
-      ...(allGiven ? { queries: declaring(setting, factor), config: { ...setting.config, allocator } } : {}),
-      streams: fromS === 0 ? setting.streams : setting.streams.map(stream => ({ ...stream, fromS })),
+      ...(allGiven ? { queries: declaring(setting, factor), config: { ...setting.config, allocator: NO_EPOCHS } } : {}),
       seed,
-      durationS: Math.max(frames / rateHz, DURATION_OBJECTIVES * longestS),
-      warmupS: fromS + Math.max(WARMUP_S_MIN, WARMUP_OBJECTIVES * longestS),
+      durationS: Math.max(frames / rateHz, lasts.objectives * longestS),
+      warmupS: Math.max(WARMUP_S_MIN, lasts.warmup * longestS),
     };
     return this.remembered({ document, factor }, async () => digest(await this.#simulate(document, factor), factor));
   }

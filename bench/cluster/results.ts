@@ -14,6 +14,8 @@ export interface Cell {
 export interface Group {
   readonly name: string;
   readonly cells: readonly Cell[];
+  /** false: a table only. */
+  readonly drawn?: boolean;
 }
 
 export interface Target {
@@ -50,6 +52,8 @@ export interface RowResult {
   readonly targets: readonly Target[];
   /** What the paper says, on its own hardware. */
   readonly paper?: string;
+  /** Where it isn't as the options of the run say. */
+  readonly measured?: Pick<Made, 'seeds' | 'framesMin'>;
   /** What the figures show, and what was odd. */
   readonly remarks?: readonly string[];
 }

@@ -46,7 +46,7 @@ if (!values.report) {
       say: line => say(`${id}: ${line}`),
     });
     const row = await run(lab);
-    keepRow(values.out, { ...row, made: { commit, seeds, framesMin: frames, spentS: lab.spentS } });
+    keepRow(values.out, { ...row, made: { commit, seeds, framesMin: frames, spentS: lab.spentS, ...row.measured } });
     say(`${id}: done, ${lab.spentS.toFixed(0)} s of processor time, ${lab.ownS.toFixed(0)} s of it now`);
   }
 }

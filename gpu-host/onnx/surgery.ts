@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../../contracts/index.ts';
+import { DeviceError, type Cancel, type Clock } from '../../contracts/index.ts';
 import type { ModelFiles, PrefixOptions } from '../device.ts';
 import { graphBytes } from './model.ts';
 import type { Part, PrefixPart, SurgeryFunctions } from './surgery-worker.ts';
@@ -11,7 +11,7 @@ const IDLE_MS = 10_000;
 
 /** Cuts models, one after the other. */
 export interface Surgery {
-  /** @throws ModelError no such cut, or no usable graph */
+  /** @throws ModelError no such cut, or no usable graph; DeviceError */
   prefix(model: ModelFiles, at: Pick<PrefixOptions, 'cut' | 'tensors'>): Promise<PrefixPart>;
   /** What is left of a model behind a prefix. @throws ModelError it has another one, or no usable graph */
   suffix(model: ModelFiles, cut: string, behind: PrefixPart): Promise<Part>;
@@ -22,6 +22,7 @@ export interface Surgery {
 export function openSurgery(clock: Clock): Surgery {
   let thread: Thread<SurgeryFunctions> | undefined;
   let busy = 0;
+  let closed = false;
   let stopIdling: Cancel = () => {};
   const end = async (): Promise<void> => {
     stopIdling();
@@ -38,12 +39,13 @@ export function openSurgery(clock: Clock): Surgery {
     return made;
   };
   const working = async <T>(work: (thread: Thread<SurgeryFunctions>) => Promise<T>): Promise<T> => {
+    if (closed) throw new DeviceError('the device is closed');
     stopIdling();
     busy++;
     try {
       return await work((thread ??= started()));
     } finally {
-      if (--busy === 0) stopIdling = clock.after(IDLE_MS, () => void end());
+      if (--busy === 0 && !closed) stopIdling = clock.after(IDLE_MS, () => void end());
     }
   };
   return {
@@ -55,6 +57,9 @@ export function openSurgery(clock: Clock): Surgery {
       const graph = await graphBytes(model);
       return working(thread => thread.call('suffix', { model: model.id, graph, cut, tensors }, [graph.buffer]));
     },
-    close: end,
+    close: () => {
+      closed = true;
+      return end();
+    },
   };
 }

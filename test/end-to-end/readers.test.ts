@@ -53,17 +53,17 @@ test('end to end: three readers on one trunk answer in mixed batches what each a
   for (const { one, answer } of together) t.deepEqual(answer, alone.get(one), `${one.reader}: ${one.text}`);
   t.true(Math.max(...system.mixed()) === READERS.length);
 
-  let flowing = true;
+  const flow = { goesOn: true };
   let answered = 0;
-  const flow = async (reader: string): Promise<void> => {
+  const askOn = async (reader: string): Promise<void> => {
     const own = asked.filter(one => one.reader === reader);
-    for (let i = 0; flowing; i++) {
+    for (let i = 0; flow.goesOn; i++) {
       const one = own[i % own.length]!;
       t.deepEqual(await ask(one), alone.get(one), `${reader}: ${one.text}`);
       answered++;
     }
   };
-  const flows = READERS.flatMap(reader => Array.from({ length: FLOWS_EACH }, () => flow(reader)));
+  const flows = READERS.flatMap(reader => Array.from({ length: FLOWS_EACH }, () => askOn(reader)));
   const [score, clock, names] = system.asked as [Reader, Reader, Reader];
   const moved = async (whole: readonly Reader[], behind: readonly Reader[]): Promise<void> => {
     const members = group.members.filter(member => behind.some(({ stored }) => stored.id === member));
@@ -78,7 +78,7 @@ test('end to end: three readers on one trunk answer in mixed batches what each a
   await moved([clock], [score, names]);
   await moved([score, clock, names], []);
   await moved([], [score, clock, names]);
-  flowing = false;
+  flow.goesOn = false;
   await Promise.all(flows);
   t.true(answered >= 5 * 2 * flows.length);
   t.log(`${answered} answers while members moved`);

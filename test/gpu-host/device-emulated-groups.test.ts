@@ -66,7 +66,7 @@ test('emulated groups: a mixed batch takes ℓ_prefix(Σb) + Σ ℓ_suffix(b), m
   const { clock, prefix, score, clock_ } = await opened();
   t.deepEqual([prefix.persistentBytes, score.persistentBytes, score.wholeBytes], [90e6, 10e6, 100e6]);
   const inputs = async (model: typeof score, count: number) =>
-    Promise.all(Array.from({ length: count }, () => model.prepare(picture)));
+    Promise.all(Array.from({ length: count }, async () => model.prepare(picture)));
   const members = [
     { suffix: score.id, inputs: await inputs(score, 3) },
     { suffix: clock_.id, inputs: await inputs(clock_, 2) },
@@ -108,7 +108,7 @@ test('emulated groups: what is not behind the prefix, or too much for it, is ref
     instanceOf: ModelError,
   });
   t.regex(foreign.message, /prepared for score/);
-  const others = await Promise.all(Array.from({ length: 9 }, () => clock_.prepare(picture)));
+  const others = await Promise.all(Array.from({ length: 9 }, async () => clock_.prepare(picture)));
   const tooMany = [
     { suffix: score.id, inputs: many },
     { suffix: clock_.id, inputs: others },

@@ -63,7 +63,7 @@ test('onnx device: face models that were exported for a batch of 1 answer batche
     const fixed = await device.load(await onDisk({ ...manifest(name), batchMax: 1 }), { batchMax: 1 });
     const free = await device.load(await onDisk(manifest(name)), { batchMax: 3 });
     const pictures = [picture, other, picture];
-    const { outputs } = await free.run(await Promise.all(pictures.map(one => free.prepare(one))));
+    const { outputs } = await free.run(await Promise.all(pictures.map(async one => free.prepare(one))));
     for (const [i, one] of pictures.entries()) isClose(t, outputs[i], await answer(fixed, one), `${name} ${i}`);
   }
 });

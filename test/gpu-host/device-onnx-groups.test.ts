@@ -68,7 +68,7 @@ async function mixed(of: readonly number[], lines: readonly Picture[]): Promise<
     await Promise.all(
       present.map(async ({ suffix, at }) => ({
         suffix: suffix.id,
-        inputs: await Promise.all(at.map(i => suffix.prepare(lines[i]!))),
+        inputs: await Promise.all(at.map(async i => suffix.prepare(lines[i]!))),
       })),
     ),
   );
@@ -110,7 +110,7 @@ test('onnx groups: in a mixed batch each line gets, bit for bit, what its own mo
     const lines = pictures.slice(0, of.length);
     const together = await mixed(of, lines);
     for (const [m, whole] of wholes.entries()) {
-      const { outputs } = await whole.run(await Promise.all(lines.map(line => whole.prepare(line))));
+      const { outputs } = await whole.run(await Promise.all(lines.map(async line => whole.prepare(line))));
       of.forEach((one, i) => {
         if (one === m) t.true(bytesOf(together[i]).equals(bytesOf(outputs[i])), `line ${i} of ${of.join()}`);
       });
@@ -128,7 +128,7 @@ test('onnx groups: lines of several widths run together, each is read by its own
   const of = [1, 0, 1, 0];
   const together = await mixed(of, lines);
   for (const [m, whole] of wholes.entries()) {
-    const { outputs } = await whole.run(await Promise.all(lines.map(line => whole.prepare(line))));
+    const { outputs } = await whole.run(await Promise.all(lines.map(async line => whole.prepare(line))));
     of.forEach((one, i) => {
       if (one === m) t.true(bytesOf(together[i]).equals(bytesOf(outputs[i])));
     });

@@ -23,7 +23,7 @@ async function read(picture: Payload): Promise<{ text: string; score: number; bo
   const boxes = boxesOf(outputs[0]);
   const crops = await imaging.crop(picture, boxes);
   if (crops.length === 0) return [];
-  const prepared = await Promise.all(crops.map(crop => reader.prepare(crop)));
+  const prepared = await Promise.all(crops.map(async crop => reader.prepare(crop)));
   const read = await reader.run(prepared);
   return read.outputs.map((output, index) => {
     if (output instanceof Error || output.kind !== 'text') throw new Error(`no text: ${JSON.stringify(output)}`);
@@ -67,7 +67,7 @@ test('onnx device: in a batch of lines of different width each is read as if it 
     texts.map(text => textPicture(30 + text.length * 24, 60, [{ text, x: 12, y: 44, size: 36 }])),
   );
   const answer = async (batch: typeof lines): Promise<string[]> => {
-    const { outputs } = await reader.run(await Promise.all(batch.map(line => reader.prepare(line))));
+    const { outputs } = await reader.run(await Promise.all(batch.map(async line => reader.prepare(line))));
     return outputs.map(output =>
       output instanceof Error || output.kind !== 'text' ? JSON.stringify(output) : output.text,
     );
@@ -86,7 +86,7 @@ test('onnx device: lines that stand upright or on their head are told apart, eac
   const direction = await loadExample(device, 'ppocr-direction');
   const upright = await textPicture(220, 60, [{ text: 'Direction', x: 14, y: 44, size: 40 }]);
   const turned = await textPicture(220, 60, [{ text: 'Direction', x: 206, y: 16, size: 40, turn: 180 }]);
-  const prepared = await Promise.all([upright, turned, upright].map(line => direction.prepare(line)));
+  const prepared = await Promise.all([upright, turned, upright].map(async line => direction.prepare(line)));
   const { outputs } = await direction.run(prepared);
   const labels = outputs.map(output => ('classes' in output ? output.classes[0]?.label : undefined));
   t.deepEqual(labels, ['0', '180', '0']);
@@ -96,7 +96,7 @@ test('onnx device: an input that is no picture fails alone, the others of the ba
   const reader = await loadExample(device, 'ppocr-rec');
   const good = await textPicture(120, 60, [{ text: '42', x: 20, y: 44, size: 40 }]);
   const truncated = { ...good, data: good.data.subarray(0, good.data.length >> 1) };
-  const results = await Promise.allSettled([good, truncated, good].map(picture => reader.prepare(picture)));
+  const results = await Promise.allSettled([good, truncated, good].map(async picture => reader.prepare(picture)));
   t.true(results[1]?.status === 'rejected' && results[1].reason instanceof InputError);
   const prepared = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
   const { outputs } = await reader.run(prepared);

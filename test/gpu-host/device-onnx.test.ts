@@ -54,7 +54,9 @@ test('onnx device: without any provider asked for it does not open, and names ea
 
 test('onnx device: each input of a batch gets its own answer, inputs of tensors are checked one by one', async t => {
   const model = await device.load(inMemory(raw, { 'tiny.onnx': negate }), { batchMax: 8 });
-  const prepared = await Promise.all([vector(1, 2), vector(3, 4), vector(5, 6)].map(payload => model.prepare(payload)));
+  const prepared = await Promise.all(
+    [vector(1, 2), vector(3, 4), vector(5, 6)].map(async payload => model.prepare(payload)),
+  );
   const { outputs, runMs } = await model.run(prepared);
   t.deepEqual(outputs.map(valuesOf), [
     [-1, -2],
@@ -82,7 +84,9 @@ test('onnx device: each input of a batch gets its own answer, inputs of tensors 
 test('onnx device: numbers that are none and wrong shapes are told as such, each input by itself', async t => {
   const wrong = async (document: ModelDocument, files: Record<string, Uint8Array>, ...vectors: number[][]) => {
     const model = await device.load(inMemory(document, { 'tiny.onnx': negate, ...files }), { batchMax: 8 });
-    const { outputs } = await model.run(await Promise.all(vectors.map(values => model.prepare(vector(...values)))));
+    const { outputs } = await model.run(
+      await Promise.all(vectors.map(async values => model.prepare(vector(...values)))),
+    );
     return outputs.map(output => (output instanceof WrongOutputError ? output.message : JSON.stringify(output)));
   };
   const classes = await wrong({ ...raw, postprocess: { kind: 'classes', top: 1 } }, {}, [1, 2], [NaN, 2]);
@@ -96,7 +100,7 @@ test('onnx device: numbers that are none and wrong shapes are told as such, each
 test('onnx device: tensors whose varying dims differ run apart in one batch', async t => {
   const graph = oneNodeModel({ operator: 'Neg', inputs: { x: ['N', 'L'] }, outputs: { y: ['N', 'L'] } });
   const model = await device.load(inMemory(raw, { 'tiny.onnx': graph }), { batchMax: 8 });
-  const prepared = await Promise.all([vector(1), vector(2, 3), vector(4)].map(payload => model.prepare(payload)));
+  const prepared = await Promise.all([vector(1), vector(2, 3), vector(4)].map(async payload => model.prepare(payload)));
   const { outputs } = await model.run(prepared);
   t.deepEqual(outputs.map(valuesOf), [[-1], [-2, -3], [-4]]);
 });
@@ -144,7 +148,9 @@ test('onnx device: modules of the user stand before and behind the graph, in Typ
   };
   const model = await device.load(inMemory(document, files), { batchMax: 4 });
   const bytes = (...data: number[]): Payload => ({ encoding: 'jpeg', data: Uint8Array.from(data) });
-  const prepared = await Promise.all([bytes(1, 2), bytes(9, 9), bytes(3, 4)].map(payload => model.prepare(payload)));
+  const prepared = await Promise.all(
+    [bytes(1, 2), bytes(9, 9), bytes(3, 4)].map(async payload => model.prepare(payload)),
+  );
   const { outputs } = await model.run(prepared);
   t.deepEqual(outputs[0], { kind: 'custom', value: { sum: -3, asked: 'hi' } });
   t.true(outputs[1] instanceof ModelError && /nine/.test(outputs[1].message));

@@ -117,7 +117,10 @@ test('scoreboard: the readers run as one mixed batch on their trunk, and each re
   for (const [at, reader] of READERS.entries()) {
     const suffix = await prefix.loadSuffix(files[at]!, { batchMax: examples.length });
     const mine = examples.filter(({ field }) => READER_OF[field.name] === reader);
-    members.push({ suffix: suffix.id, inputs: await Promise.all(mine.map(({ picture }) => suffix.prepare(picture))) });
+    members.push({
+      suffix: suffix.id,
+      inputs: await Promise.all(mine.map(async ({ picture }) => suffix.prepare(picture))),
+    });
     wanted.push(mine.map(({ field }) => field.text));
   }
   const ran = await prefix.runMixed(members);

@@ -48,7 +48,7 @@ export class Cluster {
   constructor(scenario: Scenario, watch: Watch, mutant?: Mutant) {
     const { seed } = scenario;
     this.scenario = scenario;
-    this.links = new Links(seededRandom(seed + 1));
+    this.links = new Links(this.clock, seededRandom(seed + 1));
     this.stores = new Stores(seededRandom(seed + 2));
     this.stores.onWrite = (where, { value }) => {
       if (where === CURRENT_PLAN && value) watch.plans.stored(decodeJson(value) as Plan);

@@ -75,6 +75,8 @@ const streamsOf = ({ extras }: Scenario): StreamDocument[] =>
 
 const RETRY_MS = 300;
 
+type Work = (config: KeyValue) => Promise<unknown>;
+
 /** Applies and deletes as `ganglion apply` does: one thing after the other, each until it has been done. */
 export class Documents {
   readonly #bus: Bus;
@@ -82,6 +84,8 @@ export class Documents {
   readonly #scenario: Scenario;
   #last: Promise<void> = Promise.resolve();
   #versions = 0;
+  /** What was done last to each thing. */
+  readonly #done = new Map<string, Work>();
 
   constructor(bus: Bus, clock: Clock, scenario: Scenario) {
     this.#bus = bus;
@@ -100,9 +104,13 @@ export class Documents {
       if (document.delivery === 'durable') this.#keepFrames(document);
       this.#putQuery(document);
     }
-    for (const document of streamsOf(this.#scenario))
-      this.#then(config => config.put(`streams.default.${document.name}`, encodeJson(document)));
+    for (const document of streamsOf(this.#scenario)) this.#put(`streams.default.${document.name}`, document);
     return this.#last;
+  }
+
+  /** Whatever was applied or deleted, again: the store may have lost it. */
+  applyAgain(): void {
+    for (const work of this.#done.values()) this.#then(work);
   }
 
   addQuery(): void {
@@ -131,7 +139,7 @@ export class Documents {
 
   #putModel(document: ModelDocument): void {
     const { stored, content, hash } = storedOf(document);
-    this.#then(async config => {
+    this.#do(`models.${document.name}`, async config => {
       await (await this.#bus.objectStore(bucketName(DEFAULT_PREFIX, MODEL_STORE))).put(hash, content);
       await config.put(`models.${document.name}`, encodeJson(stored));
     });
@@ -139,15 +147,18 @@ export class Documents {
 
   #putProfile(profile: Profile): void {
     const key = `${profile.model.replace('@', '.')}.${profile.device}`;
-    this.#then(() =>
-      this.#bus
-        .keyValue(bucketName(DEFAULT_PREFIX, BUCKETS.profiles))
-        .then(bucket => bucket.put(key, encodeJson(profile))),
-    );
+    this.#do(`profile ${key}`, async () => {
+      const bucket = await this.#bus.keyValue(bucketName(DEFAULT_PREFIX, BUCKETS.profiles));
+      return bucket.put(key, encodeJson(profile));
+    });
   }
 
   #putQuery(document: QueryDocument): void {
-    this.#then(config => config.put(`queries.default.${document.name}`, encodeJson(document)));
+    this.#put(`queries.default.${document.name}`, document);
+  }
+
+  #put(key: string, document: object): void {
+    this.#do(key, config => config.put(key, encodeJson(document)));
   }
 
   /** Before the query is there, as `ganglion apply` does. */
@@ -160,10 +171,15 @@ export class Documents {
   }
 
   #delete(key: string): void {
-    this.#then(config => config.delete(key));
+    this.#do(key, config => config.delete(key));
   }
 
-  #then(work: (config: KeyValue) => Promise<unknown>): void {
+  #do(what: string, work: Work): void {
+    this.#done.set(what, work);
+    this.#then(work);
+  }
+
+  #then(work: Work): void {
     this.#last = this.#last.then(async () => {
       for (;;) {
         try {

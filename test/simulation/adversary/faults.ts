@@ -65,6 +65,15 @@ function begin(cluster: Cluster, fault: Fault): Undo {
     case 'store':
       stores.set(fault.who, fault.mood);
       return () => stores.set(fault.who, 'fine');
+    case 'power-loss':
+      return losePower(cluster);
+    case 'schism':
+      return schism(cluster);
+    case 'ghost':
+      return ghost(cluster, fault.forMs);
+    case 'echo':
+      links.echoes.add(fault);
+      return () => void links.echoes.delete(fault);
     case 'behead':
       return behead(cluster, fault.phase);
     case 'revoke': {
@@ -90,6 +99,62 @@ function begin(cluster: Cluster, fault: Fault): Undo {
       return () => documents.restoreTags();
   }
 }
+
+const OUTAGE_MS = 300;
+
+/** When it is over, the server starts with what its disk held when it began; users apply again what they had applied. */
+function losePower({ network, documents, clock }: Cluster): Undo {
+  const lose = network.bucketsImage();
+  return () => {
+    network.stop();
+    lose();
+    clock.after(OUTAGE_MS, () => network.start());
+    documents.applyAgain();
+  };
+}
+
+function schism(cluster: Cluster): Undo {
+  const { links, stores } = cluster;
+  const leader = leaderOf(cluster);
+  if (!leader) return () => {};
+  const others = cluster.of('allocator').filter(other => other !== leader);
+  const cuts = others.flatMap(({ id }) => [
+    { from: leader.id, to: id },
+    { from: id, to: leader.id },
+  ]);
+  for (const cut of cuts) links.cuts.add(cut);
+  stores.set(leader.id, 'away');
+  return () => {
+    for (const cut of cuts) links.cuts.delete(cut);
+    stores.set(leader.id, 'fine');
+  };
+}
+
+function ghost(cluster: Cluster, forMs: number): Undo {
+  const { links, clock, scenario, documents } = cluster;
+  const leader = leaderOf(cluster);
+  if (!leader) return () => {};
+  const { id, incarnation } = leader;
+  documents.newVersion(); // something to order
+  const stall = {
+    from: id,
+    untilMs: Math.min(clock.nowMs() + forMs, scenario.healAtMs),
+    holds: (to: string, subject: string) => {
+      if (!to.startsWith('gpu-')) return false;
+      if (subject.startsWith('ganglion.orders.'))
+        clock.after(0, () => leader.incarnation === incarnation && leader.kill());
+      return true;
+    },
+  };
+  links.stalls.add(stall);
+  return () => {
+    links.stalls.delete(stall);
+    leader.start();
+  };
+}
+
+const leaderOf = (cluster: Cluster): Process | undefined =>
+  cluster.of('allocator').find(process => (phaseOf(process) ?? 'standby') !== 'standby');
 
 const LOOK_MS = 2;
 const RESTART_MS = 2000;

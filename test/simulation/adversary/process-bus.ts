@@ -28,6 +28,8 @@ export interface ProcessBusParts extends StoreUser {
   readonly tamper: Tamper;
   /** How much later than it came a message is seen, ms: how messages overtake each other. */
   readonly lagMs: () => number;
+  /** How much later it is seen once more, for each time. */
+  readonly echoesMs: (subject: string) => readonly number[];
 }
 
 /** The bus as one process sees it: nothing passes while it is frozen, and all that passes is watched. */
@@ -68,6 +70,7 @@ export function processBus(parts: ProcessBusParts): Bus {
           const lagMs = parts.lagMs();
           if (lagMs > 0) clock.after(lagMs, take);
           else take();
+          for (const laterMs of parts.echoesMs(message.subject)) clock.after(laterMs, take);
         },
         options,
       ),

@@ -72,7 +72,8 @@ export class Process {
     const tamper = program.tamper?.(this) ?? {};
     const tap = this.#around.tap(this);
     const lagMs = (): number => links.lagMs(id);
-    const bus = processBus({ id, inner, clock: base, gate, stores, tap, tamper, lagMs });
+    const echoesMs = (subject: string): readonly number[] => links.echoesMs(id, subject);
+    const bus = processBus({ id, inner, clock: base, gate, stores, tap, tamper, lagMs, echoesMs });
     const random = seededRandom(hash(`${seed} ${id} ${incarnation}`));
     const { config } = program;
     void startActor(program.define(this, clock), {

@@ -160,4 +160,20 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       faults: [{ atMs: 6381, forMs: 2857, is: 'store', who: 'allocator-1', mood: 'forgetful' }],
     },
   },
+  {
+    why: 'an allocator whose clock runs fast takes a frozen batcher for lost, and releases what it used (seed 21087)',
+    scenario: {
+      ...SMALL,
+      seed: 21087,
+      hosts: 3,
+      routers: 2,
+      memoryMB: 600,
+      skew: 0.05,
+      healAtMs: 10565,
+      faults: [
+        { atMs: 6597, forMs: 2861, is: 'revoke', who: 'gpu-1', noticeMs: 4265 },
+        { atMs: 6666, forMs: 3799, is: 'freeze', who: 'batcher-1' },
+      ],
+    },
+  },
 ];

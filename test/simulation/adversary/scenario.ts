@@ -18,7 +18,15 @@ export type Fault = { readonly atMs: number; readonly forMs: number } & (
       readonly lagMs: number;
     }
   | { readonly is: 'server-down' | 'storage-down' }
+  /** The server loses its power: writes to buckets since `atMs` were acknowledged and are lost. */
+  | { readonly is: 'power-loss' }
   | { readonly is: 'store'; readonly who: string; readonly mood: StoreMood }
+  /** Whoever leads is cut off from storage and from the other allocators, and reaches all others: two may lead. */
+  | { readonly is: 'schism' }
+  /** What whoever leads says to hosts is held up meanwhile. It dies after its first order that is, and its successor may plan before that one comes. */
+  | { readonly is: 'ghost' }
+  /** Plans and orders that `who` hears, it hears again so much later. */
+  | { readonly is: 'echo'; readonly who: string; readonly delayMs: number }
   /** Whoever leads dies when it comes to this phase. */
   | { readonly is: 'behead'; readonly phase: 'preparing' | 'committing' | 'draining' }
   /** A machine is taken away: it is drained, and dies `noticeMs` later. */
@@ -115,7 +123,7 @@ export function scenarioOf(seed: number, wanted?: Kind): Scenario {
 const PROVOCATIONS = 14;
 
 /** A storm of these faults alone, and many of them. */
-export function provocationOf(seed: number, kinds: readonly Fault['is'][]): Scenario {
+export function provocationOf(seed: number, kinds: readonly Fault['is'][], extras: readonly Extra[] = []): Scenario {
   const plain = scenarioOf(seed, 'storm');
   const random = seededRandom(seed);
   const faults: Fault[] = [];
@@ -124,7 +132,7 @@ export function provocationOf(seed: number, kinds: readonly Fault['is'][]): Scen
     const fault = stormFault(random, plain, { atMs, forMs: between(random, 200, pick(random, [1000, 4000, 8000])) });
     if (kinds.includes(fault.is)) faults.push(fault);
   }
-  return { ...plain, samplers: 0, extras: [], faults: faults.toSorted((a, b) => a.atMs - b.atMs) };
+  return { ...plain, samplers: 0, extras, faults: faults.toSorted((a, b) => a.atMs - b.atMs) };
 }
 
 type Facts = Omit<Scenario, 'memoryMB' | 'skew' | 'faults'>;
@@ -177,6 +185,10 @@ function stormFault(random: Random, facts: Facts, when: { atMs: number; forMs: n
       who: `allocator-${intBetween(random, 1, facts.allocators)}`,
       mood: pick(random, STORE_MOODS),
     }),
+    () => ({ ...when, is: 'power-loss', forMs: Math.min(when.forMs, 3000) }),
+    () => ({ ...when, is: 'schism', forMs: between(random, 4000, 10_000) }),
+    () => ({ ...when, is: 'ghost', forMs: between(random, 4000, 8000) }),
+    () => ({ ...when, is: 'echo', who: pick(random, ['*', anyone()]), delayMs: between(random, 100, 6000) }),
     () => ({ ...when, is: 'behead', phase: pick(random, ['preparing', 'committing', 'draining'] as const) }),
     () => ({ ...when, is: 'revoke', who: host(), noticeMs: between(random, 500, 5000) }),
     () => ({ ...when, is: 'surge', factor: pick(random, [0.2, 3, 6]) }),
