@@ -247,6 +247,10 @@ function troubleLines(view: View, width: number, style: Style): string[] {
   ];
 }
 
+/** `det@… ≤4`; `reader@… ≤3 by 1` where a batch of three is granted and run one by one. */
+const planned = ({ model, batchMax, grantMax }: Plan['hosts'][number]['models'][number]): string =>
+  grantMax === undefined ? `${model} ≤${batchMax}` : `${model} ≤${grantMax} by ${batchMax}`;
+
 /** Pools of a plan: who schedules, which hosts hold which models. */
 export function planLines(plan: Plan, width: number, style: Style): string[] {
   const lines = [`epoch ${style.bold(String(plan.epoch))}  policy ${plan.policy}`];
@@ -254,7 +258,7 @@ export function planLines(plan: Plan, width: number, style: Style): string[] {
     lines.push('', `${style.bold(pool.pool)}  batcher ${pool.batcher}`);
     const hosts = pool.hosts.map(name => {
       const host = plan.hosts.find(one => one.host === name);
-      return [name, host?.kind ?? '', host?.models.map(model => `${model.model} ≤${model.batchMax}`).join(', ') ?? ''];
+      return [name, host?.kind ?? '', host?.models.map(planned).join(', ') ?? ''];
     });
     lines.push(
       ...table([{ title: 'HOST' }, { title: 'DEVICE' }, { title: 'MODELS (LARGEST BATCH)', flexible: true }], hosts, {
