@@ -6,7 +6,7 @@ import { mb, placesOf, plannedHosts, replicate, squeeze, type Place } from './ho
 import { jointDemands, membersOf } from './joint.ts';
 import { capacityOf, previousOf } from './mended.ts';
 import { compareText } from './packing.ts';
-import { POLICIES, type PolicyName } from './policy.ts';
+import { entryOf, type PolicyEntry, type PolicyName } from './policy.ts';
 import { poolsOf } from './pools.ts';
 import { cheapestKind } from './query/index.ts';
 import { serveWhatCan, type Ask, type Served, type Share } from './shortage.ts';
@@ -14,7 +14,7 @@ import { supplyOf, type HostView, type Supply } from './supply.ts';
 import { worthwhile } from './worthwhile.ts';
 
 export interface PlannerSettings {
-  readonly policy: PolicyName;
+  readonly policy: PolicyName | PolicyEntry;
   /** How objectives of queries are split over their stages. Default: so that they cost least. */
   readonly split?: 'optimal' | 'even';
   /** Reserve per stage for the ways between router, batcher and host. */
@@ -72,7 +72,7 @@ export function makePlan(input: PlannerInput): Planned {
   const beyond = served.flat().filter(session => shareOf(session) < 1);
   return {
     draft: {
-      policy: settings.policy,
+      policy: entryOf(settings.policy).name,
       pools,
       hosts,
       sessions: sessions.map(plannedSession),
@@ -101,7 +101,7 @@ export function makePlan(input: PlannerInput): Planned {
 
 /** The queries that can be served by some host, split by each rule of the policy, and the others. */
 function asksOf(input: PlannerInput, supply: Supply): { asks: readonly (readonly Ask[])[]; refused: Refusal[] } {
-  const { rules } = POLICIES[input.settings.policy];
+  const { rules } = entryOf(input.settings.policy);
   const view = {
     models: input.models,
     rateHz: input.rateHz,
@@ -167,8 +167,8 @@ function settle(
 
 /** All of them where the hosts suffice, by the split that turns out cheaper; else what can be. */
 function serve(asks: readonly (readonly Ask[])[], input: PlannerInput, supply: Supply): Served {
-  const { networkMs, policy: policyName } = input.settings;
-  const { policy } = POLICIES[policyName];
+  const { networkMs } = input.settings;
+  const { policy, rules, name: policyName } = entryOf(input.settings.policy);
   const { offers, curves } = supply;
   const attempt = (sessions: readonly Session[], shareOf: Share, from?: CapacityPlan): CapacityPlan | undefined => {
     const parts = sessions.map(session => ({ ...session, rateHz: session.rateHz * shareOf(session) }));
@@ -184,7 +184,7 @@ function serve(asks: readonly (readonly Ask[])[], input: PlannerInput, supply: S
     if (plan && (!best || plan.hosts.length < best.plan.hosts.length)) best = { plan, served: candidate };
   }
   if (best) return { ...best, homeless: [], refused: [], shareOf: () => 1 };
-  const [first] = POLICIES[input.settings.policy].rules;
+  const [first] = rules;
   return serveWhatCan(asks[0]!, attempt, ({ model, rateHz, budgetMs }) => {
     const stage = { model, rateHz, shareMs: budgetMs, networkMs };
     return cheapestKind(stage, offers, curves, first).costPerHour;

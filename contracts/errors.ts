@@ -214,5 +214,16 @@ export class RefusedError extends GanglionError {
   readonly retryable = false;
 }
 
+/** A policy of a user's failed, or decided what can't be done. */
+export class PolicyError extends GanglionError {
+  readonly code = 'policy';
+  readonly retryable = false;
+  readonly policy: string;
+  constructor(policy: string, detail: string, options?: ErrorOptions) {
+    super(`policy "${policy}": ${detail}`, options);
+    this.policy = policy;
+  }
+}
+
 /** The one-line form of anything thrown, for logs and messages. */
 export const describeError = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,10 +1,9 @@
-import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
-import { existsSync } from 'node:fs';
 import type { AnyActor } from '../actors/actor/index.ts';
-import { ACTOR_NAMES, ConfigError, describeError, type Log } from '../contracts/index.ts';
+import { ACTOR_NAMES, ConfigError, type Log } from '../contracts/index.ts';
 import { isActorPath } from './cluster/specs.ts';
 import { didYouMean } from './documents/index.ts';
+import { loadDefault } from './load-file.ts';
 import { ourActor } from './registry.ts';
 
 /** One of ours by name, or the default export of a file. @throws ConfigError saying what is wrong with it */
@@ -17,21 +16,8 @@ export async function loadActor(actor: string, log: Log): Promise<AnyActor> {
   });
 }
 
-/** TypeScript or JavaScript; `import … from 'ganglion'` is this very package, wherever the file stands. */
 async function loadActorFile(file: string): Promise<AnyActor> {
-  if (!existsSync(file)) throw new ConfigError('there is no such file', { file });
-  const [{ createJiti }, ganglion] = await Promise.all([import('jiti'), import('../index.ts')]);
-  const jiti = createJiti(pathToFileURL(file).href, {
-    virtualModules: { ganglion },
-    fsCache: false,
-    interopDefault: true,
-  });
-  let loaded: unknown;
-  try {
-    loaded = await jiti.import(file, { default: true });
-  } catch (error) {
-    throw new ConfigError(`can't be loaded: ${describeError(error)}`, { file }, { cause: error });
-  }
+  const loaded = await loadDefault(file);
   if (!isActor(loaded)) {
     throw new ConfigError('has no actor as its default export', {
       file,

@@ -1,6 +1,7 @@
 import type { AnyActor } from '../actors/actor/index.ts';
 import { realClock, systemRandom } from '../bus/index.ts';
 import type { ACTOR_NAMES, Log } from '../contracts/index.ts';
+import { loadDispatch, loadPacking } from './load-policy.ts';
 
 type OurActor = (typeof ACTOR_NAMES)[number];
 
@@ -14,7 +15,8 @@ const makers: Record<OurActor, (log: Log) => Promise<AnyActor>> = {
     ]);
     return queryRouter({ imaging });
   },
-  'prefix-batcher': async () => (await import('../actors/prefix-batcher/index.ts')).prefixBatcher(),
+  'prefix-batcher': async () =>
+    (await import('../actors/prefix-batcher/index.ts')).prefixBatcher({ loadPolicy: loadDispatch }),
   'gpu-host': async log => {
     const [{ gpuHost }, { openDevice }] = await Promise.all([
       import('../actors/gpu-host/index.ts'),
@@ -24,7 +26,7 @@ const makers: Record<OurActor, (log: Log) => Promise<AnyActor>> = {
       openDevice: settings => openDevice(settings, { clock: realClock, random: systemRandom, log }),
     });
   },
-  allocator: async () => (await import('../actors/allocator/index.ts')).allocator(),
+  allocator: async () => (await import('../actors/allocator/index.ts')).allocator({ loadPolicy: loadPacking }),
 };
 
 export const ourActor = (name: OurActor, log: Log): Promise<AnyActor> => makers[name](log);

@@ -22,11 +22,11 @@ export const AllocatorConfig = Type.Object(
       default: 1.1,
       description: 'measured rates are planned times this',
     }),
-    policy: Type.Enum(['pooled', 'nexus', 'batch-oblivious'], {
+    policy: Type.String({
       default: 'pooled',
       description:
         'pooled: hosts that hold the same take turns; nexus: each device by itself (SOSP 2019); batch-oblivious: devices in proportion ' +
-        'to rate over throughput (what it was compared with)',
+        'to rate over throughput (what it was compared with); or the path of your own, ./mine.ts',
     }),
     split: Type.Enum(['optimal', 'even'], {
       default: 'optimal',

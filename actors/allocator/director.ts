@@ -6,6 +6,7 @@ import {
   type EpochEvent,
   type EpochSettings,
   type Phase,
+  type PolicyEntry,
 } from '../../allocator/index.ts';
 import {
   type BatcherBeat,
@@ -38,6 +39,7 @@ export interface DirectorPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly config: AllocatorConfig;
+  readonly planning: PolicyEntry;
   readonly catalog: Catalog;
   readonly shelf: Shelf;
   after(delayMs: number, fn: () => void): Cancel;
@@ -96,6 +98,7 @@ export class Director {
     this.#grays = new Grays(config.slowMs);
     this.#drafting = new Drafting({
       config,
+      planning: ports.planning,
       catalog,
       cluster: this.cluster,
       bars: this.#bars,
@@ -284,7 +287,9 @@ export class Director {
     const whyNot = whyNotNow({ catalogReady: catalog.ready, batchers: this.cluster.batchers.size, inForce });
     if (whyNot !== undefined) return this.#tell({ type: 'keep', detail: whyNot });
     this.#avoided = this.#grays.avoided(this.#now()).filter(host => this.cluster.ready(host));
-    const { draft, notes } = this.#drafting.draftAround(inForce, catalog.draining, this.#avoided);
+    const planned = this.#drafting.draftAround(inForce, catalog.draining, this.#avoided);
+    if (!planned) return this.#tell({ type: 'keep', detail: 'the policy failed' });
+    const { draft, notes } = planned;
     this.#degraded = notes.length > 0 || draft.refused.length > 0;
     for (const note of notes)
       if (!this.#toldNotes.has(note)) log.warn('the plan is not as good as it should be', { note });

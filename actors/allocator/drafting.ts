@@ -1,5 +1,12 @@
-import { makeGroupedPlan, outgrown, RateBook, type Planned, type StageKey } from '../../allocator/index.ts';
-import type { Plan } from '../../contracts/index.ts';
+import {
+  makeGroupedPlan,
+  outgrown,
+  RateBook,
+  type Planned,
+  type PolicyEntry,
+  type StageKey,
+} from '../../allocator/index.ts';
+import { PolicyError, type Plan } from '../../contracts/index.ts';
 import type { Bars } from './bars.ts';
 import type { Catalog } from './catalog.ts';
 import type { Cluster } from './cluster.ts';
@@ -7,6 +14,7 @@ import type { AllocatorConfig } from './config.ts';
 
 export interface DraftingPorts {
   readonly config: AllocatorConfig;
+  readonly planning: PolicyEntry;
   readonly catalog: Catalog;
   readonly cluster: Cluster;
   readonly bars: Bars;
@@ -42,7 +50,7 @@ export class Drafting {
   }
 
   draft(current: Plan | undefined, draining: ReadonlySet<string>): Planned {
-    const { catalog, cluster, config, bars } = this.#ports;
+    const { catalog, cluster, config, bars, planning } = this.#ports;
     return makeGroupedPlan({
       models: catalog.models,
       queries: [...catalog.queries.values()],
@@ -51,7 +59,7 @@ export class Drafting {
       batchers: [...cluster.batchers.keys()].toSorted(),
       current,
       settings: {
-        policy: config.policy,
+        policy: planning,
         split: config.split,
         networkMs: config.networkMs,
         replicasMin: config.replicasMin,
@@ -61,8 +69,18 @@ export class Drafting {
     });
   }
 
+  /** {@link around}; undefined when a policy of a user's failed, which ends the actor. */
+  draftAround(...args: Parameters<Drafting['around']>): Planned | undefined {
+    try {
+      return this.around(...args);
+    } catch (error) {
+      if (error instanceof PolicyError) return undefined;
+      throw error;
+    }
+  }
+
   /** Around hosts that are not well, unless others can't serve what they do. */
-  draftAround(current: Plan | undefined, draining: ReadonlySet<string>, ailing: readonly string[]): Planned {
+  around(current: Plan | undefined, draining: ReadonlySet<string>, ailing: readonly string[]): Planned {
     const all = (): Planned => this.draft(current, draining);
     if (ailing.length === 0) return all();
     const around = this.draft(current, new Set([...draining, ...ailing]));

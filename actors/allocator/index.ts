@@ -8,11 +8,13 @@ import {
   type Plan,
   type Subscription,
 } from '../../contracts/index.ts';
+import type { PolicyEntry } from '../../allocator/index.ts';
 import { actor, type ActorContext } from '../actor/index.ts';
 import { Catalog } from './catalog.ts';
 import { AllocatorConfig } from './config.ts';
 import { Director } from './director.ts';
 import { Lease } from './lease.ts';
+import { planningOf, type AllocatorPorts } from './policy.ts';
 import { Shelf } from './shelf.ts';
 
 export { AllocatorConfig } from './config.ts';
@@ -42,15 +44,15 @@ const ECHO_MS = 2500;
  * The control plane: watches rates, hosts and queries, plans epochs and puts them in force. One leads, the others
  * stand by.
  */
-export const allocator = () =>
+export const allocator = (ports: AllocatorPorts = {}) =>
   actor({
     name: 'allocator',
     version: '0.1.0',
     description: 'Plans which host holds which models, and moves them without requests noticing.',
     config: AllocatorConfig,
     state: (): State => ({}) as State, // filled by `start`, before anything else runs
-    start: ctx => {
-      build(ctx);
+    start: async ctx => {
+      build(ctx, await planningOf(ctx.config.policy, ports, error => ctx.crash(error)));
       ctx.state.catalog.follow();
       // `every` begins one period later; a lone allocator should lead at once.
       ctx.after(0, () => ctx.spawn('lease', () => ctx.state.lease.tick()));
@@ -107,7 +109,7 @@ export const allocator = () =>
 /** Whether silence of others means something: this allocator hears at least itself. */
 const hears = (ctx: Ctx): boolean => ctx.bus.connected && ctx.clock.nowMs() - ctx.state.echoAtMs <= ECHO_MS;
 
-function build(ctx: Ctx): void {
+function build(ctx: Ctx, planning: PolicyEntry): void {
   const { state, config, clock, log } = ctx;
   state.services = [];
   state.heard = undefined;
@@ -128,6 +130,7 @@ function build(ctx: Ctx): void {
     clock,
     log,
     config,
+    planning,
     catalog: state.catalog,
     shelf: state.shelf,
     after: (delayMs, fn) => ctx.after(delayMs, fn),

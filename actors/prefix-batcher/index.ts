@@ -1,12 +1,21 @@
 import { decodeJson } from '../../bus/index.ts';
-import { BUCKETS, ConfigError, describeError, Plan, subjects, validator, type Cancel } from '../../contracts/index.ts';
+import {
+  BUCKETS,
+  ConfigError,
+  describeError,
+  isToken,
+  Plan,
+  subjects,
+  validator,
+  type Cancel,
+} from '../../contracts/index.ts';
 import { actor, coalesce, type ActorContext } from '../actor/index.ts';
 import { Alarms } from './alarms.ts';
 import { Batcher } from './batcher.ts';
 import { BatcherConfig } from './config.ts';
 import { Ears } from './ears.ts';
 import type { Invocation } from './invocation.ts';
-import { ourPolicies, type PolicyFactory } from './policy/index.ts';
+import { checked, ourPolicies, type OwnDispatch, type PolicyFactory } from './policy/index.ts';
 import type { Pool } from './pool.ts';
 
 export { BatcherConfig } from './config.ts';
@@ -24,15 +33,22 @@ interface State {
 }
 type Context = ActorContext<BatcherConfig, State>;
 
-/** The scheduler of the pools that the plan puts it in charge of. `policies`: your own, beside hybrid, eager and deferred. */
-export const prefixBatcher = (ports: { readonly policies?: Readonly<Record<string, PolicyFactory>> } = {}) =>
+export interface BatcherPorts {
+  /** Your own, by name, beside ours. */
+  readonly policies?: Readonly<Record<string, OwnDispatch>>;
+  /** For `policy: ./mine.ts`. @throws ConfigError */
+  readonly loadPolicy?: (path: string) => Promise<OwnDispatch>;
+}
+
+/** The scheduler of the pools that the plan puts it in charge of. */
+export const prefixBatcher = (ports: BatcherPorts = {}) =>
   actor({
     name: 'prefix-batcher',
     version: '1.0.0',
     description: 'Forms batches from what routers offer and binds them to hosts as late as possible.',
     config: BatcherConfig,
     state: (): State => ({ batcher: undefined, ears: undefined, finishTurn: () => {}, leaving: false }),
-    start: ctx => begin(ctx, { ...ourPolicies, ...ports.policies }),
+    start: async ctx => begin(ctx, await policyOf(ctx, ports)),
     reconnected: readPlan,
     on: {
       plans: { handle: follow },
@@ -69,15 +85,21 @@ export const prefixBatcher = (ports: { readonly policies?: Readonly<Record<strin
     },
   });
 
-function begin(ctx: Context, policies: Readonly<Record<string, PolicyFactory>>): void {
+/** Ours by name, or a user's, whose decisions are checked. @throws ConfigError */
+async function policyOf(ctx: Context, { policies = {}, loadPolicy }: BatcherPorts): Promise<PolicyFactory> {
+  const { policy } = ctx.config;
+  const known = Object.hasOwn(policies, policy) ? policies[policy] : undefined;
+  if (!known && Object.hasOwn(ourPolicies, policy)) return ourPolicies[policy]!;
+  const own = known ?? (isToken(policy) ? undefined : await loadPolicy?.(policy));
+  if (own) return checked(own, error => ctx.crash(error));
+  throw new ConfigError(`"${policy}" is no policy`, {
+    field: 'prefix-batcher config.policy',
+    remedy: `use one of: ${[...Object.keys(ourPolicies), ...Object.keys(policies)].join(', ')}; or the path of your own, ./mine.ts`,
+  });
+}
+
+function begin(ctx: Context, policy: PolicyFactory): void {
   const { id, config, clock, random, log, state } = ctx;
-  const policy = Object.hasOwn(policies, config.policy) ? policies[config.policy] : undefined;
-  if (!policy) {
-    throw new ConfigError(`"${config.policy}" is no policy`, {
-      field: 'prefix-batcher config.policy',
-      remedy: `use one of: ${Object.keys(policies).join(', ')}`,
-    });
-  }
   policy(config.policyOptions); // What is wrong with them is said before there is a plan.
   const batcher = new Batcher({
     id,

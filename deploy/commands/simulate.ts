@@ -15,6 +15,7 @@ import {
   searchGoodput,
   searchReport,
   simulate,
+  withPolicy,
   type Outcome,
   type ProcessorTime,
   type Progress,
@@ -26,6 +27,7 @@ import { EXIT, numberOption, printJson, type ExitCode } from './program.ts';
 
 interface SimulateFlags {
   readonly seed?: number;
+  readonly policy?: readonly string[];
   readonly search?: 'goodput';
   readonly precision: number;
   readonly real?: boolean;
@@ -40,6 +42,12 @@ export function simulateCommand(program: Command, io: Io, end: (code: ExitCode) 
     .argument('<scenario>', 'devices, models, queries, streams, faults (YAML)')
     .description('Run a scenario with the production actors on emulated devices, a simulated bus and virtual time.')
     .option('--seed <n>', "instead of the scenario's", numberOption({ min: 0, max: 2 ** 32 - 1, integer: true }))
+    .addOption(
+      new Option(
+        '--policy <file>',
+        'a dispatch or packing policy of your own, see docs/policies.md; may be given once for each',
+      ).argParser((path: string, before: readonly string[] | undefined) => [...(before ?? []), path]),
+    )
     .addOption(new Option('--search <what>', 'find the highest rate with 99 % in time').choices(['goodput']))
     .option('--precision <share>', 'of the search', numberOption({ min: 0.001, max: 1 }), 0.02)
     .option('--real', 'run it in real time as well: a process for each actor on a NATS server; shows both')
@@ -53,13 +61,15 @@ Examples:
   ganglion simulate examples/scenarios/traffic.yaml --html traffic.html
   ganglion simulate examples/scenarios/one-model.yaml --search goodput
   ganglion simulate examples/scenarios/four-gpus.yaml --real
+  ganglion simulate examples/scenarios/one-model.yaml --policy examples/policies/fullest-first.ts
 
 Ends with 0 when it ran, however good the outcome is; 2 when the scenario is wrong.`,
     )
     .action(async (path: string, flags: SimulateFlags) => {
       const read = await readScenario(path);
       for (const warning of read.warnings) io.err(`${formatProblem(warning)}\n`);
-      const file = flags.seed === undefined ? read : { ...read, document: { ...read.document, seed: flags.seed } };
+      let file = flags.seed === undefined ? read : { ...read, document: { ...read.document, seed: flags.seed } };
+      for (const policy of flags.policy ?? []) file = await withPolicy(file, policy);
       if (flags.search) await search(file, flags, io);
       else await once(file, flags, io);
       end(EXIT.ok);

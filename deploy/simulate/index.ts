@@ -1,6 +1,6 @@
 export type { Outcome } from './outcome.ts';
 export { outcomePage } from './page.ts';
-export { readScenario, type ScenarioFile } from './read.ts';
+export { readScenario, withPolicy, type ScenarioFile } from './read.ts';
 export { runForReal } from './real.ts';
 export type { ProcessorTime } from './processor.ts';
 export { comparison, outcomeReport, processorReport, searchReport } from './report.ts';

@@ -1,7 +1,9 @@
-import { ourPolicies, type PolicyOptions } from '../../actors/prefix-batcher/index.ts';
-import { POLICIES } from '../../allocator/index.ts';
-import { describeError, OneOf, Type, type Static } from '../../contracts/index.ts';
+import { resolve } from 'node:path';
+import { ourPolicies, type OwnDispatch, type PolicyOptions } from '../../actors/prefix-batcher/index.ts';
+import { POLICIES, type OwnPacking } from '../../allocator/index.ts';
+import { describeError, isToken, OneOf, Type, type Static } from '../../contracts/index.ts';
 import { didYouMean, type Path } from '../documents/index.ts';
+import { loadDispatch, loadPacking } from '../load-policy.ts';
 
 /** What decides in a run, one switch for each idea: ours and the baselines differ in nothing else. */
 export const PoliciesEntry = Type.Object(
@@ -45,6 +47,12 @@ export const PoliciesEntry = Type.Object(
 );
 export type PoliciesEntry = Static<typeof PoliciesEntry>;
 
+/** Policies of a user's, by what the actor's configuration calls them: the paths of their files. */
+export interface OwnPolicies {
+  readonly dispatch?: Readonly<Record<string, OwnDispatch>>;
+  readonly packing?: Readonly<Record<string, OwnPacking>>;
+}
+
 type Complain = (path: Path, detail: string, remedy?: string) => void;
 
 /** Named in the schema, not to be had yet. */
@@ -63,7 +71,7 @@ export function checkPolicies(policies: PoliciesEntry, complain: Complain): void
 }
 
 function known(field: string, name: string | undefined, ours: readonly string[], complain: Complain): void {
-  if (name === undefined || ours.includes(name) || UNBUILT[field]?.includes(name)) return;
+  if (name === undefined || !isToken(name) || ours.includes(name) || UNBUILT[field]?.includes(name)) return;
   complain(['policies', field], `there is no policy "${name}"`, didYouMean(name, ours, 'policies'));
 }
 
@@ -94,3 +102,29 @@ export const configOf = (policies: PoliciesEntry) => ({
 
 const chosen = (fields: Readonly<Record<string, unknown>>): object =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+
+/** Reads the policies that are named by files, relative to `baseDir`. @returns them, and the entry with absolute paths */
+export async function loadOwn(
+  policies: PoliciesEntry,
+  baseDir: string,
+  complain: Complain,
+): Promise<{ own: OwnPolicies; policies: PoliciesEntry }> {
+  let own: OwnPolicies = {};
+  let entry = policies;
+  for (const [field, kind] of [
+    ['dispatch', 'dispatch'],
+    ['planning', 'packing'],
+  ] as const) {
+    const path = policies[field];
+    if (path === undefined || isToken(path)) continue;
+    const file = resolve(baseDir, path);
+    try {
+      const policy = kind === 'dispatch' ? await loadDispatch(file) : await loadPacking(file);
+      own = { ...own, [kind]: { [file]: policy } };
+      entry = { ...entry, [field]: file };
+    } catch (error) {
+      complain(['policies', field], describeError(error));
+    }
+  }
+  return { own, policies: entry };
+}

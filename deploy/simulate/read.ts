@@ -12,7 +12,8 @@ import {
   type Problem,
 } from '../documents/index.ts';
 import { byBareName, parseCsv, readProfiles } from '../plan/index.ts';
-import { checkPolicies } from './policies.ts';
+import { loadPolicy } from '../load-policy.ts';
+import { checkPolicies, loadOwn } from './policies.ts';
 import { profileOf } from './models.ts';
 import { hostsOf, reads, type Sources, type Trace } from './scenario.ts';
 import { ScenarioDocument } from './schema.ts';
@@ -48,11 +49,15 @@ export async function readScenario(file: string): Promise<ScenarioFile> {
   // The compiled schema has the last word, so that nothing slips past our own wording.
   for (const { path, detail } of accepts.problems(value)) report('error', path.split('/').slice(1), detail);
   finish();
-  const document = value as ScenarioDocument;
+  const read = value as ScenarioDocument;
   const baseDir = dirname(resolve(file));
+  const complain = (path: Path, detail: string): void => report('error', path, detail);
+  const { own, policies } = await loadOwn(read.policies ?? {}, baseDir, complain);
+  const document = read.policies ? { ...read, policies } : read;
   const sources = {
     profiles: await profilesOf(document, baseDir, problems, report),
     traces: await tracesOf(document, baseDir, report),
+    own,
   };
   finish();
   check(document, sources, report);
@@ -272,4 +277,20 @@ function check(document: ScenarioDocument, sources: Sources, report: Report): vo
           `hosts are gpu-1 to gpu-${hosts}`,
         );
     });
+}
+
+/**
+ * The same scenario with a policy of a user's in place of ours: for dispatch or for planning, as its file says.
+ * @param path from where the process runs
+ * @throws ConfigError
+ */
+export async function withPolicy(file: ScenarioFile, path: string): Promise<ScenarioFile> {
+  const policy = await loadPolicy(path);
+  const [field, at] = [policy.kind === 'dispatch' ? 'dispatch' : 'planning', resolve(path)];
+  const { own = {} } = file.sources;
+  return {
+    ...file,
+    document: { ...file.document, policies: { ...file.document.policies, [field]: at } },
+    sources: { ...file.sources, own: { ...own, [policy.kind]: { [at]: policy } } },
+  };
 }

@@ -42,7 +42,10 @@ export async function simulate(
   try {
     await world.tell({ models: scenario.models, profiles: scenario.toldProfiles, queries: scenario.queries });
     const hands = await people(world, scenario);
-    await clock.runUntilTrue(() => isReady(watch, scenario), READY_MS_MAX);
+    await clock.runUntilTrue(() => {
+      world.checkAlive();
+      return isReady(watch, scenario);
+    }, READY_MS_MAX);
     watch.begin();
     await processor?.start();
     const load = new Load({
@@ -57,6 +60,7 @@ export async function simulate(
     for (let atMs = 0; atMs < totalMs; ) {
       const stepMs = Math.min(PROGRESS_MS, totalMs - atMs);
       await clock.runFor(stepMs);
+      world.checkAlive();
       atMs += stepMs;
       onProgress({ atMs, totalMs, badRate: watch.badRate });
       processor?.look();
@@ -75,11 +79,11 @@ export function isReady({ plan }: Watch, { queries }: Scenario): boolean {
 }
 
 function worldOf(scenario: Scenario, options: Pick<WorldOptions, 'messages'>): World {
-  const { seed, frameBytes } = scenario;
+  const { seed, frameBytes, own } = scenario;
   const { oneWayMs, jitterMs } = scenario.network;
   const random = randomFor(seed, 'network');
   const latencyMs = jitterMs === 0 ? oneWayMs : () => oneWayMs + exponential(random, jitterMs);
-  return new World({ seed, latencyMs, cropBytesMax: frameBytes, ...options });
+  return new World({ seed, latencyMs, cropBytesMax: frameBytes, own, ...options });
 }
 
 /** Starts all actors; what befalls the hosts is in the hands that it gives back. */

@@ -8,7 +8,7 @@ import {
 } from '../../contracts/index.ts';
 import { Arrivals, bursts, even, poisson, repeated, steady, surging, type Rates } from './arrivals.ts';
 import { boxCount, modelOf, preparedLate, profilesOfParts } from './models.ts';
-import { configOf } from './policies.ts';
+import { configOf, type OwnPolicies } from './policies.ts';
 import type { FaultEntry, QueryEntry, ScenarioDocument, StreamEntry, SurgeEntry } from './schema.ts';
 
 /** Rates of a trace file, by its path in the scenario. Times grow from 0; it begins again after `periodMs`. */
@@ -22,6 +22,7 @@ export interface Sources {
   /** By name of the model in the profiles, then by kind of device. */
   readonly profiles: readonly Profile[];
   readonly traces: ReadonlyMap<string, Trace>;
+  readonly own?: OwnPolicies;
 }
 
 /** A stream of frames: a name and when they come. */
@@ -64,6 +65,8 @@ export interface Scenario {
   /** By actor. */
   readonly config: Readonly<Record<'query-router' | 'prefix-batcher' | 'gpu-host' | 'allocator', object>>;
   readonly faults: readonly FaultEntry[];
+  /** Policies of a user's. */
+  readonly own: OwnPolicies;
 }
 
 const DEFAULTS = { warmupS: 5, memoryMB: 8192, cores: 4 };
@@ -108,6 +111,7 @@ export function compile(
       allocator: { ...chosen.allocator, ...config.allocator },
     },
     faults: document.faults ?? [],
+    own: sources.own ?? {},
   };
 }
 

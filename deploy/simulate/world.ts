@@ -14,6 +14,7 @@ import {
   type Profile,
 } from '../../contracts/index.ts';
 import { openEmulatedDevice } from '../../gpu-host/index.ts';
+import type { OwnPolicies } from './policies.ts';
 import { tell, type Told } from './store.ts';
 
 const CROP_BYTES_MIN = 16;
@@ -40,6 +41,8 @@ export interface WorldOptions {
   readonly cropBytesMax?: number;
   /** Every message is checked before it is sent: for tests. */
   readonly checkOutgoing?: boolean;
+  /** Policies of a user's, by what the configuration calls them. */
+  readonly own?: OwnPolicies;
   /** How messages are handed over: as they are (default), encoded and decoded as on NATS, or frozen. All three come to the same. */
   readonly messages?: 'values' | 'encoded' | 'frozen';
   readonly onLog?: (level: 'info' | 'warn' | 'error', actor: string, message: string, facts: object) => void;
@@ -72,6 +75,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #actors = new Map<string, { readonly running: RunningActor; readonly bus: Bus }>();
   #started = 0;
+  #fault: { readonly error: unknown } | undefined;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -105,6 +109,9 @@ export class World {
       config,
       checkOutgoing,
     });
+    void running.ended.then(ending => {
+      if (ending.how === 'crashed') this.#fault ??= { error: ending.error };
+    });
     this.#actors.set(id, { running, bus: connection });
     return running;
   }
@@ -133,10 +140,10 @@ export class World {
     return this.start(queryRouter({ imaging }), id, config);
   }
   batcher(id: string, config: object = {}): Promise<RunningActor> {
-    return this.start(prefixBatcher(), id, config);
+    return this.start(prefixBatcher({ policies: this.#options.own?.dispatch ?? {} }), id, config);
   }
   allocator(id: string, config: object = {}): Promise<RunningActor> {
-    return this.start(allocator(), id, config);
+    return this.start(allocator({ policies: this.#options.own?.packing ?? {} }), id, config);
   }
 
   /** As a crash would: the actor says nothing more and its connection is gone. One that is gone already stays so. */
@@ -170,6 +177,11 @@ export class World {
       this.admin.request(`${DEFAULT_PREFIX}.${subject}`, encodeJson(message), { timeoutMs: 5000 }),
     );
     return JSON.parse(new TextDecoder().decode(data));
+  }
+
+  /** @throws what an actor crashed with */
+  checkAlive(): void {
+    if (this.#fault) throw this.#fault.error;
   }
 
   async stopAll(): Promise<void> {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { prefixBatcher, hybrid } from '../../actors/prefix-batcher/index.ts';
+import { dispatchPolicy, hybrid, prefixBatcher } from '../../actors/prefix-batcher/index.ts';
 import { startActor } from '../../actors/actor/index.ts';
 import { ConfigError, DEFAULT_PREFIX, seededRandom, subjects } from '../../contracts/index.ts';
 import { encode } from '../../bus/index.ts';
@@ -325,7 +325,7 @@ test('batcher: an unknown policy is a clear error; one of your own can be given'
   const bus = cluster.network.connect('batcher-9');
   const error = await t.throwsAsync(startActor(prefixBatcher(), { ...around, bus }), { instanceOf: ConfigError });
   t.regex(error.message, /"mine" is no policy[\s\S]*hybrid, eager, deferred/);
-  const own = prefixBatcher({ policies: { mine: hybrid } });
+  const own = prefixBatcher({ policies: { mine: dispatchPolicy('mine', hybrid) } });
   const actor = await cluster.clock.settle(startActor(own, { ...around, bus }));
   t.is(actor.name, 'prefix-batcher');
   actor.kill();

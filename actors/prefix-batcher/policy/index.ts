@@ -4,6 +4,7 @@ export { curveOf, type Curve } from './curve.ts';
 export { dispatchBy, type Rivalry, type Rules } from './dispatch.ts';
 export { Fit } from './fit.ts';
 export { Lead, type LeadOptions } from './lead.ts';
+export { checked, dispatchPolicy, type OwnDispatch } from './own.ts';
 export { deferred, eager, hybrid } from './policies.ts';
 export { ourPolicies } from './registry.ts';
 export { costOf, leastCurve, UsualCurves, usualCurve, type Mix } from './mix.ts';
