@@ -43,7 +43,7 @@ export const batchOblivious: CapacityPolicy = (workload, previous) => {
 };
 
 /**
- * Pools with staggered late binding, with this much headroom. From scratch never dearer than {@link nexus}; with the
+ * Pools with staggered late binding, with this much headroom. From scratch and without headroom never dearer than {@link nexus}; with the
  * plan of before, never by more than {@link replanned} allows, up to `knownSessionsMax` sessions by comparing, beyond by
  * its estimate. (Where rates vary, {@link nexus} keeps no room for that.)
  */

@@ -1,6 +1,7 @@
+import { isTight, saturatingBatch } from '../packing.ts';
 import { hostsOf, type Packer, type PlannedPool } from './pack.ts';
 import { squishy } from './squishy.ts';
-import type { Headroom } from './stagger.ts';
+import { burstRoom, type Headroom } from './stagger.ts';
 import type { DeviceClass } from './supply.ts';
 import type { Unit, Work } from './unit.ts';
 
@@ -12,21 +13,25 @@ const ROOM_WORKS_MAX = 1024;
 
 type Pack = (works: readonly Work[]) => PlannedPool[];
 
-const faster = (works: readonly Work[], by: (unit: Unit) => number): Work[] =>
-  works.map(work => ({ ...work, rateHz: work.rateHz * by(work.unit) }));
+type Growth = (work: Work) => number;
+
+const faster = (works: readonly Work[], by: Growth): Work[] =>
+  works.map(work => ({ ...work, rateHz: work.rateHz * by(work) }));
 
 /** Packs for rates that are `by` times higher; each device serves its part of the rates as they are. */
-const grown = (works: readonly Work[], by: (unit: Unit) => number, pack: Pack): PlannedPool[] =>
-  pack(faster(works, by)).map(pool => ({
+function grown(works: readonly Work[], by: Growth, pack: Pack): PlannedPool[] {
+  const growth = new Map<Unit, number>(works.map(work => [work.unit, by(work)]));
+  return pack(faster(works, by)).map(pool => ({
     ...pool,
-    parts: pool.parts.map(part => ({ ...part, rateHz: part.rateHz / by(part.unit) })),
+    parts: pool.parts.map(part => ({ ...part, rateHz: part.rateHz / growth.get(part.unit)! })),
   }));
+}
 
 /** These on devices of their own, each with room for rates that are {@link WOBBLE} higher. */
 export const withRoom = (works: readonly Work[], pack: Pack): PlannedPool[] =>
   grown(works, () => 1 / (1 - WOBBLE), pack);
 
-/** These on devices of their own, with as much room for each one's measured variation as pools keep. */
+/** These on devices of their own, with as much room for bursts and for each one's measured variation as pools keep. */
 export const varied = (works: readonly Work[], headroom: Headroom, pack: Pack): PlannedPool[] =>
   grown(works, variesBy(headroom), pack);
 
@@ -34,10 +39,17 @@ export const varied = (works: readonly Work[], headroom: Headroom, pack: Pack): 
 export const leastApart = (works: readonly Work[], from: DeviceClass, headroom: Headroom): number =>
   squishy.least(faster(works, variesBy(headroom)), from);
 
+/** A device that is full of one work has to leave as much free for its bursts, whatever its rate: so does each that shares one. */
 const variesBy =
-  ({ variationSigmas }: Headroom) =>
-  ({ variation }: Unit): number =>
-    1 + variationSigmas * variation;
+  ({ variationSigmas, drifts }: Headroom): Growth =>
+  work =>
+    1 + variationSigmas * work.unit.variation + (isTight(work) ? 0 : burstRoomAlone(work, drifts));
+
+function burstRoomAlone(work: Work, drifts: number): number {
+  const batch = saturatingBatch(work, Infinity) ?? work.curve.batchMin;
+  const runMs = work.curve.latencyMs(batch);
+  return burstRoom(runMs / batch, work.deviceMs - runMs, 1, drifts);
+}
 
 /**
  * Squishy bin packing that leaves room for rates that vary, and for wobbling ones on each device wherever that costs no device

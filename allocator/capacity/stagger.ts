@@ -5,8 +5,10 @@ import type { Work } from './unit.ts';
 export interface Headroom {
   /** Standard deviations of the work between planning periods (rateVariation). */
   readonly variationSigmas: number;
-  /** Devices of a pool that are left free for bursts. */
+  /** Devices of a pool of several sessions that are left free. */
   readonly devices: number;
+  /** How rare waits beyond an objective are to be: the drift of the work that waits, in variances per ms of patience ({@link burstRoom}). */
+  readonly drifts: number;
   /** So many batches end while an urgent input can wait for a host: with 1 the next one is just in time when they are even. */
   readonly ends: number;
   /** Share of every pool that is left free at least, so that rates that wobble move nothing. */
@@ -14,8 +16,8 @@ export interface Headroom {
 }
 
 /** What serves 99 % under Poisson arrivals, as found with simulated pools (docs/planning.md). */
-export const HEADROOM: Headroom = { variationSigmas: 2, devices: 0.5, ends: 4, least: 0.012 };
-export const NO_HEADROOM: Headroom = { variationSigmas: 0, devices: 0, ends: 1, least: 0 };
+export const HEADROOM: Headroom = { variationSigmas: 2, devices: 0.5, drifts: 1.5, ends: 4, least: 0.012 };
+export const NO_HEADROOM: Headroom = { variationSigmas: 0, devices: 0, drifts: 0, ends: 1, least: 0 };
 
 /** A pool whose hosts all hold all of these, and take turns. */
 export interface SharedPool {
@@ -39,7 +41,8 @@ const EPSILON = 1e-9;
  *    fast. With it and rule 3, the work due in any span x never exceeds n·x.
  * Batches are chosen from the most to the least urgent work, each the most efficient that the rules allow, so a less
  * urgent one never makes a more urgent one late. With headroom, rule 4 also asks for `ends` batches that end while an
- * input of the urgent work can wait, and rule 3 for devices that stay free of what batches take on average ({@link meanEachMs}).
+ * input of the urgent work can wait, and rule 3 for devices that stay free of what batches take on average ({@link meanEachMs}), as many as
+ * bursts need ({@link burstRoom}).
  * O(m·b) after sorting.
  * @param works sorted by {@link byUrgency}
  */
@@ -57,6 +60,7 @@ export function staggered(
   let edge = 0;
   let usual = 0;
   let variance = 0;
+  let workMs = 0;
   let longestMs = Number.POSITIVE_INFINITY;
   for (let i = 0; i < works.length; ) {
     const first = i;
@@ -70,7 +74,11 @@ export function staggered(
       edge = Math.max(edge, choice.slower - choice.busy);
       usual += choice.usual;
       variance += (work.unit.variation * choice.usual) ** 2;
+      workMs += (1000 * choice.usual ** 2) / work.rateHz;
     }
+    for (let j = first; headroom.drifts > 0 && j < i; j++)
+      if (!isPatient(works[j]!, { batch: batches[j]!, hosts, usual, workMs, drifts: headroom.drifts }))
+        return undefined;
     const free = Math.max(0, hosts * (1 - headroom.least) - busy);
     for (let j = first; j < i; j++) {
       const { curve, deviceMs } = works[j]!;
@@ -79,9 +87,35 @@ export function staggered(
       longestMs = Math.min(longestMs, free * windowMs, Math.max(0, hosts - usual) * patienceMs);
     }
   }
-  const spare = headroom.devices + headroom.variationSigmas * Math.sqrt(variance);
+  const spare = (works.length > 1 ? headroom.devices : 0) + headroom.variationSigmas * Math.sqrt(variance);
   if (busy + edge > hosts * (1 - headroom.least) + EPSILON || usual + spare > hosts + EPSILON) return undefined;
   return { hosts, busy, parts: withWorst(works, batches, own, hosts) };
+}
+
+/** More than what heavy traffic says, where hosts are few: fitted with simulated pools. */
+const FEW_HOSTS = 1.6;
+
+/**
+ * Devices to leave free for bursts that inputs of this work can wait for. What waits, V ms of work, grows by Poisson arrivals with variance
+ * Σ u·e an ms (e: time an input) and shrinks by the free devices s; beyond x it is with probability e^(−2sx/Σue), and n devices work off n·t in
+ * the patience t = L − ℓ(b), so s = c·Σue/(n·t) (Kingman's heavy traffic).
+ */
+export const burstRoom = (workMs: number, patienceMs: number, hosts: number, drifts: number): number =>
+  (drifts * (1 + FEW_HOSTS / hosts) * workMs) / (hosts * patienceMs);
+
+/** With this batch, or a smaller one that leaves more time to wait, the devices that it and more urgent ones leave free do for bursts. */
+function isPatient(
+  { curve, rateHz, deviceMs }: Work,
+  at: { batch: number; hosts: number; usual: number; workMs: number; drifts: number },
+): boolean {
+  const table = tableOf(curve);
+  const eachAtBatch = leastEachMs(table, at.batch);
+  for (let batch = at.batch; batch >= curve.batchMin; batch = Math.min(batch - 1, Math.floor(0.9 * batch))) {
+    const runMs = table.latencyMs[batch - curve.batchMin]!;
+    const extra = (rateHz / 1000) * Math.max(0, leastEachMs(table, batch) - eachAtBatch);
+    if (at.usual + extra + burstRoom(at.workMs, deviceMs - runMs, at.hosts, at.drifts) <= at.hosts) return true;
+  }
+  return false;
 }
 
 /** Most urgent first. */

@@ -1,6 +1,15 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { checkPlan, movesOf, nexus, policies, pooled, type Workload } from '../../allocator/index.ts';
+import {
+  checkPlan,
+  movesOf,
+  nexus,
+  NO_HEADROOM,
+  policies,
+  pooled,
+  pooledWith,
+  type Workload,
+} from '../../allocator/index.ts';
 import { checkSteps } from './steps.ts';
 import { anyWorkload, device, places } from './world.ts';
 import { runs } from '../helpers/properties.ts';
@@ -26,10 +35,10 @@ const steady = (workload: Workload): Workload => ({
   sessions: workload.sessions.map(s => ({ ...s, rateVariation: 0 })),
 });
 
-test('capacity: pooled never needs more than nexus, and neither less than the bound (differential)', t => {
+test('capacity: pooled without headroom never needs more than nexus, and neither less than the bound (differential)', t => {
   fc.assert(
     fc.property(anyWorkload({ devices: [device()], prefixes: true }).map(steady), workload => {
-      const [a, b] = [pooled(workload), nexus(workload)];
+      const [a, b] = [pooledWith(NO_HEADROOM)(workload), nexus(workload)];
       if (a.gpus > b.gpus) throw new Error(`pooled ${a.gpus}, nexus ${b.gpus}`);
       if (a.bound.gpus > a.gpus + 1e-6) throw new Error(`bound ${a.bound.gpus}, pooled ${a.gpus}`);
       if (b.bound.independentGpus > b.gpus + 1e-6) throw new Error(`bound ${b.bound.independentGpus}, nexus ${b.gpus}`);

@@ -196,7 +196,9 @@ test('plan: --from a plan that still fits moves nothing, and one that does not s
   await writeFile(now, out);
   const same = await planned(t, await workload(t), '--from', now);
   t.deepEqual(same.moves, []);
-  t.deepEqual(same.hosts, (JSON.parse(out) as Plan).hosts);
+  // Batches follow the rates as they are, without the room for bursts that the device was sized with.
+  const held = ({ hosts }: Plan) => hosts.map(({ id, sessions }) => [id, sessions.map(s => [s.name, s.rateHz])]);
+  t.deepEqual(held(same), held(JSON.parse(out) as Plan));
   const grown = await workload(t, at(2000));
   const more = await planned(t, grown, '--from', now);
   t.true(more.moves.some(move => move.do === 'load' && move.model === 'm'));
