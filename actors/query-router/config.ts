@@ -15,6 +15,10 @@ export const RouterConfig = Type.Object(
       default: 64,
       description: 'stored frames of one durable query that are under way at once',
     }),
+    crossStageDrop: Type.Boolean({
+      default: true,
+      description: 'requests are dropped before their first stage while later ones drop what it has worked for',
+    }),
     stopMs: Type.Number({
       minimum: 0,
       default: 5000,

@@ -1,4 +1,5 @@
 import type { Outcome, Random, RouterBeat } from '../../contracts/index.ts';
+import { Prospects } from './prospects.ts';
 import type { Query } from './query.ts';
 
 const SAMPLES_MAX = 1024;
@@ -42,6 +43,7 @@ interface StageMeter {
 class QueryMeter {
   readonly outcomes: Record<Outcome, number> = { ok: 0, late: 0, dropped: 0, failed: 0, rejected: 0 };
   accepted = 0;
+  readonly prospects = new Prospects();
   readonly #latencies: Latencies;
   readonly #stages = new Map<string, StageMeter>();
   /** Whether work that was wanted in this interval was not done: then the rates of later stages don't tell the demand. */
@@ -63,7 +65,7 @@ class QueryMeter {
     meter.inputs += inputs;
   }
 
-  /** A request was rejected because it could not be served now: it is demand all the same. */
+  /** A request was not begun because it could not be served now: it is demand all the same. */
   turnedAway(query: Query): void {
     for (const stage of query.stages) if (stage.from < 0) this.#stage(stage.name).interval++;
     this.#short = true;

@@ -124,8 +124,11 @@ export class Router implements Effects {
     const facts = { number: ++this.#requestNumber, epoch: this.catalog.epoch, payloadBytes: bytes, nowMs };
     const request = open(query, asked, facts);
     this.#requests.add(request);
-    this.meters.of(query).accepted++;
-    life.begin(request, nowMs, this);
+    const meter = this.meters.of(query);
+    meter.accepted++;
+    if (this.#hasProspects(request, nowMs)) return life.begin(request, nowMs, this);
+    meter.turnedAway(query);
+    life.giveUp(request, 'dropped', trouble.noProspect(query), nowMs, this);
   }
 
   reject(query: Query, asked: Pick<Asked, 'stream' | 'seq' | 'meta' | 'reply' | 'budgetMs'>, why: Trouble): void {
@@ -265,6 +268,12 @@ export class Router implements Effects {
       intervalMs,
       ...this.ctx.vitals(),
     };
+  }
+
+  /** The stages behind the first can be expected to take it. A stored frame waits for them. */
+  #hasProspects({ query, deadlineMs }: Request, nowMs: number): boolean {
+    if (!this.#init.config.crossStageDrop || query.stages.length === 1 || query.durable) return true;
+    return this.meters.of(query).prospects.admits(deadlineMs - nowMs, query.objectiveMs, nowMs);
   }
 
   #takeGrant(batch: string, host: string, granted: readonly number[], answerInMs: number, nowMs: number): void {
@@ -413,7 +422,10 @@ export class Router implements Effects {
   end(request: Request, outcome: Outcome, why: Trouble | undefined, nowMs: number): void {
     this.#requests.delete(request);
     const result = resultOf(request, this.origin(request.number), outcome, why, nowMs);
-    this.meters.of(request.query).ended(outcome, result.latencyMs);
+    const meter = this.meters.of(request.query);
+    meter.ended(outcome, result.latencyMs);
+    if (outcome === 'ok') meter.prospects.good(nowMs - request.acceptedAtMs, nowMs);
+    else if (outcome !== 'failed' && request.results.some(answers => answers.length > 0)) meter.prospects.wasted(nowMs);
     this.#tell(result, request.reply);
     if (this.#requests.size === 0) this.#whenIdle?.();
   }

@@ -1,6 +1,6 @@
 import type { Answer, DropReason, GanglionError, Trouble } from '../../contracts/index.ts';
 import { InvalidMessageError, PICTURE_BYTES_MAX, UnsupportedVersionError } from '../../contracts/index.ts';
-import type { Stage } from './query.ts';
+import type { Query, Stage } from './query.ts';
 import type { Invocation, Request } from './lives.ts';
 
 /** Why requests don't end well, as sentences for people: what, where and what to do. */
@@ -102,6 +102,14 @@ export const noAnswer = ({ stage, grants, host }: Invocation): Trouble =>
       'see whether the hosts are well',
     true,
     stage.name,
+  );
+
+export const noProspect = ({ name }: Query): Trouble =>
+  make(
+    'router',
+    'no-capacity',
+    `later stages of query ${name} drop what its first stage has worked for; send less, or add hosts`,
+    true,
   );
 
 export const poison = ({ stage, losses }: Invocation): Trouble =>
