@@ -372,14 +372,14 @@ export class Director {
     const { candidate, inForce, pending } = this.#chart.getSnapshot().context;
     switch (this.phase) {
       case 'preparing':
-        return this.#carryOut(toPrepare(candidate!, inForce, this.cluster));
+        return this.#carryOut(toPrepare(candidate!, inForce, this.cluster), candidate!);
       case 'committing': {
         const left = toFollow(inForce!, this.cluster);
         if (this.#stored && left.length === 0) this.#tell({ type: 'complete' });
         return left;
       }
       case 'draining':
-        return this.#carryOut(this.#drainSteps());
+        return this.#carryOut(this.#drainSteps(), inForce!);
       case 'observing': {
         const owed = this.#drainSteps().some(step => step.order);
         if (owed && !pending && this.#stored && toFollow(inForce!, this.cluster).length === 0)
@@ -397,7 +397,9 @@ export class Director {
     return toDrain(inForce, this.cluster, this.#ports.catalog.draining, this.profiles.job);
   }
 
-  #carryOut(steps: readonly Step[]): readonly string[] {
+  #carryOut(steps: readonly Step[], plan: Plan): readonly string[] {
+    // Of two leaders the one whose plan is older must not take away what the other's uses.
+    const mayRelease = !this.#isOutdone(plan);
     for (const { host, order, failed } of steps) {
       if (failed) {
         for (const { model, detail } of failed) this.#bars.add(host, model, detail);
@@ -405,7 +407,7 @@ export class Director {
         this.replan(`${host} could not load ${failed[0]!.model}`, true);
         return [];
       }
-      if (order) this.#orders.give(host, order);
+      if (order && (mayRelease || order.verb !== 'release')) this.#orders.give(host, order);
     }
     if (steps.length === 0) this.#tell({ type: 'complete' });
     return steps.map(step => step.waitingFor);

@@ -176,4 +176,20 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    why: 'two leaders: the one whose plan is older takes nothing away that the other one uses (schisms, seed 6)',
+    scenario: {
+      ...SMALL,
+      seed: 6,
+      hosts: 2,
+      allocators: 2,
+      healAtMs: 10495,
+      faults: [
+        { atMs: 5599, forMs: 894, is: 'crash', who: 'gpu-2' },
+        { atMs: 5663, forMs: 8407, is: 'schism' },
+        { atMs: 6441, forMs: 9110, is: 'schism' },
+        { atMs: 7225, forMs: 2398, is: 'revoke', who: 'gpu-2', noticeMs: 4439 },
+      ],
+    },
+  },
 ];

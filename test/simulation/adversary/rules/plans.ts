@@ -20,9 +20,15 @@ export class PlanRules implements Rule {
   /** Whose the epoch is: which leader named it first, in a plan or an order. */
   readonly #owners = new Map<number, string>();
   readonly #ears = new Map<string, Ears>();
+  /** The store may lose what it acknowledged: then leaders may name one epoch in orders, which hosts tell apart by the nonce. */
+  readonly #losesClaims: boolean;
 
   constructor(report: Report) {
     this.#report = report;
+    const { faults } = report.scenario;
+    this.#losesClaims = faults.some(
+      fault => fault.is === 'power-loss' || (fault.is === 'store' && fault.mood === 'forgetful'),
+    );
   }
 
   /** Highest epoch that was ever in force. */
@@ -76,7 +82,7 @@ export class PlanRules implements Rule {
   sent(process: Process, [family]: readonly string[], message: () => any): void {
     if (family === 'orders') {
       const { epoch, nonce } = message() as Order;
-      this.#checkOwner(epoch, nonce);
+      if (!this.#losesClaims) this.#checkOwner(epoch, nonce);
     }
     if (family !== 'plans') return;
     const plan = message() as Plan;
