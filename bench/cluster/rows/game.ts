@@ -106,8 +106,22 @@ export async function gameRow(lab: Lab): Promise<RowResult> {
     targets: [target('without prefix batching', VARIANTS[1]!.x, 1.25), target('with prefix batching', ALL, 1.12)],
     remarks: [
       "Nexus's GPUs are given out for the highest rate that its planner still fits with prefixes; planned for more, it leaves them out.",
+      ...[OURS, NEXUS].map(({ id, title }) => `One thing off at a time, ${title}: ${changesOf(cells, id)}.`),
     ],
     paper:
       'Nexus 4,120 requests/s, TF Serving 440, Clipper 324 on 16 GTX 1080 Ti; without PB −12 %, without SS −31 %, without overlap −86 %.',
   };
+}
+
+/** What each thing that is off changes. */
+function changesOf(cells: readonly Cell[], system: string): string {
+  const of = (x: string): number | null | undefined =>
+    cells.find(cell => cell.x === x && cell.system === system)?.value;
+  const all = of(ALL);
+  return VARIANTS.flatMap(({ x }) => {
+    const without = of(x);
+    if (x === ALL || !all || !without) return [];
+    const change = 100 * (without / all - 1);
+    return [`${x.slice(0, 3)} ${change < 0 ? '−' : '+'}${Math.abs(change).toFixed(0)} %`];
+  }).join(', ');
 }

@@ -9,7 +9,7 @@ const BASE = 'as it is';
 const JITTER = 'execution times ± 5 %';
 const BURSTS = 'bursts of 4 ×';
 /** How long runs with bursts last. */
-const BURSTS_MS = 15_000;
+const BURSTS_MS = 6000;
 const DELAY = '1 ms each way';
 
 const VARIANTS: readonly {
