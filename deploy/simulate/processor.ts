@@ -23,15 +23,16 @@ export class ProcessorWatch {
   readonly #session = new Session();
   readonly #samples = new Map<string, number>();
   #rounds = 0;
-  #startedAtUs = 0;
+  /** Processor time when it began to look, and what was used while it looked before. */
+  #fromUs = 0;
+  #usedUs = 0;
   #turn: Promise<void> = Promise.resolve();
 
   async start(): Promise<void> {
     this.#session.connect();
     await this.#session.post('Profiler.enable');
     await this.#session.post('Profiler.setSamplingInterval', { interval: SAMPLE_US });
-    await this.#session.post('Profiler.start');
-    this.#startedAtUs = usedUs();
+    await this.#begin();
   }
 
   /** Now and then, about once a virtual second. */
@@ -39,16 +40,16 @@ export class ProcessorWatch {
     if (++this.#rounds % ROUNDS_MAX !== 0) return;
     this.#turn = this.#turn.then(async () => {
       await this.#count();
-      await this.#session.post('Profiler.start');
+      await this.#begin();
     });
   }
 
   /** @returns processor time by kind */
   async stop(): Promise<Pick<ProcessorTime, 'cpuMs' | 'kinds'>> {
-    const cpuMs = (usedUs() - this.#startedAtUs) / 1000;
     await this.#turn;
     await this.#count();
     this.#session.disconnect();
+    const cpuMs = this.#usedUs / 1000;
     const all = [...this.#samples.values()].reduce((sum, count) => sum + count, 0);
     const kinds = [...this.#samples]
       .map(([kind, count]) => ({ kind, cpuMs: (cpuMs * count) / Math.max(1, all) }))
@@ -56,7 +57,14 @@ export class ProcessorWatch {
     return { cpuMs, kinds };
   }
 
+  async #begin(): Promise<void> {
+    await this.#session.post('Profiler.start');
+    this.#fromUs = processorUs();
+  }
+
+  /** Counting up is nobody's time. */
   async #count(): Promise<void> {
+    this.#usedUs += processorUs() - this.#fromUs;
     const { profile } = await this.#session.post('Profiler.stop');
     const kinds = kindsOf(profile);
     for (const id of profile.samples ?? []) {
@@ -66,7 +74,7 @@ export class ProcessorWatch {
   }
 }
 
-function usedUs(): number {
+function processorUs(): number {
   const { user, system } = process.cpuUsage();
   return user + system;
 }
