@@ -10,6 +10,8 @@ import { figuresOf, notesOf } from './table.ts';
 export interface Listed {
   readonly id: string;
   readonly title: string;
+  /** What is asked of it, for as long as it has not been run. */
+  readonly asked?: readonly Omit<Target, 'reached' | 'met'>[];
 }
 
 export function keepRow(folder: string, row: KeptRow): void {
@@ -38,11 +40,11 @@ const csvCell = (value: string | number): string =>
 
 /** The report of all rows that were kept: README.md, index.html, and the pictures as files. */
 export function writeReport(folder: string, listed: readonly Listed[]): void {
-  const rows = listed.map(({ id, title }) => ({ id, title, kept: readRow(folder, id) }));
+  const rows = listed.map(one => ({ ...one, kept: readRow(folder, one.id) }));
   const pictures = `${folder}/figures`;
   rmSync(pictures, { recursive: true, force: true });
   mkdirSync(pictures, { recursive: true });
-  const drawn = rows.map(({ id, title, kept }) => {
+  const drawn = rows.map(({ id, title, asked = [], kept }) => {
     const drawings = kept
       ? [
           ...kept.groups
@@ -56,17 +58,20 @@ export function writeReport(folder: string, listed: readonly Listed[]): void {
       writeFileSync(`${folder}/${file}`, `${drawing}\n`);
       return file;
     });
-    return { id, title, kept, drawings, files };
+    return { id, title, asked, kept, drawings, files };
   });
   writeFileSync(`${folder}/README.md`, markdownOf(drawn));
   writeFileSync(`${folder}/index.html`, pageOf(drawn));
 }
 
-interface Drawn extends Listed {
+interface Drawn extends Required<Listed> {
   readonly kept: KeptRow | undefined;
   readonly drawings: readonly string[];
   readonly files: readonly string[];
 }
+
+const targetsOf = ({ kept, asked }: Drawn): readonly Target[] =>
+  kept?.targets ?? asked.map(one => ({ ...one, reached: '', met: null }));
 
 const INTRODUCTION = [
   'The evaluation of Nexus (SOSP 2019), run again with our production actors on **emulated devices**, a simulated bus and virtual time. No figure of ours on this page was measured on a GPU. ' +
@@ -88,7 +93,7 @@ const madeOf = ({ made: { commit, seeds, framesMin, spentS } }: KeptRow): string
   `Run at ${commit}, seeds ${seeds.join(', ')}, at least ${framesMin.toLocaleString('en-GB')} frames a point; ${Math.round(spentS)} s of processor time.`;
 
 function markdownOf(rows: readonly Drawn[]): string {
-  const targets = rows.flatMap(({ kept }) => kept?.targets ?? []);
+  const targets = rows.flatMap(targetsOf);
   const missing = rows.filter(({ kept }) => !kept);
   const parts = [
     '# The evaluation: a cluster in a box',
@@ -121,7 +126,7 @@ function rowMarkdown({ files }: Drawn, kept: KeptRow): string[] {
 }
 
 function pageOf(rows: readonly Drawn[]): string {
-  const targets = rows.flatMap(({ kept }) => kept?.targets ?? []);
+  const targets = rows.flatMap(targetsOf);
   const plain = (text: string): string => text.replaceAll('*', '');
   const missing = rows.filter(({ kept }) => !kept);
   return htmlPage('The evaluation', 'a cluster in a box, on emulated devices', [

@@ -1,5 +1,5 @@
 import type { Lab } from '../lab.ts';
-import type { RowResult } from '../results.ts';
+import type { RowResult, Target } from '../results.ts';
 import { gameRow } from './game.ts';
 import { largeRow } from './large.ts';
 import { manyRow } from './many.ts';
@@ -14,6 +14,7 @@ export interface Row {
   readonly id: string;
   readonly title: string;
   readonly run: (lab: Lab) => Promise<RowResult>;
+  readonly asked?: readonly Pick<Target, 'what' | 'target'>[];
 }
 
 /** In the order of the report. */
@@ -23,7 +24,16 @@ export const ROWS: readonly Row[] = [
   { id: 'game', title: 'Game analysis', run: gameRow },
   { id: 'traffic', title: 'Traffic analysis', run: trafficRow },
   { id: 'many', title: 'Many sessions: GPUs needed', run: manyRow },
-  { id: 'large', title: 'A hundred GPUs, a changing workload', run: largeRow },
+  {
+    id: 'large',
+    title: 'A hundred GPUs, a changing workload',
+    run: largeRow,
+    asked: [
+      { what: '100 GPUs, 1000 s: mean bad rate', target: '< 0.27 %' },
+      { what: '100 GPUs, 1000 s: GPUs used, mean', target: "≤ Nexus's" },
+      { what: '100 GPUs, 1000 s: surge served again', target: '< 12 s' },
+    ],
+  },
   { id: 'robust', title: 'Robustness', run: robustRow },
   { id: 'multiplexing', title: 'Several models on one GPU', run: multiplexingRow },
   { id: 'split', title: 'Query split against γ', run: splitRow },

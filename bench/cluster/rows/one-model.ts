@@ -101,7 +101,7 @@ function targetsOf(row: RowResult): Target[] {
   const never: Target = {
     what: 'one model, 1 to 16 GPUs: over Nexus, the worst of all',
     target: '≥ 1.00 ×',
-    reached: worst ? `${worst.ratio.toFixed(2)} × (${worst.where})` : '',
+    reached: worst ? `${worst.ratio.toFixed(3)} × (${worst.where})` : '',
     met: worst ? worst.ratio >= 1 : null,
   };
   const bound = [8, 16].map(x =>
