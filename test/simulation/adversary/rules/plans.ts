@@ -79,13 +79,15 @@ export class PlanRules implements Rule {
     );
   }
 
-  sent(process: Process, [family]: readonly string[], message: () => any): void {
+  sent(process: Process, [family = '']: readonly string[], message: () => any): void {
     if (family === 'orders') {
       const { epoch, nonce } = message() as Order;
       if (!this.#losesClaims) this.#checkOwner(epoch, nonce);
     }
-    if (family !== 'plans') return;
-    const plan = message() as Plan;
+    // Announced, or told to somebody who asked for it.
+    const asked = process.program.role === 'allocator' && family.startsWith('_INBOX');
+    const plan = (family === 'plans' ? message() : asked ? message()?.plan : undefined) as Plan | undefined;
+    if (!plan) return;
     this.#checkOwner(plan.epoch, plan.nonce);
     if (this.published.has(plan.epoch)) return;
     if (this.current && moves(this.current, plan) > 0) this.migrations++;
