@@ -61,6 +61,14 @@ test('goodput: ten models on four hosts get more from hybrid than from eager or 
   t.true(ours! >= symphony!, `hybrid ${ours}, deferred ${symphony}`);
 });
 
+test('goodput: on a single host nothing is gained by waiting, and hybrid serves as much as eager', t => {
+  const bad = (policy: PolicyFactory): number => {
+    const at = { models: [{ ...resnet, rateHz: 640 }], hosts: 1, ms: 20_000, policy };
+    return [1, 2, 3].reduce((sum, seed) => sum + 1 - simulate({ ...at, seed }).goodShare, 0) / 3;
+  };
+  t.true(bad(hybrid) <= bad(eager), `${bad(hybrid)} and ${bad(eager)}`);
+});
+
 test('goodput: 2 % jitter costs little, since margins follow it', t => {
   const report = simulate({ ...oneModel(0.85), policy: hybrid, jitter: 0.02, marginMsMin: 1 });
   t.true(report.goodShare > 0.99, `${report.goodShare} in time`);

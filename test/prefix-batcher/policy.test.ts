@@ -217,18 +217,21 @@ test('policy: a batch that the load needs passes over one that is too urgent for
   t.deepEqual(stand.dropped, []);
 });
 
-test('policy: a group alone in a pool that is pressed waits for the batch that its load needs, even on the last idle host', t => {
-  const pressed = { ...model, rateHz: 300 };
-  const stand = new Stand({ models: [pressed], hosts: ['a'] });
+test('policy: a group alone in a pool that is pressed waits for the batch that its load needs, where hosts take turns', t => {
+  const pressed = { ...model, rateHz: 600 };
+  const stand = new Stand({ models: [pressed], hosts: ['a', 'b'] });
   const need = stand.groups[0]!;
   stand.offer(0);
   t.true(need.batchSustain > 1);
   t.deepEqual(stand.grants, []);
   while (stand.grants.length === 0 && stand.pool.queued < 8) stand.offer(1);
   t.is(stand.grants[0]!.ids.length, need.batchSustain);
-  const shared = new Stand({ models: [pressed, { ...model, name: 'other' }], hosts: ['a'] });
+  const shared = new Stand({ models: [pressed, { ...model, name: 'other' }], hosts: ['a', 'b'] });
   shared.offer(0);
   t.is(shared.grants.length, 1, 'beside others it starts at once');
+  const single = new Stand({ models: [{ ...pressed, rateHz: 300 }], hosts: ['a'] });
+  single.offer(0);
+  t.is(single.grants.length, 1, 'a single host would only idle');
 });
 
 test('policy: without a usable host invocations wait until the quickest run would be too late', t => {

@@ -27,7 +27,7 @@ export interface Rules {
 export interface Rivalry {
   /** Hosts without work, the candidate's own among them. */
   readonly idle: number;
-  /** No other group uses the pool. */
+  /** No other group uses the pool, whose hosts can take turns. */
   readonly alone: boolean;
 }
 
@@ -44,7 +44,7 @@ function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Dec
   const drops: Drop[] = [];
   const open: Candidate[] = [];
   const { idle, near, nearAtMs } = view.around ?? lookAround(view.hosts, nowMs);
-  const rivalry: Rivalry = { idle, alone: view.groups.length === 1 };
+  const rivalry: Rivalry = { idle, alone: view.groups.length === 1 && view.hosts.length > 1 };
   let wakeAtMs = nearAtMs;
 
   for (const group of groups) {
