@@ -11,8 +11,8 @@ const SLOWER = 32;
 const STRETCH = 4;
 const DURATION_S = 1000;
 const SURGE = { fromS: 326, toS: 644, factor: 1.5 };
-/** A surge is over once so many seconds in a row had no more than 1 % bad. */
-const CALM_S = 5;
+/** So long it is looked for what a surge does. */
+const AFTER_S = 70;
 
 const slow = (curve: CurveName) => modelLike(curve, curve, SLOWER);
 
@@ -117,7 +117,7 @@ const FIGURES: readonly (readonly [name: string, of: (outcome: Outcome) => numbe
   ['GPUs used, mean', ({ gpus }) => gpus.usedMean],
   ['GPUs used, most', ({ gpus }) => gpus.usedMax],
   ['from the surge to the next plan, s', outcome => detectedS(outcome)],
-  ['from the surge until no more than 1 % are bad, s', outcome => calmS(outcome)],
+  ['from the surge until the last second with more than 1 % bad, s', outcome => calmS(outcome)],
 ];
 
 const detectedS = ({ epochs }: Outcome): number | null => {
@@ -132,16 +132,14 @@ function overTime({ queries, series }: Outcome): { offered: number[]; bad: numbe
   return { offered: sumOf('offered'), bad: sumOf('bad') };
 }
 
+/** Until the last second with more than 1 % bad of the first {@link AFTER_S}; null: they still are at the end of these. */
 function calmS(outcome: Outcome): number | null {
   const { bucketS } = outcome.series;
   const { offered, bad } = overTime(outcome);
   const first = Math.floor(SURGE.fromS / bucketS);
-  const row = Math.ceil(CALM_S / bucketS);
-  for (let i = first; i + row <= offered.length; i++) {
-    const calm = Array.from({ length: row }, (_, k) => bad[i + k]! <= 0.01 * offered[i + k]!).every(Boolean);
-    if (calm) return Math.max(0, i * bucketS - SURGE.fromS);
-  }
-  return null;
+  const those = bad.slice(first, first + Math.ceil(AFTER_S / bucketS));
+  const last = those.findLastIndex((count, i) => count > 0.01 * offered[first + i]!);
+  return last === those.length - 1 ? null : (last + 1) * bucketS;
 }
 
 function timelinesOf(served: readonly Served[]): Timeline[] {
