@@ -21,8 +21,13 @@ export type Reach =
 export function reach(draft: Draft, current: Plan | undefined, holdings: ReadonlyMap<string, Holdings>): Reach {
   const crowded: string[] = [];
   const hosts = draft.hosts.map(host => {
-    const old = current?.hosts.find(h => h.host === host.host);
+    const planned = current?.hosts.find(h => h.host === host.host);
     const held = holdings.get(host.host);
+    // What it lost when it was started anew, it need not keep.
+    const old = planned && {
+      ...planned,
+      models: planned.models.filter(({ model }) => held?.residents.some(r => r.model === model)),
+    };
     if (!old || !held || holdsBoth(host, old, held, draft)) return host;
     crowded.push(host.host);
     const kept = new Set(old.models.map(m => m.model));

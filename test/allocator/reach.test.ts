@@ -36,3 +36,10 @@ test('reach: what is not served any more may go before the new comes', t => {
   t.is(reached.is, 'partial');
   if (reached.is === 'partial') t.deepEqual(reached.draft.hosts, []);
 });
+
+test('reach: what a host was to hold and has lost does not stand in the way', t => {
+  const wanted = draft({ a: ['x'] });
+  const before = { ...inForce({ a: ['y'] }), sessions: draft({ a: ['x', 'y'] }).sessions };
+  t.is(reach(wanted, before, holding({ a: ['y'] })).is, 'blocked');
+  t.deepEqual(reach(wanted, before, holding({ a: [] })), { is: 'direct', draft: wanted });
+});
