@@ -20,6 +20,14 @@ export interface Place {
 
 /** Which share of L a batch may run: a larger one would leave less than a quarter of it to arrive, wait and be prepared. */
 const RUN_SHARE_MAX = 0.75;
+/**
+ * A limit in force stays while the one that would be set now is between half of it and this much more. A larger one has to be warmed up on devices
+ * that serve, on all of them at the same time, and batches are as large as deadlines let them be anyhow.
+ */
+const LIMIT_GROWTH = 1.25;
+/** Nor does it stay that much below the batch that capacity was planned with: a tenth costs a percent of a device's throughput. */
+const PLANNED_GROWTH = 1.1;
+const LIMIT_SHRINKING = 0.5;
 
 /** Gives planned devices to named hosts on the same terms, so that the least is loaded. Hosts that get nothing are left out. */
 export function placesOf(plan: CapacityPlan, { hosts, curves }: Supply): Place[] {
@@ -101,8 +109,20 @@ export function plannedHosts(
   places: readonly Place[],
   sessions: readonly Session[],
   supply: Supply,
-  { networkMs, batchMaxOf }: { readonly networkMs: number; readonly batchMaxOf: (model: string) => number },
+  {
+    networkMs,
+    batchMaxOf,
+    current,
+  }: {
+    readonly networkMs: number;
+    readonly batchMaxOf: (model: string) => number;
+    /** Hosts of the plan in force. */
+    readonly current: readonly PlannedHost[];
+  },
 ): PlannedHost[] {
+  const inForce = new Map(
+    current.flatMap(({ host, models }) => models.map(({ model, batchMax }) => [`${host} ${model}`, batchMax])),
+  );
   return places
     .filter(({ batches }) => batches.size > 0)
     .toSorted((a, b) => compareText(a.host.host, b.host.host))
@@ -114,7 +134,12 @@ export function plannedHosts(
         const longestMs = Math.max(...own.map(session => session.budgetMs)) - networkMs;
         const curve = curveAt(model, place, supply)!;
         const latencyMs = RUN_SHARE_MAX * (longestMs - curve.aroundMs);
-        const batchMax = runLimit(model, place, latencyMs, supply);
+        const batchMax = runLimit(
+          model,
+          place,
+          { latencyMs, inForce: inForce.get(`${place.host.host} ${model}`) },
+          supply,
+        );
         const grantMax = grantMaxOf(curve, batchMax, { batchMax: batchMaxOf(model), latencyMs });
         return {
           model,
@@ -131,16 +156,23 @@ export function plannedHosts(
  * The largest batch that runs at once: the batcher binds late, so this is not the batch that capacity was planned with but, where that is
  * more, the largest that runs within three quarters of L of the most patient session, with E beside all weights in memory.
  */
-function runLimit(model: string, place: Place, latencyMs: number, supply: Supply): number {
+function runLimit(
+  model: string,
+  place: Place,
+  { latencyMs, inForce }: { readonly latencyMs: number; readonly inForce: number | undefined },
+  supply: Supply,
+): number {
   const curve = curveAt(model, place, supply)!;
   const planned = place.batches.get(model)!;
   const weights = weightsOf(place, supply);
-  const most = largestBatch(
-    curve,
-    b =>
-      (b <= planned || curve.latencyMs(b) <= latencyMs) && weights + curve.ephemeralBytes(b) <= place.host.memoryBytes,
-  );
-  return most ?? curve.batchMin;
+  const fits = (b: number): boolean => weights + curve.ephemeralBytes(b) <= place.host.memoryBytes;
+  const most = largestBatch(curve, b => (b <= planned || curve.latencyMs(b) <= latencyMs) && fits(b)) ?? curve.batchMin;
+  const stays =
+    inForce !== undefined &&
+    inForce >= Math.max(planned / PLANNED_GROWTH, curve.batchMin, most / LIMIT_GROWTH) &&
+    inForce <= Math.min(curve.batchMax, most / LIMIT_SHRINKING) &&
+    fits(inForce);
+  return stays ? inForce : most;
 }
 
 const curveAt = (model: string, place: Place, supply: Supply): Curve | undefined =>

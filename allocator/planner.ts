@@ -65,6 +65,7 @@ export function makePlan(input: PlannerInput): Planned {
   const hosts = plannedHosts(places, sessions, supply, {
     networkMs: settings.networkMs,
     batchMaxOf: model => batchMax.get(model)!,
+    current: current?.hosts ?? [],
   });
   const pools = poolsOf(hosts, new Map(sessions.map(s => [s.name, s.model])), batchers, current?.pools ?? []);
   const planned = new Set(hosts.flatMap(host => host.models.map(({ model }) => `${model} ${host.kind}`)));

@@ -34,11 +34,26 @@ const isUnderWay = ({ state }: Resident): boolean => state === 'fetching' || sta
 export const lacking = (planned: PlannedHost, beat: HostBeat | undefined): PlannedHost['models'] =>
   planned.models.filter(model => !isReady(model, beat?.residents ?? []));
 
+/** One of so many hosts at a time, or one, runs larger batches than before to warm them up: meanwhile those that serve there wait. */
+const WARMING_SHARE = 1 / 16;
+
 /**
  * What is left to do before the candidate can be committed: hosts load what is new beside what is in force; only what
  * neither plan wants is released before, and only where memory asks for it.
  */
 export function toPrepare(candidate: Plan, inForce: Plan | undefined, cluster: Cluster): Step[] {
+  let turns = Math.ceil(WARMING_SHARE * candidate.hosts.length);
+  return steps(candidate, inForce, cluster).map(({ order, ...step }) => {
+    const serves =
+      order?.verb === 'prepare' && order.models.every(({ model }) => isResident(step.host, model, cluster));
+    return order && (!serves || turns-- > 0) ? { ...step, order } : step;
+  });
+}
+
+const isResident = (host: string, model: string, cluster: Cluster): boolean =>
+  cluster.ready(host)?.residents.some(r => r.model === model && r.state === 'resident') ?? false;
+
+function steps(candidate: Plan, inForce: Plan | undefined, cluster: Cluster): Step[] {
   const stays = new Set(
     candidate.hosts.flatMap(({ host }) =>
       (cluster.ready(host)?.residents ?? []).filter(r => r.state === 'resident').map(r => r.model),

@@ -1,7 +1,7 @@
 /** Looked at so often, and not before requests that were let in under other terms have ended. */
 const MEASURE_MS = 250;
 /** Later stages are short when more than this share of the requests that passed a stage was dropped after it. */
-const WASTED_SHARE = 0.05;
+const WASTED_SHARE = 0.2;
 /** Fewer endings say nothing. */
 const ENDINGS_MIN = 10;
 /** While they aren't short, what is let in grows by the first, of itself, and the second, of what is asked for. */

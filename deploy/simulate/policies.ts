@@ -55,23 +55,15 @@ export interface OwnPolicies {
 
 type Complain = (path: Path, detail: string, remedy?: string) => void;
 
-/** Named in the schema, not to be had yet. */
-const UNBUILT: Readonly<Record<string, readonly unknown[]>> = {
-  crossStageDrop: [false],
-};
-
 /** Says what is wrong with a choice. */
 export function checkPolicies(policies: PoliciesEntry, complain: Complain): void {
-  for (const [field, value] of Object.entries(policies)) {
-    if (UNBUILT[field]?.includes(value)) complain(['policies', field], `${JSON.stringify(value)} is not built yet`);
-  }
   known('dispatch', policies.dispatch, Object.keys(ourPolicies), complain);
   known('planning', policies.planning, Object.keys(POLICIES), complain);
   checkOptions(policies, complain);
 }
 
 function known(field: string, name: string | undefined, ours: readonly string[], complain: Complain): void {
-  if (name === undefined || !isToken(name) || ours.includes(name) || UNBUILT[field]?.includes(name)) return;
+  if (name === undefined || !isToken(name) || ours.includes(name)) return;
   complain(['policies', field], `there is no policy "${name}"`, didYouMean(name, ours, 'policies'));
 }
 
@@ -96,6 +88,7 @@ const optionsOf = ({ options, drop }: PoliciesEntry): PolicyOptions | undefined 
 /** What they come to in the configuration of each actor: fields that nobody chose are left out. */
 export const configOf = (policies: PoliciesEntry) => ({
   'prefix-batcher': chosen({ policy: policies.dispatch, policyOptions: optionsOf(policies) }),
+  'query-router': chosen({ crossStageDrop: policies.crossStageDrop }),
   'gpu-host': chosen({ overlap: policies.overlap }),
   allocator: chosen({ policy: policies.planning, split: policies.split, prefixes: policies.prefixes }),
 });

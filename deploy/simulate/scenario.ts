@@ -105,7 +105,7 @@ export function compile(
     routers: document.routers ?? 1,
     batchers: document.batchers ?? 1,
     config: {
-      'query-router': config['query-router'] ?? {},
+      'query-router': { ...chosen['query-router'], ...config['query-router'] },
       'prefix-batcher': { ...chosen['prefix-batcher'], ...config['prefix-batcher'] },
       'gpu-host': gpuHost,
       allocator: { ...chosen.allocator, ...config.allocator },

@@ -275,6 +275,27 @@ test('plan: several hosts that take turns run larger batches than one by itself,
   t.true(pooled.hosts[0]!.models[0]!.batchMax > 29);
 });
 
+test('plan: the largest batch stays what hosts were warmed up for while it would change a little', t => {
+  const at = (objectiveMs: number): World => ({
+    profiles: [model('x', 1, 10)],
+    queries: [query('q', { one: { model: 'x' } }, { objectiveMs, rateHz: 100 })],
+    hosts: [host('a')],
+  });
+  const most = (world: World): number => plan(world).hosts[0]!.models[0]!.batchMax;
+  const before = plan(at(43));
+  const inForce = before.hosts[0]!.models[0]!.batchMax;
+  for (const [objectiveMs, stays] of [
+    [46, true],
+    [40, true],
+    [63, false],
+    [28, false],
+  ] as const) {
+    const world = at(objectiveMs);
+    t.not(most(world), inForce, `${objectiveMs} ms would have another one`);
+    t.is(most(after(world, before)), stays ? inForce : most(world), `${objectiveMs} ms`);
+  }
+});
+
 test('plan: the split follows what is measured, and stays while that gains little', t => {
   const stages = { find: { model: 'ssd' }, who: { model: 'face', from: 'find' } };
   const world = (fanout: number): World => ({

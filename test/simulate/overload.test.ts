@@ -24,7 +24,7 @@ streams:
 ${Object.entries(ratesHz)
   .map(([tenant, hz]) => `  - { name: cam, tenant: ${tenant}, count: 5, rateHz: ${hz / 5} }`)
   .join('\n')}
-config: { query-router: { crossStageDrop: ${crossStageDrop} } }`;
+policies: { crossStageDrop: ${crossStageDrop} }`;
 
 const run = (t: ExecutionContext, ratesHz: Readonly<Record<string, number>>, crossStageDrop = true): Promise<Outcome> =>
   outcomeOf(t, crowd(ratesHz, crossStageDrop));
