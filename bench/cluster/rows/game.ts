@@ -47,20 +47,20 @@ function game(): Setting & { boundHz: number } {
 }
 
 /**
- * `nexusPlans`: share of the bound for which Nexus's GPUs are given out. Where they are too few for a rate its planner leaves
- * prefixes out, so with prefixes it is the highest rate that still fits.
+ * `nexusPlans`: shares of the bound for which Nexus's GPUs are given out; the one with which it does best counts. Where they are too few for a rate
+ * its planner leaves prefixes out.
  */
 interface Variant {
   readonly x: string;
   readonly policies: System['policies'];
-  readonly nexusPlans: number;
+  readonly nexusPlans: readonly number[];
 }
 
 const VARIANTS: readonly Variant[] = [
-  { x: ALL, policies: {}, nexusPlans: 0.68 },
-  { x: '−PB: no prefix batching', policies: { prefixes: false }, nexusPlans: 1 },
-  { x: '−SS: batch-oblivious packing', policies: { planning: 'batch-oblivious' }, nexusPlans: 1 },
-  { x: '−OL: no overlap', policies: { overlap: false }, nexusPlans: 0.48 },
+  { x: ALL, policies: {}, nexusPlans: [0.6, 0.68, 0.76, 0.84, 1] },
+  { x: '−PB: no prefix batching', policies: { prefixes: false }, nexusPlans: [1] },
+  { x: '−SS: batch-oblivious packing', policies: { planning: 'batch-oblivious' }, nexusPlans: [1] },
+  { x: '−OL: no overlap', policies: { overlap: false }, nexusPlans: [0.4, 0.48, 0.56, 1] },
 ];
 
 export async function gameRow(lab: Lab): Promise<RowResult> {
@@ -70,10 +70,13 @@ export async function gameRow(lab: Lab): Promise<RowResult> {
     cells.push({ x, system: 'bound', value: boundHz });
     for (const system of [oursBut(OURS.id, OURS.title, policies), nexusBut(NEXUS.id, NEXUS.title, policies)]) {
       if (system.id === OURS.id && (policies.planning ?? policies.overlap) !== undefined) continue;
-      const planned = system.id === NEXUS.id ? nexusPlans : 1;
-      const queries = setting.queries.map(query => ({ ...query, rateHz: planned * query.rateHz! }));
       const expected = system.id === NEXUS.id ? 0.55 : 0.64;
-      cells.push(await goodputCell(lab, { ...setting, queries }, { system, x, expected, step: 1.08 }));
+      const found: Cell[] = [];
+      for (const planned of system.id === NEXUS.id ? nexusPlans : [1]) {
+        const queries = setting.queries.map(query => ({ ...query, rateHz: planned * query.rateHz! }));
+        found.push(await goodputCell(lab, { ...setting, queries }, { system, x, expected, step: 1.08 }));
+      }
+      cells.push(found.reduce((best, cell) => ((cell.value ?? 0) > (best.value ?? 0) ? cell : best)));
     }
   }
   const group = `${HOSTS} GPUs, ${OBJECTIVE_MS} ms`;
@@ -93,7 +96,7 @@ export async function gameRow(lab: Lab): Promise<RowResult> {
     title: 'Game analysis',
     about: [
       `${GAMES} games, rates by Zipf's law with exponent ${ZIPF}; per frame ${DIGITS} LeNet and one ResNet-50 with its own last layers; ${OBJECTIVE_MS} ms; ${HOSTS} emulated GPUs, all given out.`,
-      `Assumed: the curve of LeNet; that the prefix holds 95 % of the slope and 90 % of the intercept of ResNet-50, the suffix of each game the rest. To prepare an icon takes ${PRE_MS} ms of one of the four CPU cores beside each device, a digit nothing, assumed.`,
+      `Assumed: the curve of LeNet; that the suffix of each game, ResNet-50's last layer, takes what it is of the whole: 0.1 % of the slope (2 of 4,100 million multiply-adds) and 2 % of the intercept (1 of 54 layers). To prepare an icon takes ${PRE_MS} ms of one of the four CPU cores beside each device, a digit nothing, assumed.`,
       'One thing off at a time, as in the paper. Bound: every device busy all of the time with batches of ℓ(b) ≤ 50 ms.',
     ],
     unit: 'frames/s',
@@ -105,7 +108,7 @@ export async function gameRow(lab: Lab): Promise<RowResult> {
     ],
     targets: [target('without prefix batching', VARIANTS[1]!.x, 1.25), target('with prefix batching', ALL, 1.12)],
     remarks: [
-      "Nexus's GPUs are given out for the highest rate that its planner still fits with prefixes; planned for more, it leaves them out.",
+      "Nexus's GPUs are given out for several rates, and that with which it serves most counts: planned for more than fits, it leaves prefixes out.",
       ...[OURS, NEXUS].map(({ id, title }) => `One thing off at a time, ${title}: ${changesOf(cells, id)}.`),
     ],
     paper:
