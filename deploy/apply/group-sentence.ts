@@ -9,5 +9,8 @@ export function groupSentence({ models, cut, computeShare, weightBytes, emulated
     models.length > SHOWN_MAX ? [...models.slice(0, SHOWN_MAX), `${models.length - SHOWN_MAX} more`] : models;
   const names = `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
   const where = emulated ? ' on emulated devices' : `, cut at ${cut}`;
-  return `${names} share ${formatPercent(computeShare)} of their work (${formatBytes(weightBytes)} of weights)${where}`;
+  return `${names} share ${shareOf(computeShare)} of their work (${formatBytes(weightBytes)} of weights)${where}`;
 }
+
+/** Never all of it: what is left behind the trunk makes them different models. */
+const shareOf = (share: number): string => (share > 0.99 ? 'over 99 %' : formatPercent(share));

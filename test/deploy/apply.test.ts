@@ -114,7 +114,7 @@ test('apply: models that share a trunk are told, in words too', async t => {
   t.true(groups[0]!.computeShare > 0.9);
   t.regex(
     groupSentence(groups[0]!),
-    /^read-clock, read-names and read-score share \d+ % of their work \(8 MB of weights\), cut at [0-9a-f]{12}$/,
+    /^read-clock, read-names and read-score share (over )?\d+ % of their work \(8 MB of weights\), cut at [0-9a-f]{12}$/,
   );
   const alone = await applyFiles(undefined, readers.slice(1, 2), { prefix: 'p', dryRun: true });
   t.deepEqual(alone.groups, []);
