@@ -49,6 +49,7 @@ export function writeReport(folder: string, listed: readonly Listed[]): void {
       ? [
           ...kept.groups
             .filter(({ cells }) => cells.some(({ value }) => value !== null))
+            .filter(group => group.drawn ?? true)
             .map(group => groupFigure(kept, group)),
           ...(kept.timelines ?? []).map(timelineFigure),
         ]
