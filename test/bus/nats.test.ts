@@ -101,7 +101,7 @@ test.serial('nats: a frozen server makes a request time out, and it goes on when
   const server = await startNats(t);
   const [a, b] = [await server.connect(), await server.connect()];
   await serve(b, 'echo');
-  server.pause();
+  await server.pause();
   await t.throwsAsync(a.request('echo', bytes('1'), { timeoutMs: 100 }), { instanceOf: RequestTimeoutError });
   server.resume();
   t.is(text((await a.request('echo', bytes('2'), { timeoutMs: 10_000 })).data), 'echo 2');
@@ -111,7 +111,7 @@ test.serial('nats: a frozen server is noticed as gone', async t => {
   const server = await startNats(t);
   const bus = await server.connect({ pingMs: 100 });
   const seen = statuses(bus);
-  server.pause();
+  await server.pause();
   await until(() => seen.includes('disconnected'));
   t.false(bus.publish('x', bytes('')));
   server.resume();

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -14,8 +14,8 @@ export interface NatsTestServer {
   crash(): Promise<void>;
   /** Starts it again on the same port with the same store; crashes it first if it runs. */
   restart(): Promise<void>;
-  /** Freezes the process: connections stay open, nothing answers. */
-  pause(): void;
+  /** Freezes the process: connections stay open, nothing answers. Resolves when it stands still. */
+  pause(): Promise<void>;
   resume(): void;
   /** A bus of its own, closed when the test ends. */
   connect(options?: Partial<NatsOptions>): Promise<Bus>;
@@ -50,7 +50,10 @@ export async function startNats(
       await crash();
       server = await start(port);
     },
-    pause: () => server.signal('SIGSTOP'),
+    pause: async () => {
+      server.signal('SIGSTOP');
+      while (!(await standsStill(server.pid)));
+    },
     resume: () => server.signal('SIGCONT'),
     connect: async (more = {}) => {
       const bus = await connectNats({ servers: [url], name: `test-${buses++}`, clock: realClock, ...more });
@@ -58,4 +61,17 @@ export async function startNats(
       return bus;
     },
   };
+}
+
+/** Whether all threads of a process are stopped; a thread on another core goes on for a moment after the signal. Where /proc can't tell: yes. */
+async function standsStill(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const states = await Promise.all(
+    threads.map(async thread => {
+      const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => '');
+      // The name of the program, in brackets, may contain anything.
+      return stat.slice(stat.lastIndexOf(')') + 2)[0] ?? 'T';
+    }),
+  );
+  return states.every(state => state === 'T');
 }
