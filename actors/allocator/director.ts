@@ -357,7 +357,8 @@ export class Director {
   /** Who didn't get ready in time is planned without for a while. */
   #blame({ candidate, inForce }: EpochContext): void {
     if (!candidate) return;
-    for (const { host } of toPrepare(candidate, inForce, this.cluster)) {
+    for (const { host, queued } of toPrepare(candidate, inForce, this.cluster)) {
+      if (queued) continue;
       const planned = candidate.hosts.find(h => h.host === host)!;
       for (const { model } of lacking(planned, this.cluster.ready(host))) {
         this.#bars.add(host, model, `it was not loaded within ${this.#ports.config.prepareMs} ms`);

@@ -16,6 +16,8 @@ export interface Step {
   readonly host: string;
   readonly waitingFor: string;
   readonly order?: Instruction;
+  /** It is told when others are done: that it isn't ready is not its fault. */
+  readonly queued?: true;
   /** It will not happen. */
   readonly failed?: readonly { readonly model: string; readonly detail: string }[];
 }
@@ -43,17 +45,18 @@ const WARMING_SHARE = 1 / 16;
  */
 export function toPrepare(candidate: Plan, inForce: Plan | undefined, cluster: Cluster): Step[] {
   let turns = Math.ceil(WARMING_SHARE * candidate.hosts.length);
-  return steps(candidate, inForce, cluster).map(({ order, ...step }) => {
-    const serves =
-      order?.verb === 'prepare' && order.models.every(({ model }) => isResident(step.host, model, cluster));
-    return order && (!serves || turns-- > 0) ? { ...step, order } : step;
+  return allToPrepare(candidate, inForce, cluster).map(({ order, ...step }) => {
+    if (!order) return step;
+    const serves = order.verb === 'prepare' && order.models.every(({ model }) => isResident(step.host, model, cluster));
+    return !serves || turns-- > 0 ? { ...step, order } : { ...step, queued: true };
   });
 }
 
 const isResident = (host: string, model: string, cluster: Cluster): boolean =>
   cluster.ready(host)?.residents.some(r => r.model === model && r.state === 'resident') ?? false;
 
-function steps(candidate: Plan, inForce: Plan | undefined, cluster: Cluster): Step[] {
+/** Without regard to turns. */
+function allToPrepare(candidate: Plan, inForce: Plan | undefined, cluster: Cluster): Step[] {
   const stays = new Set(
     candidate.hosts.flatMap(({ host }) =>
       (cluster.ready(host)?.residents ?? []).filter(r => r.state === 'resident').map(r => r.model),

@@ -38,6 +38,8 @@ test('waiting: hosts that serve are warmed up for larger batches in turns, so th
       HOSTS.filter(host => !warmed.includes(host)),
       'all that are left are waited for',
     );
+    for (const { order, queued } of steps)
+      t.is(queued, order ? undefined : true, 'whose turn has not come is not to blame');
     return steps.filter(({ order }) => order).map(({ host }) => host);
   };
   const warmed: string[] = [];
