@@ -169,8 +169,9 @@ export class Group<T extends Item> implements GroupView {
     const stride = Math.ceil(usable.length / SAMPLE_MAX);
     const seats = usable.filter((_, i) => i % stride === 0);
     const batchMax = Math.min(...seats.map(seat => seat.batchMax));
+    const known = new Float64Array(batchMax + 1);
     const latencyMs = (batch: number): number =>
-      seats.reduce((sum, seat) => sum + seat.latencyMs(batch), 0) / seats.length;
+      (known[batch] ||= seats.reduce((sum, seat) => sum + seat.latencyMs(batch), 0) / seats.length);
     const leadMs = seats.reduce((sum, seat) => sum + seat.leadMs(1), 0) / seats.length;
     const demand = { rateHz: this.rateHz, budgetMs: this.#budgetMs - leadMs, batchMax, latencyMs };
     this.batchTarget = batchTarget(demand);

@@ -246,8 +246,7 @@ function seatOn({ host: name }: PlannedHost, model: string, parts: SeatParts): S
     ...(mixture ? { mixture } : {}),
     lessons: lessonsOf(name, model, profile, lasting),
     marginMsMin: lasting.config.marginMsMin,
-    bytesPerItem: () => group.bytesPerItem,
-    budgetMs: () => group.budgetMs,
+    usual: group,
   });
 }
 
@@ -256,9 +255,7 @@ function lessonsOf(host: string, model: string, profile: Profile, { config, less
   let known = lessons.get(key);
   if (!known) {
     const lead = new Lead({
-      get transitMs() {
-        return ways.transitMs;
-      },
+      ways,
       fixedMs: config.leadFixedMs,
       bytesPerMs: config.leadBytesPerMs,
       perItemMs: profile.preMs / config.decodersPerHost,

@@ -74,8 +74,8 @@ export class Pool<T extends Item> implements PoolView {
     this.#alone = new AloneLane(parts.hosts);
     this.#members = new Set(parts.hosts);
     this.#surroundings = new Surroundings(parts.hosts);
-    const changed = (): void => this.#surroundings.changed();
-    for (const host of parts.hosts) host.watchers = [...host.watchers, changed];
+    for (const [i, host] of parts.hosts.entries())
+      host.watchers = [...host.watchers, () => this.#surroundings.changed(i)];
   }
 
   get around(): Around {

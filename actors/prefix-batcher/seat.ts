@@ -38,10 +38,15 @@ export interface SeatSettings {
   readonly lessons: Lessons;
   /** Least margin, ms; an emulated device without deviation needs none. */
   readonly marginMsMin: number;
-  /** Usual size of a payload of the group now. */
-  readonly bytesPerItem: () => number;
-  /** What invocations of the group usually have left when they arrive, ms. Default: no bound. */
-  readonly budgetMs?: () => number;
+  readonly usual: Usual;
+}
+
+/** How the group's invocations are now. */
+export interface Usual {
+  /** Usual size of a payload. */
+  readonly bytesPerItem: number;
+  /** What they usually have left when they arrive, ms. */
+  readonly budgetMs: number;
 }
 
 /**
@@ -63,13 +68,13 @@ export class Seat implements SeatView {
   changed: () => void = () => {};
   readonly #marginMsMin: number;
   readonly #exact: boolean;
-  readonly #bytesPerItem: () => number;
-  readonly #budgetMs: () => number;
+  readonly #usual: Usual;
   readonly #counts: Uint32Array;
   readonly #least: Curve | undefined;
   #curve: Curve;
   /** By the member's index; a group of one model has one. */
   #held: readonly boolean[];
+  #resident = false;
 
   constructor(settings: SeatSettings) {
     this.host = settings.host;
@@ -80,8 +85,7 @@ export class Seat implements SeatView {
     this.#curve = settings.curve;
     this.#marginMsMin = settings.marginMsMin;
     this.#exact = settings.curve.tailMs.every(tailMs => tailMs === 0);
-    this.#bytesPerItem = settings.bytesPerItem;
-    this.#budgetMs = settings.budgetMs ?? (() => Infinity);
+    this.#usual = settings.usual;
     const members = this.mixture?.suffixes.length ?? 1;
     this.#counts = new Uint32Array(members);
     this.#held = Array.from({ length: members }, () => false);
@@ -91,7 +95,7 @@ export class Seat implements SeatView {
 
   /** It holds at least one of the group's models. */
   get resident(): boolean {
-    return this.#held.includes(true);
+    return this.#resident;
   }
 
   /** Of a batch as it usually is composed now. */
@@ -158,8 +162,8 @@ export class Seat implements SeatView {
   }
 
   leadMs(batch: number): number {
-    const leadMs = this.lessons.lead.leadMs(batch, batch * this.#bytesPerItem());
-    return Math.min(leadMs, LEAD_SHARE_MAX * this.#budgetMs());
+    const { bytesPerItem, budgetMs } = this.#usual;
+    return Math.min(this.lessons.lead.leadMs(batch, batch * bytesPerItem), LEAD_SHARE_MAX * budgetMs);
   }
 
   /** How the group's invocations are spread over its members now. Seats that are alike share the curve that follows. */
@@ -186,6 +190,7 @@ export class Seat implements SeatView {
   #hold(held: readonly boolean[]): void {
     if (held.every((one, i) => one === this.#held[i])) return;
     this.#held = held;
+    this.#resident = held.includes(true);
     this.changed();
   }
 

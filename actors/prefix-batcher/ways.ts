@@ -49,26 +49,24 @@ export interface WaysGuess {
  * of an offer from its router and of the answer back.
  */
 export class Ways {
-  readonly #guess: WaysGuess;
   readonly #roundTrip = new Delay();
   readonly #timer = new Delay();
+  #returnMs: number;
+  #transitMs: number;
 
   constructor(guess: WaysGuess) {
-    this.#guess = guess;
+    this.#returnMs = guess.returnMs;
+    this.#transitMs = guess.leadTransitMs;
   }
 
   /** Kept free of each invocation's time for the ways of its offer and its answer. */
   get returnMs(): number {
-    const { meanMs, deviationMs } = this.#roundTrip;
-    if (meanMs === undefined) return this.#guess.returnMs;
-    return Math.min(DELAY_MS_MAX, meanMs + DEVIATIONS * deviationMs + ROUNDING_MS);
+    return this.#returnMs;
   }
 
   /** From when a grant is due until its outline is on the host. */
   get transitMs(): number {
-    const [way, timer] = [this.#roundTrip, this.#timer];
-    if (way.meanMs === undefined || timer.meanMs === undefined) return this.#guess.leadTransitMs;
-    return (way.meanMs + way.deviationMs) / 2 + timer.meanMs + timer.deviationMs;
+    return this.#transitMs;
   }
 
   /** What a message from a host usually takes. */
@@ -78,16 +76,30 @@ export class Ways {
 
   /** From an outline to a sign that it came, less the time that the host had it. */
   observeRoundTrip(ms: number): void {
-    if (ms >= 0) this.#roundTrip.observe(ms);
+    if (!(ms >= 0)) return;
+    this.#roundTrip.observe(ms);
+    this.#learn();
   }
 
   /** How much later than asked for a timer went off. */
   observeTimer(lateMs: number): void {
-    if (lateMs >= 0) this.#timer.observe(lateMs);
+    if (!(lateMs >= 0)) return;
+    this.#timer.observe(lateMs);
+    this.#learn();
   }
 
   relax(): void {
     this.#roundTrip.relax();
     this.#timer.relax();
+    this.#learn();
+  }
+
+  /** What follows from what was seen: asked for far more often than something is seen. */
+  #learn(): void {
+    const [way, timer] = [this.#roundTrip, this.#timer];
+    if (way.meanMs === undefined) return;
+    this.#returnMs = Math.min(DELAY_MS_MAX, way.meanMs + DEVIATIONS * way.deviationMs + ROUNDING_MS);
+    if (timer.meanMs === undefined) return;
+    this.#transitMs = (way.meanMs + way.deviationMs) / 2 + timer.meanMs + timer.deviationMs;
   }
 }

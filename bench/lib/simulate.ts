@@ -315,9 +315,16 @@ export class Simulation {
     });
     const { fillMs = 0, marginMsMin = 0 } = this.#options;
     group.seats = hosts.map(host => {
-      const lead = new Lead({ transitMs: 0, fixedMs: fillMs, bytesPerMs: 1e5, perItemMs: 0, maxMs: 50 });
+      const lead = new Lead({ ways: { transitMs: 0 }, fixedMs: fillMs, bytesPerMs: 1e5, perItemMs: 0, maxMs: 50 });
       const lessons = { fit: new Fit(), lead };
-      const seat = new Seat({ host, model: name, curve, lessons, marginMsMin, bytesPerItem: () => 0 });
+      const seat = new Seat({
+        host,
+        model: name,
+        curve,
+        lessons,
+        marginMsMin,
+        usual: { bytesPerItem: 0, budgetMs: Infinity },
+      });
       host.seats = [...host.seats, seat];
       return seat;
     });

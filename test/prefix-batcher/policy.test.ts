@@ -390,14 +390,14 @@ test('margin: a host that is slower than its profile is believed, and given anot
 });
 
 test('lead: grows with size at first, is learned quickly upwards, and a bad start does not last', t => {
-  const lead = new Lead({ transitMs: 0, fixedMs: 1, bytesPerMs: 100, perItemMs: 0.5, maxMs: 50 });
+  const lead = new Lead({ ways: { transitMs: 0 }, fixedMs: 1, bytesPerMs: 100, perItemMs: 0.5, maxMs: 50 });
   t.is(lead.leadMs(2, 200), 4);
   t.true(lead.leadMs(1, 1e9) <= 50);
   for (let i = 0; i < 10; i++) lead.observe(2, 200, 8);
   t.true(lead.leadMs(2, 200) > 7.5);
   for (let i = 0; i < 20; i++) lead.relax();
   t.true(near(lead.leadMs(2, 200), 4));
-  const late = new Lead({ transitMs: 1, fixedMs: 1, bytesPerMs: 100, perItemMs: 0, maxMs: 50 });
+  const late = new Lead({ ways: { transitMs: 1 }, fixedMs: 1, bytesPerMs: 100, perItemMs: 0, maxMs: 50 });
   for (let i = 0; i < 200; i++) late.observe(1, 0, 0);
   t.true(late.leadMs(1, 0) >= 1, 'what the host can not see is not forgotten');
 });

@@ -4,8 +4,8 @@ import { curveOf, Fit, Lead } from '../../actors/prefix-batcher/policy/index.ts'
 import { Seat } from '../../actors/prefix-batcher/seat.ts';
 
 /** A seat whose payloads once took very long to arrive. */
-function seatAfterAStall(budgetMs?: number): Seat {
-  const lead = new Lead({ transitMs: 1, fixedMs: 1, bytesPerMs: 200_000, perItemMs: 0.1, maxMs: 50 });
+function seatAfterAStall(budgetMs = Infinity): Seat {
+  const lead = new Lead({ ways: { transitMs: 1 }, fixedMs: 1, bytesPerMs: 200_000, perItemMs: 0.1, maxMs: 50 });
   for (let i = 0; i < 20; i++) lead.observe(8, 240_000, 2_000);
   const points = [{ batch: 1, meanMs: 5, stdMs: 0, p99Ms: 5, ephemeralBytes: 0, repeats: 1 }];
   return new Seat({
@@ -14,8 +14,7 @@ function seatAfterAStall(budgetMs?: number): Seat {
     curve: curveOf({ points }, 8),
     lessons: { fit: new Fit(), lead },
     marginMsMin: 1,
-    bytesPerItem: () => 30_000,
-    ...(budgetMs === undefined ? {} : { budgetMs: () => budgetMs }),
+    usual: { bytesPerItem: 30_000, budgetMs },
   });
 }
 

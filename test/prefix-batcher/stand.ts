@@ -210,9 +210,9 @@ export class Stand {
     facts: Pick<SeatSettings, 'host' | 'model' | 'curve' | 'mixture' | 'runMax'>,
     { leadMs, marginMs }: Margins,
   ): Seat {
-    const lead = new Lead({ transitMs: 0, fixedMs: leadMs, bytesPerMs: 1e5, perItemMs: 0, maxMs: 50 });
+    const lead = new Lead({ ways: { transitMs: 0 }, fixedMs: leadMs, bytesPerMs: 1e5, perItemMs: 0, maxMs: 50 });
     const lessons = { fit: new Fit(), lead };
-    const seat = new Seat({ ...facts, lessons, marginMsMin: marginMs, bytesPerItem: () => 0 });
+    const seat = new Seat({ ...facts, lessons, marginMsMin: marginMs, usual: { bytesPerItem: 0, budgetMs: Infinity } });
     facts.host.seats = [...facts.host.seats, seat];
     return seat;
   }

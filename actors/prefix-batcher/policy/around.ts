@@ -1,45 +1,97 @@
+import { DueHeap } from './due-heap.ts';
 import { INSTANT_MS, isUsable, type Around, type HostView } from './view.ts';
 
 /** Asks every host. */
 export function lookAround(hosts: readonly HostView[], nowMs: number): Around {
   const near: HostView[] = [];
   let nearAtMs = Infinity;
-  let untilMs = Infinity;
   for (const host of hosts) {
     if (host.granted || !isUsable(host, nowMs)) continue;
-    untilMs = Math.min(untilMs, host.usableUntilMs);
     const fromMs = host.freeAtMs - host.leadMsMax;
     if (fromMs <= nowMs + INSTANT_MS) near.push(host);
     else nearAtMs = Math.min(nearAtMs, fromMs);
   }
-  return { idle: idleOf(near, nowMs), near, nearAtMs, untilMs };
+  return { idle: idleOf(near, nowMs), near, nearAtMs };
 }
 
-/** Remembers who is near until a host changes, another one comes near, or one falls silent: arrivals come more often than these. */
+/** Knows who is near and who comes next, and asks those again that have changed or may have fallen silent. Times only grow. */
 export class Surroundings {
   readonly #hosts: readonly HostView[];
-  #known: Around | undefined;
+  /** When those that can be granted a batch and are not near come near. */
+  readonly #coming: DueHeap;
+  readonly #changed: number[] = [];
+  readonly #hasChanged: Uint8Array;
+  /** In the order of the hosts. */
+  readonly #near: number[] = [];
+  readonly #isNear: Uint8Array;
+  /** Of the near ones, for readers: a list of its own for each change. */
+  #nearHosts: readonly HostView[] = [];
+  /** No host that can be granted a batch counts as gone before. */
+  #untilMs = Infinity;
+  #around: Around = { idle: 0, near: [], nearAtMs: Infinity };
 
   constructor(hosts: readonly HostView[]) {
     this.#hosts = hosts;
+    this.#coming = new DueHeap(hosts.length);
+    this.#hasChanged = new Uint8Array(hosts.length);
+    this.#isNear = new Uint8Array(hosts.length);
+    for (let i = 0; i < hosts.length; i++) this.changed(i);
   }
 
-  /** A host is not what it was. */
-  changed(): void {
-    this.#known = undefined;
+  /** The host with this index is not what it was. */
+  changed(index: number): void {
+    if (this.#hasChanged[index] === 1) return;
+    this.#hasChanged[index] = 1;
+    this.#changed.push(index);
   }
 
   at(nowMs: number): Around {
-    const known = this.#known;
-    if (!known || nowMs > known.untilMs || nowMs + INSTANT_MS >= known.nearAtMs)
-      return (this.#known = lookAround(this.#hosts, nowMs));
-    const idle = idleOf(known.near, nowMs);
-    return idle === known.idle ? known : (this.#known = { ...known, idle });
+    if (nowMs > this.#untilMs) {
+      this.#untilMs = Infinity;
+      for (let i = 0; i < this.#hosts.length; i++) this.changed(i);
+    }
+    let moved = false;
+    for (const index of this.#changed) moved = this.#place(index, nowMs) || moved;
+    this.#changed.length = 0;
+    for (; this.#coming.firstAtMs <= nowMs + INSTANT_MS; moved = true) this.#enter(this.#coming.first!);
+    if (moved) this.#nearHosts = this.#near.map(index => this.#hosts[index]!);
+    const idle = idleOf(this.#nearHosts, nowMs);
+    const nearAtMs = this.#coming.firstAtMs;
+    const known = this.#around;
+    if (moved || idle !== known.idle || nearAtMs !== known.nearAtMs)
+      this.#around = { idle, near: this.#nearHosts, nearAtMs };
+    return this.#around;
+  }
+
+  /** Whether one left those near; who comes near enters by way of the heap. */
+  #place(index: number, nowMs: number): boolean {
+    const host = this.#hosts[index]!;
+    this.#hasChanged[index] = 0;
+    const counts = !host.granted && isUsable(host, nowMs);
+    const comesAtMs = counts ? host.freeAtMs - host.leadMsMax : Infinity;
+    if (counts) this.#untilMs = Math.min(this.#untilMs, host.usableUntilMs);
+    if (this.#isNear[index] === 1) {
+      if (comesAtMs <= nowMs + INSTANT_MS) return false;
+      this.#isNear[index] = 0;
+      this.#near.splice(this.#near.indexOf(index), 1);
+      this.#coming.set(index, comesAtMs);
+      return true;
+    }
+    this.#coming.set(index, comesAtMs);
+    return false;
+  }
+
+  #enter(index: number): void {
+    this.#coming.set(index, Infinity);
+    this.#isNear[index] = 1;
+    let at = this.#near.length;
+    while (at > 0 && this.#near[at - 1]! > index) at--;
+    this.#near.splice(at, 0, index);
   }
 }
 
-const idleOf = (near: readonly HostView[], nowMs: number): number => {
+function idleOf(near: readonly HostView[], nowMs: number): number {
   let idle = 0;
   for (const host of near) if (host.freeAtMs <= nowMs) idle++;
   return idle;
-};
+}

@@ -5,7 +5,7 @@ const RATIO_MAX = 50;
 
 export interface LeadOptions {
   /** What the host can't see, as it is now: a timer's lateness and the way of the outline. Added, never corrected. */
-  readonly transitMs: number;
+  readonly ways: { readonly transitMs: number };
   /** Of any batch, first guess: two messages. */
   readonly fixedMs: number;
   /** Transport, first guess. */
@@ -31,7 +31,8 @@ export class Lead {
   }
 
   leadMs(batch: number, bytes: number): number {
-    return Math.min(this.#options.maxMs, this.#options.transitMs + this.#ratio * this.#guessMs(batch, bytes));
+    const { maxMs, ways } = this.#options;
+    return Math.min(maxMs, ways.transitMs + this.#ratio * this.#guessMs(batch, bytes));
   }
 
   observe(batch: number, bytes: number, fillMs: number): void {

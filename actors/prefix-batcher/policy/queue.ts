@@ -24,18 +24,14 @@ export class DeadlineQueue<T extends Waiting> implements QueueView {
   }
 
   countBefore(timeMs: number): number {
-    return this.#bound(deadlineMs => deadlineMs < timeMs);
+    return this.#count(timeMs, false);
   }
 
   add(item: T): void {
+    const { deadlineMs } = item;
     const last = this.#items.at(-1);
-    if (last === undefined || last.deadlineMs <= item.deadlineMs) this.#items.push(item);
-    else
-      this.#items.splice(
-        this.#bound(deadlineMs => deadlineMs <= item.deadlineMs),
-        0,
-        item,
-      );
+    if (last === undefined || last.deadlineMs <= deadlineMs) this.#items.push(item);
+    else this.#items.splice(this.#count(deadlineMs, true), 0, item);
   }
 
   /** False when it wasn't there. */
@@ -55,13 +51,15 @@ export class DeadlineQueue<T extends Waiting> implements QueueView {
     return this.#items.splice(from, count);
   }
 
-  /** How many at the front have deadlines that `isBefore` accepts. */
-  #bound(isBefore: (deadlineMs: number) => boolean): number {
+  /** How many have a deadline before `timeMs`, or `at` it. */
+  #count(timeMs: number, at: boolean): number {
+    const items = this.#items;
     let low = 0;
-    let high = this.#items.length;
+    let high = items.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (isBefore(this.#items[middle]!.deadlineMs)) low = middle + 1;
+      const { deadlineMs } = items[middle]!;
+      if (deadlineMs < timeMs || (at && deadlineMs === timeMs)) low = middle + 1;
       else high = middle;
     }
     return low;

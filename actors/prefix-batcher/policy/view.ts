@@ -104,8 +104,6 @@ export interface Around {
   readonly idle: number;
   readonly near: readonly HostView[];
   readonly nearAtMs: number;
-  /** The first of them counts as gone after that, unless it gives another sign of life. */
-  readonly untilMs: number;
 }
 
 /** Run the waiting invocations [from, from + count) of the seat's queue together on the seat's host. */
