@@ -13,7 +13,7 @@ export class StatusListeners {
     // A function of its own: the same listener may be added twice.
     const tell = (status: BusStatus): void => listener(status);
     this.#listeners.add(tell);
-    queueMicrotask(() => {
+    void Promise.resolve().then(() => {
       if (this.#listeners.has(tell) && this.#connected()) tell('connected');
     });
     return () => void this.#listeners.delete(tell);

@@ -87,11 +87,12 @@ export class Director {
   #moved = 0;
   #waitingFor: readonly string[] = [];
   /** Beats come in handfuls: one look for all that come together. */
-  readonly #stepSoon = coalesce(() => this.step());
+  readonly #stepSoon: () => void;
 
   constructor(ports: DirectorPorts) {
     this.#ports = ports;
     const { config, clock, catalog, log } = ports;
+    this.#stepSoon = coalesce(clock, () => this.step());
     this.#numbering = this.#numberingOf('');
     this.#wishes = new Wishes({ ...ports, leads: () => this.leads });
     this.#bars = new Bars(clock, config.barMs);

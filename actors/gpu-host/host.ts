@@ -53,7 +53,7 @@ export class Host {
     this.#ctx = ctx;
     this.#device = device;
     this.incarnation = randomId(ctx.random);
-    this.#changed = coalesce(() => this.beat());
+    this.#changed = coalesce(clock, () => this.beat());
     this.residents = new Residents({
       device,
       log,

@@ -120,7 +120,7 @@ function begin(ctx: Context, policy: PolicyFactory): void {
   });
   let followed: Plan | undefined;
   state.batcher = batcher;
-  state.finishTurn = coalesce(() => {
+  state.finishTurn = coalesce(clock, () => {
     try {
       batcher.send();
       if (batcher.plan !== followed) alarms.keep(batcher.pools);

@@ -78,7 +78,7 @@ export class Router implements Effects {
       (delayMs, fn) => this.ctx.after(delayMs, fn),
       request => life.wake(request, clock.nowMs(), this),
     );
-    const flush = coalesce(() => this.#outgoing.flush());
+    const flush = coalesce(clock, () => this.#outgoing.flush());
     this.#outgoing = new Outgoing({
       router: init.id,
       epoch: () => this.catalog.epoch,

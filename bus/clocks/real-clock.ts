@@ -3,6 +3,8 @@ import type { Clock, Random } from '../../contracts/index.ts';
 /** The longest delay that a timer of Node takes; longer ones would fire at once. */
 const NODE_DELAY_MS_MAX = 2 ** 31 - 1;
 
+const returned = Promise.resolve();
+
 /**
  * The clock of this process. Node's timers count whole milliseconds: one may fire a fraction of a millisecond early and,
  * when the process is busy, any time late. No delay at all costs no millisecond: it runs when the current turn is over.
@@ -26,6 +28,8 @@ export const realClock: Clock = {
     arm(delayMs);
     return () => clearTimeout(timer);
   },
+  // queueMicrotask of Node makes an object to trace each call by. What `fn` throws ends the process here, too.
+  atTurnEnd: fn => void returned.then(fn),
 };
 
 /** Different in each run. Where a run must replay, inject `seededRandom`. */

@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from '../../contracts/index.ts';
 import { TimerHeap, type HeapTimer } from './timer-heap.ts';
+import { turnByTurn } from './turns.ts';
 
 /** Timers fired at one instant beyond which something re-arms itself without a delay and time would stand still for ever. */
 const FIRED_PER_INSTANT_MAX = 10_000_000;
@@ -17,6 +18,9 @@ export class VirtualClock implements Clock {
   #nowMs = 0;
   #seq = 0;
   #running = false;
+  #firing = false;
+  /** What is to run when all that is due now has. */
+  #atTurnEnd: (() => void)[] = [];
 
   constructor(options: { startUnixMs?: number } = {}) {
     this.#startUnixMs = options.startUnixMs ?? START_UNIX_MS;
@@ -35,6 +39,11 @@ export class VirtualClock implements Clock {
     const timer: HeapTimer = { dueMs: this.#nowMs + delayMs, seq: this.#seq++, fn, index: -1 };
     this.#timers.push(timer);
     return () => this.#timers.remove(timer);
+  }
+
+  atTurnEnd(fn: () => void): void {
+    if (this.#firing) this.#atTurnEnd.push(fn);
+    else void Promise.resolve().then(fn);
   }
 
   /** Timers waiting. */
@@ -106,47 +115,21 @@ export class VirtualClock implements Clock {
   #fireDue(): number {
     const endSeq = this.#seq;
     let fired = 0;
-    for (;;) {
-      const timer = this.#timers.first;
-      if (!timer || timer.dueMs > this.#nowMs || timer.seq >= endSeq) return fired;
-      this.#timers.remove(timer);
-      fired++;
-      timer.fn();
+    this.#firing = true;
+    try {
+      for (;;) {
+        const timer = this.#timers.first;
+        if (!timer || timer.dueMs > this.#nowMs || timer.seq >= endSeq) break;
+        this.#timers.remove(timer);
+        fired++;
+        timer.fn();
+      }
+      // Those that come meanwhile are run, too.
+      for (const fn of this.#atTurnEnd) fn();
+    } finally {
+      this.#firing = false;
+      if (this.#atTurnEnd.length > 0) this.#atTurnEnd.length = 0;
     }
+    return fired;
   }
 }
-
-/** Turns booked at once, at most: a round of the event loop for each would cost more than most instants do. */
-const TURNS_MAX = 64;
-
-/** Taken here once: tests may replace the global. */
-const { setImmediate: nextTurn } = globalThis;
-
-/**
- * Calls `step` until it answers, each time in a turn of its own: one begins only when no promise callback is left, also between turns
- * that were booked together. Rejects with what `step` throws.
- */
-const turnByTurn = <T>(step: () => T | undefined): Promise<T> =>
-  new Promise((resolve, reject) => {
-    let ended = false;
-    const turn = (): void => {
-      if (ended) return;
-      try {
-        const answer = step();
-        if (answer === undefined) return;
-        ended = true;
-        resolve(answer);
-      } catch (error) {
-        ended = true;
-        reject(error);
-      }
-    };
-    const book = (turns: number): void => {
-      for (let i = 1; i < turns; i++) nextTurn(turn);
-      nextTurn(() => {
-        turn();
-        if (!ended) book(Math.min(TURNS_MAX, 2 * turns));
-      });
-    };
-    book(1);
-  });

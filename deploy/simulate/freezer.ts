@@ -28,6 +28,7 @@ export class Freezer {
     return {
       nowMs: () => inner.nowMs(),
       unixMs: () => inner.unixMs(),
+      atTurnEnd: fn => inner.atTurnEnd(fn),
       after: (delayMs, fn) => {
         let cancelled = false;
         const cancel = inner.after(delayMs, () => this.pass(() => cancelled || fn()));

@@ -47,6 +47,47 @@ test('virtual clock: promise chains end before time goes on', async t => {
   t.deepEqual(seen, ['10', '20', 'timer at 25', '30']);
 });
 
+test('virtual clock: nothing that awaits, and no microtask or tick of any kind, outlives its instant', async t => {
+  const clock = new VirtualClock();
+  const seen: string[] = [];
+  const note = (what: string) => () => void seen.push(`${clock.nowMs()} ${what}`);
+  let settle: () => void = () => {};
+  void new Promise<void>(resolve => (settle = resolve)).then(note('settled'));
+  clock.after(1, note('timer'));
+  clock.after(2, () => queueMicrotask(() => queueMicrotask(note('microtask'))));
+  clock.after(3, () => process.nextTick(note('tick')));
+  clock.after(4, () => settle());
+  clock.after(5, () => void Promise.resolve().then(note('promise')));
+  clock.after(6, note('timer'));
+  await clock.runFor(7);
+  t.deepEqual(seen, ['1 timer', '2 microtask', '3 tick', '4 settled', '5 promise', '6 timer']);
+});
+
+const virtual = new VirtualClock();
+for (const [name, clock, ended] of [
+  ['virtual clock', virtual, (work: Promise<void>) => virtual.settle(work)],
+  ['real clock', realClock, (work: Promise<void>) => work],
+] as const) {
+  test(`${name}: what waits for the end of a turn runs behind its code, before other timers, in order`, async t => {
+    const seen: string[] = [];
+    const atEnd = (what: string): void => clock.atTurnEnd(() => void seen.push(what));
+    const work = new Promise<void>(resolve => {
+      clock.after(0, () => {
+        clock.atTurnEnd(() => {
+          seen.push('a');
+          atEnd('c');
+        });
+        atEnd('b');
+        clock.after(0, resolve);
+        seen.push('code');
+      });
+    });
+    atEnd('outside');
+    await ended(work);
+    t.deepEqual(seen, ['outside', 'code', 'a', 'b', 'c']);
+  });
+}
+
 test('virtual clock: a cancelled timer neither fires nor stays', async t => {
   const clock = new VirtualClock();
   let fired = 0;

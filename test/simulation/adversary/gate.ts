@@ -72,6 +72,7 @@ export function processClock(base: Clock, gate: Gate, { rate, originMs }: { rate
   return {
     nowMs: () => originMs + base.nowMs() * rate,
     unixMs: () => base.unixMs(),
+    atTurnEnd: fn => base.atTurnEnd(fn),
     after: (delayMs, fn) => {
       let cancelled = false;
       const cancel = base.after(delayMs / rate, () => gate.pass(() => cancelled || fn()));
