@@ -26,4 +26,4 @@ export {
   type PlannerSettings,
 } from './planner.ts';
 export { outgrown, RateBook, type RateSettings } from './rates.ts';
-export { garbage, memoryWith, reach, type Holdings, type Reach } from './reach.ts';
+export { asPlanned, garbage, memoryWith, reach, renewed, type Holdings, type Reach } from './reach.ts';

@@ -13,12 +13,19 @@ export type Reach =
   | { readonly is: 'partial'; readonly draft: Draft; readonly detail: string }
   | { readonly is: 'blocked'; readonly detail: string };
 
+/** `all`: whatever hosts hold may be in use, by a plan that is not known. */
+export type InUse = 'planned' | 'all';
+
 /**
  * Make before break: a host loads what is new beside what it serves now. Where memory can't hold both, the next plan
  * leaves that host with what old and new have in common (the others hold the rest meanwhile), so that it can drain
  * first. When a model that is served now would be nowhere then, the plan can't be reached safely.
  */
-export function reach(draft: Draft, current: Plan | undefined, holdings: ReadonlyMap<string, Holdings>): Reach {
+export function reach(
+  draft: Draft,
+  current: Pick<Plan, 'hosts' | 'sessions'> | undefined,
+  holdings: ReadonlyMap<string, Holdings>,
+): Reach {
   const crowded: string[] = [];
   const hosts = draft.hosts.map(host => {
     const planned = current?.hosts.find(h => h.host === host.host);
@@ -48,6 +55,26 @@ export function reach(draft: Draft, current: Plan | undefined, holdings: Readonl
     };
   }
   return { is: 'partial', draft: between, detail: `${who} can't hold old and new models together: it releases first` };
+}
+
+/** What hosts hold, as if a plan gave it to them: what stays where it isn't known which plan uses it. */
+export const asPlanned = (holdings: ReadonlyMap<string, Holdings>): PlannedHost[] =>
+  [...holdings].map(([host, { residents }]) => ({
+    host,
+    kind: '',
+    models: residents
+      .filter(({ state }) => state !== 'failed' && state !== 'releasing')
+      .map(({ model, lane, batches }) => ({ model, lane, batches, batchMax: Math.max(1, ...batches) })),
+  }));
+
+/** The plan once more, as far as hosts hold what it gives them: it moves nothing. */
+export function renewed(current: Plan, holdings: ReadonlyMap<string, Holdings>): Draft {
+  const { v: _, epoch: __, nonce: ___, ...plan } = current;
+  const hosts = plan.hosts.map(host => {
+    const resident = holdings.get(host.host)?.residents.filter(({ state }) => state === 'resident') ?? [];
+    return { ...host, models: host.models.filter(({ model }) => resident.some(r => r.model === model)) };
+  });
+  return limited(plan, hosts);
 }
 
 /** Models on the host that neither plan gives it: what may go before anything is loaded. */

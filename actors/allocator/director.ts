@@ -32,7 +32,8 @@ import { verdictOn, whyNotNow } from './planning.ts';
 import { ProfileOrders } from './profiling.ts';
 import { Notices } from './notices.ts';
 import type { Shelf } from './shelf.ts';
-import { lacking, toDrain, toFollow, toPrepare, type Step } from './waiting.ts';
+import { loadsOf, releasesOf, withoutReleases, type Step } from './steps.ts';
+import { isOutdone, lacking, toDrain, toFollow, toPrepare } from './waiting.ts';
 import { Wishes } from './wishes.ts';
 
 export interface DirectorPorts {
@@ -69,6 +70,7 @@ export class Director {
   readonly #grays: Grays;
   readonly #notices: Notices;
   readonly #wishes: Wishes;
+  readonly #listeningSinceMs: number;
   /** What the latest plan was made without. */
   #avoided: readonly string[] = [];
   #nonce = '';
@@ -94,6 +96,7 @@ export class Director {
     const { config, clock, catalog, log } = ports;
     this.#stepSoon = coalesce(clock, () => this.step());
     this.#numbering = this.#numberingOf('');
+    this.#listeningSinceMs = clock.nowMs();
     this.#wishes = new Wishes({ ...ports, leads: () => this.leads });
     this.#bars = new Bars(clock, config.barMs);
     this.#grays = new Grays(config.slowMs);
@@ -317,11 +320,7 @@ export class Director {
   }
 
   #startPreparing({ candidate, reason }: EpochContext): void {
-    const held = (host: string): string[] => this.cluster.ready(host)?.residents.map(r => r.model) ?? [];
-    this.#moved += candidate!.hosts.reduce(
-      (sum, { host, models }) => sum + models.filter(m => !held(host).includes(m.model)).length,
-      0,
-    );
+    this.#moved += loadsOf(candidate!, this.cluster);
     this.#ports.log.info('preparing', { epoch: candidate!.epoch, reason });
     this.#stepSoon();
   }
@@ -348,17 +347,14 @@ export class Director {
   }
 
   #countReleases(): void {
-    this.#moved += this.#drainSteps().reduce((sum, { host, order }) => {
-      if (order?.verb !== 'release') return sum;
-      return sum + (this.cluster.ready(host)?.residents.filter(r => !order.keep.includes(r.model)).length ?? 0);
-    }, 0);
+    this.#moved += releasesOf(this.#drainSteps(), this.cluster);
     this.#stepSoon();
   }
 
   /** Who didn't get ready in time is planned without for a while. */
   #blame({ candidate, inForce }: EpochContext): void {
     if (!candidate) return;
-    for (const { host, queued } of toPrepare(candidate, inForce, this.cluster)) {
+    for (const { host, queued } of this.#permitted(toPrepare(candidate, inForce, this.cluster))) {
       if (queued) continue;
       const planned = candidate.hosts.find(h => h.host === host)!;
       for (const { model } of lacking(planned, this.cluster.ready(host))) {
@@ -374,18 +370,16 @@ export class Director {
     const { candidate, inForce, pending } = this.#chart.getSnapshot().context;
     switch (this.phase) {
       case 'preparing':
-        return this.#carryOut(toPrepare(candidate!, inForce, this.cluster), candidate!);
+        return this.#carryOut(toPrepare(candidate!, inForce, this.cluster));
       case 'committing': {
         const left = toFollow(inForce!, this.cluster);
         if (this.#stored && left.length === 0) this.#tell({ type: 'complete' });
         return left;
       }
       case 'draining':
-        return this.#carryOut(this.#drainSteps(), inForce!);
+        return this.#carryOut(this.#drainSteps());
       case 'observing': {
-        const owed = this.#drainSteps().some(step => step.order);
-        if (owed && !pending && this.#stored && toFollow(inForce!, this.cluster).length === 0)
-          this.#tell({ type: 'tidy' });
+        if (!pending && this.#mayRelease() && this.#drainSteps().some(step => step.order)) this.#tell({ type: 'tidy' });
         return [];
       }
       default:
@@ -399,17 +393,15 @@ export class Director {
     return toDrain(inForce, this.cluster, this.#ports.catalog.draining, this.profiles.job);
   }
 
-  #carryOut(steps: readonly Step[], plan: Plan): readonly string[] {
-    // Of two leaders the one whose plan is older must not take away what the other's uses.
-    const mayRelease = !this.#isOutdone(plan);
-    for (const { host, order, failed } of steps) {
+  #carryOut(steps: readonly Step[]): readonly string[] {
+    for (const { host, order, failed } of this.#permitted(steps)) {
       if (failed) {
         for (const { model, detail } of failed) this.#bars.add(host, model, detail);
         this.#tell({ type: 'refuse', detail: `${host}: ${failed[0]!.model}: ${failed[0]!.detail}` });
         this.replan(`${host} could not load ${failed[0]!.model}`, true);
         return [];
       }
-      if (order && (mayRelease || order.verb !== 'release')) this.#orders.give(host, order);
+      if (order) this.#orders.give(host, order);
     }
     if (steps.length === 0) this.#tell({ type: 'complete' });
     return steps.map(step => step.waitingFor);
@@ -466,15 +458,25 @@ export class Director {
     );
   }
 
+  #permitted(steps: readonly Step[]): readonly Step[] {
+    return this.#mayRelease() ? steps : withoutReleases(steps);
+  }
+
+  /** A plan that this leader never saw may use whatever hosts hold, until all who are heard follow one of its own (docs/epochs.md). */
+  #mayRelease(): boolean {
+    const { inForce, epochs } = this.#chart.getSnapshot().context;
+    if (!inForce || epochs === 0 || !this.#stored || this.#isOutdone(inForce)) return false;
+    const listenedMs = this.#now() - this.#listeningSinceMs;
+    return listenedMs > this.#ports.config.silenceMs && toFollow(inForce, this.cluster).length === 0;
+  }
+
   /** Whether every host holds what the plan gives it. */
   #inPlace(plan: Plan): boolean {
     return plan.hosts.every(planned => lacking(planned, this.cluster.ready(planned.host)).length === 0);
   }
 
-  /** Somebody follows a plan that isn't below this leader's: only a new one brings all together. */
   #isOutdone(inForce: Plan | undefined): boolean {
-    if (this.#overtaken || !inForce) return this.#overtaken;
-    return this.cluster.foreignEpoch(inForce.nonce) >= inForce.epoch || this.cluster.followedEpoch() > inForce.epoch;
+    return this.#overtaken || (inForce !== undefined && isOutdone(inForce, this.cluster));
   }
 
   #numberingOf(nonce: string): Numbering {

@@ -1,4 +1,4 @@
-import { reach, samePlan, type Draft, type Holdings } from '../../allocator/index.ts';
+import { asPlanned, reach, renewed, samePlan, type Draft, type Holdings } from '../../allocator/index.ts';
 import type { Plan } from '../../contracts/index.ts';
 
 /** What there is to plan with. */
@@ -37,12 +37,20 @@ export type Verdict =
   /** `partial`: a step on the way. */
   | { readonly is: 'change'; readonly draft: Draft; readonly partial: boolean };
 
-/** What becomes of a draft. A new leader's first plan is always a new one: only its own are above all that anybody follows. */
+/**
+ * What becomes of a draft. A new leader's first plan is always a new one: only its own are above all that anybody follows. Until one is
+ * followed, a plan that this leader never saw may be in use: nothing goes from where it is, and if the draft can't be reached so,
+ * the plan in force is put in force anew.
+ */
 export function verdictOn(draft: Draft, standing: Standing): Verdict {
-  const { inForce, epochs, outdone, inPlace, reason } = standing;
-  const reached = reach(draft, inForce, standing.holdings);
+  const { inForce, holdings, epochs, outdone, inPlace, reason } = standing;
+  const known = epochs > 0 && !outdone;
+  const inUse = known ? inForce : { hosts: asPlanned(holdings), sessions: inForce?.sessions ?? [] };
+  const reached = reach(draft, inUse, holdings);
+  if (reached.is === 'blocked' && inForce && !known)
+    return { is: 'change', draft: renewed(inForce, holdings), partial: true };
   if (reached.is === 'blocked') return { is: 'block', detail: reached.detail };
-  if (inForce && epochs > 0 && !outdone && inPlace && samePlan(reached.draft, inForce))
+  if (inForce && known && inPlace && samePlan(reached.draft, inForce))
     return { is: 'keep', detail: `epoch ${inForce.epoch} stays: ${reason}` };
   return { is: 'change', draft: reached.draft, partial: reached.is === 'partial' };
 }

@@ -9,18 +9,7 @@ import {
   type Resident,
 } from '../../contracts/index.ts';
 import type { Cluster } from './cluster.ts';
-import type { Instruction } from './orders.ts';
-
-/** What has to be said to one host now, and what is waited for. */
-export interface Step {
-  readonly host: string;
-  readonly waitingFor: string;
-  readonly order?: Instruction;
-  /** It is told when others are done: that it isn't ready is not its fault. */
-  readonly queued?: true;
-  /** It will not happen. */
-  readonly failed?: readonly { readonly model: string; readonly detail: string }[];
-}
+import type { Step } from './steps.ts';
 
 const names = (models: readonly string[]): string => models.map(id => id.split('@')[0]).join(', ');
 
@@ -104,6 +93,10 @@ export function toFollow(plan: Plan, cluster: Cluster): string[] {
     .map(([who]) => who);
   return [...routers, ...batchers].map(who => `${who} to follow epoch ${plan.epoch}`);
 }
+
+/** Somebody follows a plan that isn't below this one: only a new one brings all together. */
+export const isOutdone = ({ epoch, nonce }: Plan, cluster: Cluster): boolean =>
+  cluster.foreignEpoch(nonce) >= epoch || cluster.followedEpoch() > epoch;
 
 /** What hosts hold beyond the plan in force, and hosts that should go and are empty. */
 export function toDrain(

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { verdictOn, whyNotNow, type Standing } from '../../actors/allocator/planning.ts';
+import type { Plan } from '../../contracts/index.ts';
 import { draft, holding, inForce } from '../allocator/drafts.ts';
 
 const placed = { a: ['x'], b: ['y'] };
@@ -11,6 +12,9 @@ const standing: Standing = {
   inPlace: true,
   reason: 'the period is over',
 };
+
+const hostsOf = ({ hosts }: Pick<Plan, 'hosts'>): Record<string, string[]> =>
+  Object.fromEntries(hosts.map(({ host, models }) => [host, models.map(({ model }) => model)]));
 
 test('planning: nothing is planned before all is read, or for nobody to follow', t => {
   const ready = { catalogReady: true, batchers: 1, inForce: inForce(placed) };
@@ -42,4 +46,21 @@ test('planning: where memory asks for it, a step on the way; where nothing is sa
   const there = { ...standing, inForce: inForce(spare), holdings: holding(spare) };
   const between = verdictOn(draft({ a: ['y'], b: ['x'] }), there);
   t.true(between.is === 'change' && between.partial);
+});
+
+test('planning: a new leader leaves in place what a plan that it never saw may use', t => {
+  // 60 bytes each, 100 to a host: `z` may be in use where the plan in force has `x`.
+  const taken = { ...standing, epochs: 0, holdings: holding({ a: ['z'], b: ['y'] }), inPlace: false };
+  const step = verdictOn(draft(placed), taken);
+  t.true(step.is === 'change' && step.partial);
+  if (step.is !== 'change') return;
+  t.deepEqual(hostsOf(step.draft), { b: ['y'] }, 'what hosts hold of the plan in force');
+  const follow = { ...taken, epochs: 1, inForce: { ...inForce({}), ...step.draft } };
+  t.deepEqual(verdictOn(draft(placed), follow), { is: 'change', draft: draft(placed), partial: false });
+});
+
+test('planning: a new leader that can not reach its draft so puts the plan in force anew', t => {
+  const first = verdictOn(draft({ a: ['y'], b: ['x'] }), { ...standing, epochs: 0 });
+  t.true(first.is === 'change' && first.partial);
+  if (first.is === 'change') t.deepEqual(hostsOf(first.draft), placed);
 });

@@ -192,4 +192,24 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    why: 'a new leader knows an older plan than is followed: it takes nothing away before its own is (seed 42118)',
+    scenario: {
+      ...SMALL,
+      seed: 42118,
+      hosts: 3,
+      allocators: 2,
+      extras: ['group'],
+      rateHz: 6,
+      memoryMB: 600,
+      healAtMs: 12882,
+      faults: [
+        { atMs: 5746, forMs: 5307, is: 'schism' },
+        { atMs: 7227, forMs: 3000, is: 'power-loss' },
+        { atMs: 8273, forMs: 3773, is: 'slow', who: 'gpu-1', factor: 10 },
+        { atMs: 10075, forMs: 747, is: 'delete' },
+        { atMs: 10704, forMs: 5537, is: 'ghost' },
+      ],
+    },
+  },
 ];
