@@ -7,6 +7,8 @@ export interface Clock {
   nowMs(): number;
   /** Runs `fn` once, `delayMs` (>= 0) from now. Timers due at the same instant run in the order they were set. */
   after(delayMs: number, fn: () => void): Cancel;
+  /** As {@link after}, for what is never cancelled: cheaper, most of all where delays are about the same. */
+  post(delayMs: number, fn: () => void): void;
   /** Runs `fn` when what now runs has returned, before another timer fires or another message arrives; in the order they were set. */
   atTurnEnd(fn: () => void): void;
   /** Unix time in milliseconds, for people and logs only: deadlines and durations never use it. */

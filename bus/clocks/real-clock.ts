@@ -28,6 +28,7 @@ export const realClock: Clock = {
     arm(delayMs);
     return () => clearTimeout(timer);
   },
+  post: (delayMs, fn) => void realClock.after(delayMs, fn),
   // queueMicrotask of Node makes an object to trace each call by. What `fn` throws ends the process here, too.
   atTurnEnd: fn => void returned.then(fn),
 };

@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from '../../contracts/index.ts';
 import { TimerHeap, type HeapTimer } from './timer-heap.ts';
+import { TimerLine } from './timer-line.ts';
 import { turnByTurn } from './turns.ts';
 
 /** Timers fired at one instant beyond which something re-arms itself without a delay and time would stand still for ever. */
@@ -14,6 +15,8 @@ const START_UNIX_MS = 1_767_225_600_000;
  */
 export class VirtualClock implements Clock {
   readonly #timers = new TimerHeap();
+  /** Posts, which mostly come in the order in which they are due. */
+  readonly #line = new TimerLine();
   readonly #startUnixMs: number;
   #nowMs = 0;
   #seq = 0;
@@ -41,6 +44,13 @@ export class VirtualClock implements Clock {
     return () => this.#timers.remove(timer);
   }
 
+  post(delayMs: number, fn: () => void): void {
+    if (!(delayMs >= 0)) throw new RangeError(`delayMs must be >= 0, got ${delayMs}`);
+    const dueMs = this.#nowMs + delayMs;
+    if (this.#line.fits(dueMs)) this.#line.push(dueMs, this.#seq++, fn);
+    else this.#timers.push({ dueMs, seq: this.#seq++, fn, index: -1 });
+  }
+
   atTurnEnd(fn: () => void): void {
     if (this.#firing) this.#atTurnEnd.push(fn);
     else void Promise.resolve().then(fn);
@@ -48,12 +58,13 @@ export class VirtualClock implements Clock {
 
   /** Timers waiting. */
   pending(): number {
-    return this.#timers.size;
+    return this.#timers.size + this.#line.size;
   }
 
   /** When the next timer is due; undefined when none waits. */
   nextDueMs(): number | undefined {
-    return this.#timers.first?.dueMs;
+    const dueMs = this.#nextMs();
+    return dueMs === Infinity ? undefined : dueMs;
   }
 
   /** Fires every timer due up to `endMs` (inclusive) at its own due time, those set on the way too; then it is `endMs`. */
@@ -70,7 +81,7 @@ export class VirtualClock implements Clock {
   async runUntilIdle(limitMs = 3_600_000): Promise<void> {
     const endMs = this.#nowMs + limitMs;
     await this.#run(endMs, () => false);
-    if (this.#timers.size > 0) throw new Error(`${this.#timers.size} timers still wait after ${limitMs} ms`);
+    if (this.pending() > 0) throw new Error(`${this.pending()} timers still wait after ${limitMs} ms`);
   }
 
   /** Runs until `condition` holds, looking after each instant. @throws Error when it doesn't within `limitMs` */
@@ -98,10 +109,10 @@ export class VirtualClock implements Clock {
     try {
       return await turnByTurn(() => {
         if (stop()) return true;
-        const next = this.#timers.first;
-        if (!next || next.dueMs > endMs) return false;
-        if (next.dueMs > this.#nowMs) fired = 0;
-        this.#nowMs = next.dueMs;
+        const nextMs = this.#nextMs();
+        if (nextMs > endMs || nextMs === Infinity) return false;
+        if (nextMs > this.#nowMs) fired = 0;
+        this.#nowMs = nextMs;
         fired += this.#fireDue();
         if (fired > FIRED_PER_INSTANT_MAX) throw new Error(`time stands still at ${this.#nowMs} ms: a timer re-arms`);
         return undefined;
@@ -111,6 +122,24 @@ export class VirtualClock implements Clock {
     }
   }
 
+  #nextMs(): number {
+    return Math.min(this.#timers.first?.dueMs ?? Infinity, this.#line.dueMs);
+  }
+
+  /** What comes next of all that is due now and was set before `endSeq`. */
+  #takeDue(endSeq: number): (() => void) | undefined {
+    const line = this.#line;
+    const nowMs = this.#nowMs;
+    const timer = this.#timers.first;
+    const timerIsDue = timer !== undefined && timer.dueMs <= nowMs && timer.seq < endSeq;
+    const postIsDue = line.dueMs <= nowMs && line.seq < endSeq;
+    if (postIsDue && (!timerIsDue || line.dueMs < timer.dueMs || (line.dueMs === timer.dueMs && line.seq < timer.seq)))
+      return line.shift();
+    if (!timerIsDue) return undefined;
+    this.#timers.remove(timer);
+    return timer.fn;
+  }
+
   /** What is due now and was set before now began; timers that these set for this same instant come in the next round. */
   #fireDue(): number {
     const endSeq = this.#seq;
@@ -118,11 +147,10 @@ export class VirtualClock implements Clock {
     this.#firing = true;
     try {
       for (;;) {
-        const timer = this.#timers.first;
-        if (!timer || timer.dueMs > this.#nowMs || timer.seq >= endSeq) break;
-        this.#timers.remove(timer);
+        const fn = this.#takeDue(endSeq);
+        if (!fn) break;
         fired++;
-        timer.fn();
+        fn();
       }
       // Those that come meanwhile are run, too.
       for (const fn of this.#atTurnEnd) fn();

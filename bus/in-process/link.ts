@@ -45,7 +45,7 @@ export class Link {
     this.#lastDueMs = Math.max(this.#lastDueMs, nowMs + delayMs);
     this.#queue.push(cargo);
     this.#bytes += cargo.bytes;
-    this.#clock.after(this.#lastDueMs - nowMs, this.#deliverFirst);
+    this.#clock.post(this.#lastDueMs - nowMs, this.#deliverFirst);
     return true;
   }
 

@@ -28,6 +28,7 @@ export class Freezer {
     return {
       nowMs: () => inner.nowMs(),
       unixMs: () => inner.unixMs(),
+      post: (delayMs, fn) => inner.post(delayMs, () => this.pass(fn)),
       atTurnEnd: fn => inner.atTurnEnd(fn),
       after: (delayMs, fn) => {
         let cancelled = false;

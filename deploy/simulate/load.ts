@@ -5,17 +5,17 @@ import { randomFor, type Camera } from './scenario.ts';
 /** Pixels of a frame. */
 export const FRAME = { width: 640, height: 360 };
 
-/** Publishes the frames of all streams when their time has come, and says so. */
+/** Publishes the frames of all streams when their time has come, and says so to whom `frames` gives for each stream. */
 export class Load {
   readonly #bus: Bus;
   readonly #clock: Clock;
   readonly #picture: Picture;
-  readonly #onFrame: (camera: Camera, atMs: number) => void;
+  readonly #frames: (camera: Camera) => (atMs: number) => void;
 
-  constructor(parts: { bus: Bus; clock: Clock; picture: Picture; onFrame: (camera: Camera, atMs: number) => void }) {
+  constructor(parts: { bus: Bus; clock: Clock; picture: Picture; frames: (camera: Camera) => (atMs: number) => void }) {
     this.#bus = parts.bus;
     this.#clock = parts.clock;
-    this.#onFrame = parts.onFrame;
+    this.#frames = parts.frames;
     this.#picture = parts.picture;
   }
 
@@ -34,6 +34,7 @@ export class Load {
     const { tenant, stream, fromMs, toMs } = camera;
     const subject = subjects.frames.at(DEFAULT_PREFIX, { tenant, stream });
     const arrivals = camera.arrivals(randomFor(seed, `${tenant}/${stream}`));
+    const published = this.#frames(camera);
     let seq = 0;
     let atMs = arrivals.next();
     while (atMs < fromMs) atMs = arrivals.next();
@@ -45,7 +46,7 @@ export class Load {
       const nowMs = this.#clock.nowMs();
       do {
         this.#publish(subject, { v: 1, seq: seq++, picture: this.#picture });
-        this.#onFrame(camera, atMs);
+        published(atMs);
         atMs = arrivals.next();
       } while (atMs < toMs && startMs + atMs <= nowMs);
       arm();

@@ -38,10 +38,9 @@ export async function runForReal(
     await bus.flush();
     await tell(bus, { models: scenario.models, profiles: scenario.toldProfiles, queries: scenario.queries });
     await until(() => isReady(watch, scenario));
-    const onFrame: ConstructorParameters<typeof Load>[0]['onFrame'] = (camera, atMs) => watch.frame(camera, atMs);
     // One that can be decoded: routers cut boxes out of it.
     const picture = await encodeJpeg({ ...FRAME, data: new Uint8Array(3 * FRAME.width * FRAME.height) });
-    const load = new Load({ bus, clock: realClock, picture, onFrame });
+    const load = new Load({ bus, clock: realClock, picture, frames: camera => watch.frames(camera) });
     const totalMs = scenario.warmupMs + scenario.durationMs;
     watch.begin();
     load.start(scenario.cameras, { seed: scenario.seed, endMs: totalMs });

@@ -52,7 +52,7 @@ export async function simulate(
       bus: world.network.connect('cameras'),
       clock,
       picture: { encoding: 'jpeg', ...FRAME, data: new Uint8Array(scenario.frameBytes) },
-      onFrame: (camera, atMs) => watch.frame(camera, atMs),
+      frames: camera => watch.frames(camera),
     });
     const totalMs = scenario.warmupMs + scenario.durationMs;
     load.start(scenario.cameras, { seed: scenario.seed, endMs: totalMs });

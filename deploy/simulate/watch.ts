@@ -30,14 +30,24 @@ const BUCKET_MS_MIN = 1000;
 const LATENCY_SHARE = 1 / 500;
 const LATENCY_BINS = 1500;
 const BATCH_MAX = 1024;
-const TIMES: readonly (keyof Timing)[] = ['routeMs', 'scheduleMs', 'transferMs', 'waitMs', 'runMs', 'returnMs'];
+
+/** Field by field: a loop over their names takes several times as long. */
+function addUp(times: Timing, { routeMs, scheduleMs, transferMs, waitMs, runMs, returnMs }: Timing): void {
+  times.routeMs += routeMs;
+  times.scheduleMs += scheduleMs;
+  times.transferMs += transferMs;
+  times.waitMs += waitMs;
+  times.runMs += runMs;
+  times.returnMs += returnMs;
+}
 
 /** One query while it runs. */
 class QueryWatch {
   readonly document: QueryDocument;
   readonly counts = zeroCounts();
   readonly latencies: Histogram;
-  readonly times = new Float64Array(TIMES.length);
+  /** Of all latencies, in sum. */
+  readonly times: Timing = { routeMs: 0, scheduleMs: 0, transferMs: 0, waitMs: 0, runMs: 0, returnMs: 0 };
   readonly troubles = new Map<string, { result: Result; count: number }>();
   readonly offered: Float64Array;
   readonly ok: Float64Array;
@@ -57,7 +67,7 @@ class QueryWatch {
     this.counts[outcome]++;
     if (outcome === 'ok' || outcome === 'late') {
       this.latencies.add(result.latencyMs);
-      if (timing) for (let i = 0; i < TIMES.length; i++) this.times[i]! += timing[TIMES[i]!];
+      if (timing) addUp(this.times, timing);
     }
     if (!trouble) return;
     const key = `${outcome} ${trouble.at} ${trouble.reason} ${trouble.stage ?? ''}`;
@@ -69,15 +79,8 @@ class QueryWatch {
   outcome(): QueryOutcome {
     const { document, counts, latencies, troubles } = this;
     const ended = counts.ok + counts.late + counts.dropped + counts.failed + counts.rejected;
-    const mean = (i: number): number => (latencies.count === 0 ? 0 : tidy(this.times[i]! / latencies.count));
-    const [routeMs, scheduleMs, transferMs, waitMs, runMs, returnMs] = TIMES.map((_, i) => mean(i)) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+    const mean = (sumMs: number): number => (latencies.count === 0 ? 0 : tidy(sumMs / latencies.count));
+    const { routeMs, scheduleMs, transferMs, waitMs, runMs, returnMs } = this.times;
     return {
       tenant: document.tenant!,
       query: document.name,
@@ -92,7 +95,14 @@ class QueryWatch {
         p99Ms: tidy(latencies.quantile(0.99)),
         maxMs: tidy(latencies.max),
       },
-      timing: { routeMs, scheduleMs, transferMs, waitMs, runMs, returnMs },
+      timing: {
+        routeMs: mean(routeMs),
+        scheduleMs: mean(scheduleMs),
+        transferMs: mean(transferMs),
+        waitMs: mean(waitMs),
+        runMs: mean(runMs),
+        returnMs: mean(returnMs),
+      },
       troubles: [...troubles.values()]
         .map(({ result: { outcome, trouble }, count }) => {
           const { at, reason, stage = null } = trouble!;
@@ -123,27 +133,6 @@ interface Span {
   first: number;
 }
 
-/** By tenant and name: putting the two together for each frame would take longer than the look. */
-class ByTenant<T> {
-  readonly #tenants = new Map<string, Map<string, T>>();
-  readonly #all: T[] = [];
-
-  get(tenant: string, name: string): T | undefined {
-    return this.#tenants.get(tenant)?.get(name);
-  }
-
-  /** Once for each name. */
-  set(tenant: string, name: string, value: T): void {
-    const ofTenant = this.#tenants.get(tenant) ?? new Map<string, T>();
-    this.#tenants.set(tenant, ofTenant.set(name, value));
-    this.#all.push(value);
-  }
-
-  values(): readonly T[] {
-    return this.#all;
-  }
-}
-
 /** Noise of binary fractions is not for readers. */
 const tidy = (value: number): number => Number(value.toPrecision(8));
 
@@ -153,8 +142,11 @@ export class Watch {
   readonly #clock: Clock;
   readonly #bucketMs: number;
   readonly #buckets: number;
-  readonly #queries = new ByTenant<QueryWatch>();
-  readonly #streams = new ByTenant<Span>();
+  readonly #queries: readonly QueryWatch[];
+  /** By `<tenant>/<stream>`. */
+  readonly #streams = new Map<string, Span>();
+  /** Whose results come on a subject: looked up once. Undefined: they are nothing to us. */
+  readonly #results = new Map<string, { readonly query: QueryWatch; readonly span: Span } | undefined>();
   readonly #hosts = new Map<string, HostWatch>();
   readonly #models = new Map<string, { sizes: Float64Array; invocations: number }>();
   readonly #epochs: { plan: Plan; atMs: number; gpus: number }[] = [];
@@ -167,20 +159,17 @@ export class Watch {
     const totalMs = scenario.warmupMs + scenario.durationMs;
     this.#bucketMs = Math.max(BUCKET_MS_MIN, 1000 * Math.ceil(totalMs / BUCKETS_MAX / 1000));
     this.#buckets = Math.ceil(totalMs / this.#bucketMs);
-    for (const query of scenario.queries)
-      this.#queries.set(query.tenant!, query.name, new QueryWatch(query, this.#buckets));
+    this.#queries = scenario.queries.map(query => new QueryWatch(query, this.#buckets));
     for (const { tenant, stream } of scenario.cameras) {
-      const queries = [...this.#queries.values()].filter(
-        ({ document }) => document.tenant === tenant && reads(document, stream),
-      );
-      this.#streams.set(tenant, stream, { queries, seq: 0, first: Infinity });
+      const queries = this.#queries.filter(({ document }) => document.tenant === tenant && reads(document, stream));
+      this.#streams.set(`${tenant}/${stream}`, { queries, seq: 0, first: Infinity });
     }
-    const listen = <M>(subject: Subject<string, M, never>, take: (message: M, name: string) => void): void =>
+    const listen = <M>(subject: Subject<string, M, never>, take: (message: M, at: string) => void): void =>
       void bus.subscribe(subject.at(DEFAULT_PREFIX), message =>
-        take((message.value ?? decode(message.data)) as M, message.subject.slice(message.subject.lastIndexOf('.') + 1)),
+        take((message.value ?? decode(message.data)) as M, message.subject),
       );
-    listen(subjects.results, result => this.#result(result));
-    listen(subjects.hostBeats, (beat, host) => this.#beat(host, beat));
+    listen(subjects.results, (result, at) => this.#result(result, at));
+    listen(subjects.hostBeats, (beat, at) => this.#beat(at.slice(at.lastIndexOf('.') + 1), beat));
     listen(subjects.plans, plan => this.#plan(plan));
   }
 
@@ -192,7 +181,7 @@ export class Watch {
   /** Share of the frames that ended so far and were not answered in time. */
   get badRate(): number {
     const all = zeroCounts();
-    for (const { counts } of this.#queries.values()) {
+    for (const { counts } of this.#queries) {
       all.ok += counts.ok;
       all.offered += counts.ok + counts.late + counts.dropped + counts.failed + counts.rejected;
     }
@@ -201,7 +190,7 @@ export class Watch {
 
   /** Frames so far, for each query that reads them. */
   get requests(): number {
-    return sum([...this.#queries.values()], ({ offered }) => sum([...offered], count => count));
+    return sum(this.#queries, ({ offered }) => sum([...offered], count => count));
   }
 
   /** The streams start now. */
@@ -213,9 +202,13 @@ export class Watch {
     this.#events.push({ atS: tidy(this.#nowMs() / 1000), what });
   }
 
-  /** A frame is published; `atMs` since the streams began. */
-  frame({ tenant, stream }: Camera, atMs: number): void {
-    const span = this.#streams.get(tenant, stream)!;
+  /** Who is to be told of each frame of a stream when it is published, at so many ms since the streams began. */
+  frames({ tenant, stream }: Camera): (atMs: number) => void {
+    const span = this.#streams.get(`${tenant}/${stream}`)!;
+    return atMs => this.#frame(span, atMs);
+  }
+
+  #frame(span: Span, atMs: number): void {
     const seq = span.seq++;
     if (atMs >= this.#scenario.warmupMs && span.first === Infinity) span.first = seq;
     const bucket = this.#bucketOf(atMs);
@@ -233,10 +226,11 @@ export class Watch {
     return Math.max(0, Math.min(this.#buckets - 1, Math.floor(atMs / this.#bucketMs)));
   }
 
-  #result(result: Result): void {
-    const query = this.#queries.get(result.tenant, result.query);
-    const span = this.#streams.get(result.tenant, result.stream ?? '');
-    if (!query || !span) return;
+  #result(result: Result, at: string): void {
+    let known = this.#results.get(at);
+    if (!known && !this.#results.has(at)) this.#results.set(at, (known = this.#sourceOf(result)));
+    if (!known) return;
+    const { query, span } = known;
     const bucket = this.#bucketOf(this.#nowMs() - result.latencyMs);
     (result.outcome === 'ok' ? query.ok : query.bad)[bucket]!++;
     if ((result.seq ?? -1) < span.first) return;
@@ -249,6 +243,12 @@ export class Watch {
         seen.invocations++;
       }
     }
+  }
+
+  #sourceOf({ tenant, query: name, stream = '' }: Result): { query: QueryWatch; span: Span } | undefined {
+    const query = this.#queries.find(({ document }) => document.tenant === tenant && document.name === name);
+    const span = this.#streams.get(`${tenant}/${stream}`);
+    return query && span && { query, span };
   }
 
   #beat(name: string, { incarnation, busyMs, device }: HostBeat): void {
@@ -284,7 +284,7 @@ export class Watch {
 
   outcome(time: Outcome['time']): Outcome {
     const { name, seed, durationMs, warmupMs } = this.#scenario;
-    const queries = [...this.#queries.values()].map(query => query.outcome());
+    const queries = this.#queries.map(query => query.outcome());
     const all = { offered: sum(queries, q => q.offered), ok: sum(queries, q => q.ok) };
     const perS = 1000 / durationMs;
     const hosts = [...this.#hosts]

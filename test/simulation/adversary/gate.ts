@@ -72,6 +72,7 @@ export function processClock(base: Clock, gate: Gate, { rate, originMs }: { rate
   return {
     nowMs: () => originMs + base.nowMs() * rate,
     unixMs: () => base.unixMs(),
+    post: (delayMs, fn) => base.post(delayMs / rate, () => gate.pass(fn)),
     atTurnEnd: fn => base.atTurnEnd(fn),
     after: (delayMs, fn) => {
       let cancelled = false;
