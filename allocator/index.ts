@@ -25,5 +25,5 @@ export {
   type PlannerInput,
   type PlannerSettings,
 } from './planner.ts';
-export { outgrown, RateBook, type RateSettings } from './rates.ts';
+export { RateBook } from './rates.ts';
 export { asPlanned, garbage, memoryWith, reach, renewed, type Holdings, type Reach } from './reach.ts';

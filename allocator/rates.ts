@@ -1,5 +1,6 @@
 import type { RouterBeat } from '../contracts/index.ts';
 import type { StageKey } from './demand.ts';
+import { Average, LONGER, RateMeter, WINDOWS } from './rate-meter.ts';
 
 export interface RateSettings {
   /** τ of the moving average, ms. Nexus: 10 s. */
@@ -8,47 +9,121 @@ export interface RateSettings {
   readonly enoughMs: number;
 }
 
-interface Estimate {
-  /** Σ weight·rate and Σ weight: their quotient has no bias towards the first value. */
-  sum: number;
-  weight: number;
-  observedMs: number;
-  seen: boolean;
+/** Up sooner than down: beyond 110 % or below 70 % of what is planned. */
+const ABOVE = 1.1;
+const BELOW = 0.7;
+/** Standard deviations that a change must exceed too: noise alone must not reach that in days. */
+const SIGNIFICANT = 5;
+/** Of the requests of a query that end, averaged as rates are: beyond it the plan in force is too small for something. */
+const SHORT_SHARE = 0.01;
+/** A router that was not heard for so long may be gone, and its streams with another one already. */
+const STALE_MS = 1600;
+
+interface Heard {
+  atMs: number;
+  readonly stages: Map<string, RateMeter>;
+  /** By query: requests that ended and those that ended dropped or late, since start, and averages of both by beat. */
+  readonly queries: Map<string, { ended: number; bad: number; meanEnded: number; meanBad: number }>;
 }
 
-const keyOf = ({ tenant, query, stage }: StageKey): string => `${tenant}.${query}.${stage}`;
+const queryKey = ({ tenant, query }: Omit<StageKey, 'stage'>): string => `${tenant}.${query}`;
+const keyOf = (key: StageKey): string => `${queryKey(key)}.${key.stage}`;
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0);
 
-/** Rates of the stages as the routers measure them: a moving average per router, summed over routers. */
+/**
+ * How many standard deviations a mean over `seconds` is from what was planned. Few and large clumps reach far above their mean more often than a
+ * normal distribution does: Bernstein's inequality, P(X − μ > t) ≤ exp(−t² / 2(σ² + ct/3)), for clumps of c.
+ */
+function deviations(of: { plannedHz: number; meanHz: number; variance: number; seconds: number }): number {
+  const { plannedHz, meanHz, variance, seconds } = of;
+  const clump = Math.max(1, (variance * seconds) / Math.max(plannedHz, meanHz));
+  const excessHz = Math.max(0, meanHz - plannedHz);
+  return Math.abs(meanHz - plannedHz) / Math.sqrt(variance + (clump * excessHz) / (3 * seconds));
+}
+
+/** The rate over one of {@link WINDOWS}, and what it is at least, as far as chance goes. */
+interface Recent {
+  readonly meanHz: number;
+  readonly leastHz: number;
+  /** Above what was planned. */
+  readonly deviations: number;
+}
+
+function recently(meters: readonly RateMeter[], plannedHz: number): Recent[] {
+  return WINDOWS.map(seconds => {
+    const meanHz = sumOf(meters.map(meter => meter.recentHz(seconds)));
+    const variance = Math.max(plannedHz / seconds, sumOf(meters.map(meter => meter.varianceHz2(seconds))));
+    const leastHz = meanHz - 2 * Math.sqrt(variance * Math.max(1, meanHz / plannedHz));
+    return {
+      meanHz,
+      leastHz,
+      deviations: meanHz > plannedHz ? deviations({ plannedHz, meanHz, variance, seconds }) : 0,
+    };
+  });
+}
+
+/**
+ * Whether there was a rise in one of the latest seconds: as a test of likelihood ratios for a change does, it looks at all windows that end now. Two
+ * slots must be high, for the first one may hold only part of the rise.
+ */
+function surges(meters: readonly RateMeter[], recent: readonly Recent[], plannedHz: number): boolean {
+  const slots = [0, 1].map(skipped => sumOf(meters.map(meter => meter.recentHz(1, skipped))));
+  return slots.every(hz => hz > ABOVE * plannedHz) && recent.some(window => window.deviations > SIGNIFICANT);
+}
+
+/** An average over τ = `seconds` that is significantly beyond what is planned. */
+function beyond(
+  meters: readonly RateMeter[],
+  recent: readonly Recent[],
+  of: { plannedHz: number; meanHz: number; seconds: number },
+): number | undefined {
+  const { plannedHz, seconds } = of;
+  // What rose a short time ago isn't falling because its average has yet to rise.
+  const recentHz = Math.min(plannedHz, Math.max(...recent.map(window => window.meanHz)));
+  const meanHz = Math.max(of.meanHz, recentHz);
+  // An exponential average over τ of what varies by σ² in each second varies by σ²/2τ, as a mean of 2τ does; by more while it is young.
+  const observedS = Math.max(...meters.map(meter => meter.observedMs)) / 1000;
+  const span = 2 * seconds * Math.tanh(observedS / (2 * seconds));
+  const longest = WINDOWS.at(-1)!;
+  const perS = Math.max(plannedHz, meanHz, longest * sumOf(meters.map(meter => meter.varianceHz2(longest))));
+  if (deviations({ plannedHz, meanHz, variance: perS / span, seconds: span }) <= SIGNIFICANT) return undefined;
+  return meanHz > ABOVE * plannedHz || meanHz < BELOW * plannedHz ? meanHz : undefined;
+}
+
+/** Rates of the stages as the routers measure them, summed over routers, and which of them ask for another plan. */
 export class RateBook {
   readonly #settings: RateSettings;
-  readonly #routers = new Map<string, Map<string, Estimate>>();
+  readonly #routers = new Map<string, Heard>();
 
   constructor(settings: RateSettings) {
     this.#settings = settings;
   }
 
-  hear(router: string, beat: RouterBeat): void {
-    const stages = this.#routers.get(router) ?? new Map<string, Estimate>();
-    this.#routers.set(router, stages);
-    const intervalMs = Math.max(1, beat.intervalMs);
-    const fresh = 1 - Math.exp(-intervalMs / this.#settings.averageMs);
+  hear(router: string, beat: RouterBeat, atMs: number): void {
+    const heard = this.#routers.get(router) ?? { atMs, stages: new Map(), queries: new Map() };
+    this.#routers.set(router, heard);
+    heard.atMs = atMs;
+    const { stages, queries } = heard;
     const told = new Map(beat.stages.map(stage => [keyOf(stage), stage]));
     for (const key of stages.keys()) if (!told.has(key)) stages.delete(key);
-    for (const [key, stage] of told) {
-      const old = stages.get(key) ?? { sum: 0, weight: 0, observedMs: 0, seen: false };
-      const seen = old.seen || stage.count > 0 || stage.rateHz > 0;
-      // Time before the first frame says nothing about the rate: the streams may not have started.
-      stages.set(
-        key,
-        seen
-          ? {
-              sum: old.sum * (1 - fresh) + stage.rateHz * fresh,
-              weight: old.weight * (1 - fresh) + fresh,
-              observedMs: old.observedMs + intervalMs,
-              seen,
-            }
-          : old,
-      );
+    for (const [key, { rateHz, fanout }] of told) {
+      const meter = stages.get(key) ?? new RateMeter(this.#settings.averageMs);
+      stages.set(key, meter);
+      meter.add({ rateHz, intervalMs: Math.max(1, beat.intervalMs), clump: fanout });
+    }
+    const before = new Map(queries);
+    queries.clear();
+    const fresh = 1 - Math.exp(-beat.intervalMs / this.#settings.averageMs);
+    for (const counts of beat.queries) {
+      const bad = counts.dropped + counts.late;
+      const ended = bad + counts.ok + counts.failed;
+      const known = before.get(queryKey(counts)) ?? { ended, bad, meanEnded: 0, meanBad: 0 };
+      queries.set(queryKey(counts), {
+        ended,
+        bad,
+        meanEnded: known.meanEnded + fresh * (ended - known.ended - known.meanEnded),
+        meanBad: known.meanBad + fresh * (bad - known.bad - known.meanBad),
+      });
     }
   }
 
@@ -56,25 +131,43 @@ export class RateBook {
     this.#routers.delete(router);
   }
 
-  /** Invocations per second over all routers; undefined before there is enough data. */
+  /** Invocations per second over all routers, averaged; undefined before there is enough data. */
   rateHz(key: StageKey): number | undefined {
-    const all = [...this.#routers.values()].flatMap(stages => stages.get(keyOf(key)) ?? []);
-    const observedMs = Math.max(0, ...all.map(e => e.observedMs));
-    if (observedMs < this.#settings.enoughMs) return undefined;
-    return all.reduce((sum, e) => sum + (e.weight > 0 ? e.sum / e.weight : 0), 0);
+    const meters = this.#metersOf(key);
+    const observedMs = Math.max(0, ...meters.map(meter => meter.observedMs));
+    return observedMs < this.#settings.enoughMs ? undefined : Average.sum(meters.map(({ mean }) => mean));
   }
-}
 
-/** Up sooner than down: beyond 110 % or below 70 % of what is planned. */
-const ABOVE = 1.1;
-const BELOW = 0.7;
-/** Standard deviations of a Poisson stream's average that a change must exceed too, else low rates would flap. */
-const SIGNIFICANT = 3;
+  /**
+   * The rate that asks for another plan than one made for `plannedHz`; undefined: none does. Sudden rises are seen within two or three beats, all else
+   * by averages. Where requests of the query are dropped, all room that was planned beside it must still be there.
+   */
+  outgrown(key: StageKey, plannedHz: number, nowMs: number): number | undefined {
+    const averageHz = this.rateHz(key);
+    if (averageHz === undefined) return undefined;
+    const meters = this.#metersOf(key);
+    const recent = recently(meters, plannedHz);
+    const { averageMs } = this.#settings;
+    const mean = { plannedHz, meanHz: averageHz, seconds: averageMs / 1000 };
+    const longHz = Average.sum(meters.map(({ longMean }) => longMean));
+    const longMean = { plannedHz, meanHz: longHz, seconds: LONGER * mean.seconds };
+    const outgrownHz = beyond(meters, recent, mean) ?? beyond(meters, recent, longMean);
+    if (outgrownHz !== undefined && outgrownHz < plannedHz) return outgrownHz;
+    const rises = outgrownHz !== undefined || (averageHz > plannedHz && this.#isShort(key));
+    // It may rise still: then its average lags behind.
+    const level = recent.reduce((best, window) => (window.leastHz > best.leastHz ? window : best));
+    if (rises) return level.leastHz > averageHz ? level.meanHz : Math.max(averageHz, outgrownHz ?? 0);
+    if ([...this.#routers.values()].some(({ atMs }) => nowMs - atMs > STALE_MS)) return undefined;
+    return surges(meters, recent, plannedHz) && level.meanHz > ABOVE * plannedHz ? level.meanHz : undefined;
+  }
 
-/** Whether a measured rate asks for another plan than one made for `plannedHz`. */
-export function outgrown(measuredHz: number, plannedHz: number, averageMs: number): boolean {
-  // An exponential average over τ of a Poisson stream of rate r has variance r / 2τ.
-  const deviationHz = Math.sqrt(Math.max(plannedHz, measuredHz) / ((2 * averageMs) / 1000));
-  if (Math.abs(measuredHz - plannedHz) <= SIGNIFICANT * deviationHz) return false;
-  return measuredHz > ABOVE * plannedHz || measuredHz < BELOW * plannedHz;
+  #isShort(key: StageKey): boolean {
+    const counts = [...this.#routers.values()].flatMap(({ queries }) => queries.get(queryKey(key)) ?? []);
+    return sumOf(counts.map(({ meanBad }) => meanBad)) > SHORT_SHARE * sumOf(counts.map(({ meanEnded }) => meanEnded));
+  }
+
+  #metersOf(key: StageKey): RateMeter[] {
+    const name = keyOf(key);
+    return [...this.#routers.values()].flatMap(({ stages }) => stages.get(name) ?? []);
+  }
 }

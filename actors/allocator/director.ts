@@ -101,6 +101,7 @@ export class Director {
     this.#bars = new Bars(clock, config.barMs);
     this.#grays = new Grays(config.slowMs);
     this.#drafting = new Drafting({
+      clock,
       config,
       planning: ports.planning,
       catalog,
@@ -211,7 +212,7 @@ export class Director {
 
   hearRouter(router: string, beat: RouterBeat): void {
     this.cluster.hearRouter(router, beat, this.#now());
-    this.#drafting.rates.hear(router, beat);
+    this.#drafting.rates.hear(router, beat, this.#now());
     this.#stepSoon();
   }
 

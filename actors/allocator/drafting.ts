@@ -1,18 +1,12 @@
-import {
-  makeGroupedPlan,
-  outgrown,
-  RateBook,
-  type Planned,
-  type PolicyEntry,
-  type StageKey,
-} from '../../allocator/index.ts';
-import { PolicyError, type Plan } from '../../contracts/index.ts';
+import { makeGroupedPlan, RateBook, type Planned, type PolicyEntry, type StageKey } from '../../allocator/index.ts';
+import { PolicyError, type Clock, type Plan } from '../../contracts/index.ts';
 import type { Bars } from './bars.ts';
 import type { Catalog } from './catalog.ts';
 import type { Cluster } from './cluster.ts';
 import type { AllocatorConfig } from './config.ts';
 
 export interface DraftingPorts {
+  readonly clock: Clock;
   readonly config: AllocatorConfig;
   readonly planning: PolicyEntry;
   readonly catalog: Catalog;
@@ -93,22 +87,41 @@ export class Drafting {
   outgrown(): string | undefined {
     for (const [session, plannedHz] of this.#plannedHz) {
       const [tenant, query, stage] = session.split('.') as [string, string, string];
-      const measured = this.rates.rateHz({ tenant, query, stage });
-      if (measured !== undefined && outgrown(measured, plannedHz, this.#ports.config.averageMs)) {
-        return `${session} sees ${measured.toFixed(1)} Hz, planned were ${plannedHz.toFixed(1)}`;
-      }
+      const measuredHz = this.#outgrownHz({ tenant, query, stage });
+      if (measuredHz !== undefined)
+        return `${session} sees ${measuredHz.toFixed(1)} Hz, planned were ${plannedHz.toFixed(1)}`;
     }
     return undefined;
   }
 
   /** As planned before unless it was outgrown: rates that wobble must not move models. */
   #rateHz(key: StageKey): number | undefined {
-    const { averageMs, headroom } = this.#ports.config;
-    const measured = this.rates.rateHz(key);
-    if (measured === undefined) return undefined;
-    const planned = this.#plannedHz.get(`${key.tenant}.${key.query}.${key.stage}`);
-    return planned !== undefined && !outgrown(measured, planned, averageMs) ? planned : measured * headroom;
+    const { headroom } = this.#ports.config;
+    const averageHz = this.rates.rateHz(key);
+    if (averageHz === undefined) return undefined;
+    const plannedHz = this.#plannedHz.get(nameOf(key));
+    if (plannedHz === undefined) return headroom * averageHz;
+    const outgrownHz = this.#outgrownHz(key);
+    // What rises at the first stage arrives at those behind it before they have seen it.
+    const first = this.#firstOf(key);
+    const rise = (this.#outgrownHz(first) ?? 0) / (this.#plannedHz.get(nameOf(first)) ?? Infinity);
+    const followsHz = rise > 1 ? headroom * rise * plannedHz : 0;
+    return Math.max(followsHz, outgrownHz === undefined ? plannedHz : headroom * outgrownHz);
+  }
+
+  #outgrownHz(key: StageKey): number | undefined {
+    const plannedHz = this.#plannedHz.get(nameOf(key));
+    return plannedHz === undefined ? undefined : this.rates.outgrown(key, plannedHz, this.#ports.clock.nowMs());
+  }
+
+  /** Where the path to a stage begins. Bounded, for documents may read in circles. */
+  #firstOf(key: StageKey): StageKey {
+    const stages = this.#ports.catalog.queries.get(`${key.tenant}.${key.query}`)?.stages ?? {};
+    let { stage } = key;
+    for (let i = 0; i < Object.keys(stages).length; i++) stage = stages[stage]?.from ?? stage;
+    return { ...key, stage };
   }
 }
 
+const nameOf = ({ tenant, query, stage }: StageKey): string => `${tenant}.${query}.${stage}`;
 const shortcomings = ({ draft, notes }: Planned): number => draft.refused.length + notes.length;
