@@ -221,12 +221,17 @@ export class Batcher {
 
   #grant(pool: string, { seat, items, startAtMs, latestAtMs, grant }: Batch<Invocation>): void {
     const id = `${this.#parts.id}-${this.#run}-${++this.#batches}`;
+    const host = seat.host.name;
+    const size = items.length;
     const meanMs = seat.meanMs(items);
     const expectedMs = seat.lessons.fit.expectedMs(meanMs);
-    const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
-    const size = items.length;
-    const startByMs = startAtMs + START_GRACE_MS;
-    const alone = items[0]!.alone;
+    let bytes = 0;
+    let returnMs = 0;
+    for (const item of items) {
+      bytes += item.bytes;
+      returnMs = Math.max(returnMs, item.place.returnMs());
+      this.#books.strike(item);
+    }
     seat.host.grant({
       batch: id,
       pool,
@@ -237,32 +242,19 @@ export class Batcher {
       expectedMs,
       grantedAtMs: this.#parts.clock.nowMs(),
       startAtMs,
-      startByMs,
-      alone,
+      startByMs: startAtMs + START_GRACE_MS,
+      alone: items[0]!.alone,
       grant,
     });
-    for (const item of items) this.#books.strike(item);
-    const returnMs = Math.max(...items.map(({ place }) => place.returnMs()));
     const answerByMs = startAtMs + Math.max(expectedMs, seat.latencyMs(size)) + returnMs;
-    const parts = items.map(({ session }) => seat.partOf(session.member ?? 0));
-    this.#mail.grant({
-      id,
-      pool,
-      host: seat.host.name,
-      parts,
-      items,
-      startAtMs,
-      latestAtMs,
-      expectedMs,
-      answerByMs,
-      late: grant?.late ?? false,
-    });
+    const { models, model } = seat.partsOf(items);
+    const late = grant?.late ?? false;
+    this.#mail.grant({ id, pool, host, models, model, items, startAtMs, latestAtMs, expectedMs, answerByMs, late });
     const counts = this.#tally.of(pool);
     counts.granted += size;
     counts.batches++;
-    const models = new Set(parts).size;
-    counts.models += models;
-    if (models > 1) counts.mixed++;
+    counts.models += models.length;
+    if (models.length > 1) counts.mixed++;
   }
 
   #drop(pool: string, items: readonly Invocation[], reason: DropReason): void {

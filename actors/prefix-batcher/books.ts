@@ -13,7 +13,7 @@ export class Books {
   of(router: string): RouterBook {
     let book = this.#books.get(router);
     if (!book) {
-      book = { router, waiting: new Map() };
+      book = { router, place: 0, waiting: new Map() };
       this.#books.set(router, book);
     }
     return book;

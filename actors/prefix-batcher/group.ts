@@ -129,7 +129,7 @@ export class Group<T extends Item> implements GroupView {
 
   /** Device time of one invocation in a batch of the target's size, ms. 0 while no host is known. */
   get costMs(): number {
-    const [seat] = this.seats;
+    const seat = this.seats[0];
     if (!seat) return 0;
     const batch = Math.min(seat.batchMax, Math.max(1, this.batchTarget));
     return seat.curve.meanMs[batch]! / batch;

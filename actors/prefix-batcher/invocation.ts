@@ -4,6 +4,8 @@ import type { Pool } from './pool.ts';
 /** What one router has waiting here. */
 export interface RouterBook {
   readonly router: string;
+  /** Where it stands among the routers of the batch that is being granted. */
+  place: number;
   readonly waiting: Map<number, Invocation>;
 }
 

@@ -8,8 +8,10 @@ export interface GrantedBatch {
   readonly id: string;
   readonly pool: string;
   readonly host: string;
-  /** What the host runs for each item: a model, or a suffix. */
-  readonly parts: readonly string[];
+  /** What the host runs: models, or suffixes. */
+  readonly models: string[];
+  /** For each item the index of its own. */
+  readonly model: number[];
   readonly items: readonly Invocation[];
   readonly startAtMs: number;
   readonly latestAtMs: number;
@@ -38,12 +40,19 @@ interface Letter {
   readonly refused: Map<RefusalReason, number[]>;
 }
 
+/** What an outline lists. */
+interface Columns {
+  readonly routers: string[];
+  readonly ids: number[];
+  readonly router: number[];
+}
+
 /** Gathers what was decided in one turn and sends it: one message to each router (and pool), one to each host. */
 export class Mail {
   readonly #batcher: string;
   readonly #post: Post;
   readonly #letters = new Map<string, Letter>();
-  readonly #outlines: GrantedBatch[] = [];
+  readonly #outlines: { batch: GrantedBatch; columns: Columns }[] = [];
 
   constructor(batcher: string, post: Post) {
     this.#batcher = batcher;
@@ -51,14 +60,21 @@ export class Mail {
   }
 
   grant(batch: GrantedBatch): void {
-    this.#outlines.push(batch);
-    const idsOf = new Map<string, number[]>();
+    const columns: Columns = { routers: [], ids: [], router: [] };
+    const idsOf: number[][] = [];
     for (const { id, book } of batch.items) {
-      const ids = idsOf.get(book.router);
-      if (ids) ids.push(id);
-      else idsOf.set(book.router, [id]);
+      const { routers } = columns;
+      if (routers[book.place] !== book.router) {
+        book.place = routers.length;
+        routers.push(book.router);
+        idsOf.push([]);
+      }
+      columns.ids.push(id);
+      columns.router.push(book.place);
+      idsOf[book.place]!.push(id);
     }
-    for (const [router, ids] of idsOf) this.#letter(router, batch.pool).grants.push({ batch, ids });
+    columns.routers.forEach((router, i) => this.#letter(router, batch.pool).grants.push({ batch, ids: idsOf[i]! }));
+    this.#outlines.push({ batch, columns });
   }
 
   drop(router: string, pool: string, reason: DropReason, id: number): void {
@@ -71,10 +87,14 @@ export class Mail {
 
   /** Verdicts first: the payloads that they call for are what a batch waits for. */
   send(epoch: number, nowMs: number): void {
-    for (const letter of this.#letters.values())
-      for (const message of this.#verdicts(letter, epoch, nowMs)) this.#post.verdicts(letter.router, message);
-    this.#letters.clear();
-    for (const batch of this.#outlines) this.#post.outline(batch.host, this.#outline(batch, epoch, nowMs));
+    if (this.#letters.size > 0) {
+      for (const letter of this.#letters.values())
+        for (const message of this.#verdicts(letter, epoch, nowMs)) this.#post.verdicts(letter.router, message);
+      this.#letters.clear();
+    }
+    if (this.#outlines.length === 0) return;
+    for (const { batch, columns } of this.#outlines)
+      this.#post.outline(batch.host, this.#outline(batch, columns, epoch, nowMs));
     this.#outlines.length = 0;
   }
 
@@ -109,13 +129,9 @@ export class Mail {
     return messages;
   }
 
-  #outline(batch: GrantedBatch, epoch: number, nowMs: number): Outline {
-    const { id, pool, parts, items, startAtMs, latestAtMs, expectedMs, late } = batch;
+  #outline(batch: GrantedBatch, { routers, ids, router }: Columns, epoch: number, nowMs: number): Outline {
+    const { id, pool, models, model, items, startAtMs, latestAtMs, expectedMs, late } = batch;
     const graceMs = late ? LATE_MS : 0;
-    const routers = [...new Set(items.map(({ book }) => book.router))];
-    const indexOf = new Map(routers.map((router, i) => [router, i]));
-    const models = [...new Set(parts)];
-    const modelIndex = new Map(models.map((model, i) => [model, i]));
     return {
       v: 1,
       batcher: this.#batcher,
@@ -124,9 +140,9 @@ export class Mail {
       batch: id,
       models,
       routers,
-      ids: items.map(item => item.id),
-      router: items.map(({ book }) => indexOf.get(book.router)!),
-      model: parts.map(part => modelIndex.get(part)!),
+      ids,
+      router,
+      model,
       budgetMs: items.map(({ answerByMs }) => Math.max(0, answerByMs - nowMs) + graceMs),
       startInMs: Math.max(0, startAtMs - nowMs),
       latestInMs: Math.max(0, latestAtMs - nowMs) + graceMs,

@@ -116,9 +116,17 @@ export class Seat implements SeatView {
     return this.mixture === undefined || this.mixture.suffixes[member] !== undefined;
   }
 
-  /** What the host has to run for a member. */
-  partOf(member: number): string {
-    return this.mixture?.suffixes[member] ?? this.model;
+  /** What the host has to run for these: ids, and for each item the index of its own. */
+  partsOf(items: readonly Item[]): { models: string[]; model: number[] } {
+    const { mixture } = this;
+    if (!mixture) return { models: [this.model], model: items.map(() => 0) };
+    const models: string[] = [];
+    const model = items.map(({ session }) => {
+      const part = mixture.suffixes[session.member ?? 0]!;
+      const known = models.indexOf(part);
+      return known < 0 ? models.push(part) - 1 : known;
+    });
+    return { models, model };
   }
 
   latencyMs(batch: number): number {

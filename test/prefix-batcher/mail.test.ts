@@ -13,7 +13,7 @@ const place = { pool, group, session: { name: 's', prefersLatency: true }, retur
 const itemOf = (id: number, router = 'router-1'): Invocation =>
   invocationAt(place, {
     id,
-    book: { router, waiting: new Map() },
+    book: { router, place: 0, waiting: new Map() },
     answerByMs: 100,
     arrivedAtMs: 0,
     bytes: 10,
@@ -46,7 +46,7 @@ test('mail: three hundred grants of one turn go in two messages, one outline eac
   const { mail, verdicts, outlines } = mailbox();
   for (let i = 0; i < 300; i++) {
     const facts = { startAtMs: 5, latestAtMs: 50, expectedMs: 10, answerByMs: 17, late: false };
-    mail.grant({ id: `b-${i}`, pool: 'pool-0', host: `host-${i}`, parts: ['m'], items: [itemOf(i)], ...facts });
+    mail.grant({ id: `b-${i}`, pool: 'pool-0', host: `host-${i}`, models: ['m'], model: [0], items: [itemOf(i)], ...facts });
   }
   mail.send(3, 2);
   t.deepEqual(

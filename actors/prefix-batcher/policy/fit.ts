@@ -57,8 +57,8 @@ export class Fit {
     let first = 0;
     let second = 0;
     for (const excess of this.#excess) {
-      if (excess > first) [first, second] = [excess, first];
-      else if (excess > second) second = excess;
+      if (excess > second) second = Math.min(excess, first);
+      if (excess > first) first = excess;
     }
     return second;
   }
