@@ -175,7 +175,7 @@ export class Batcher {
   wake(pool: Pool<Invocation>): void {
     const nowMs = this.#parts.clock.nowMs();
     this.#ways.observeTimer(nowMs - pool.wakeAtMs);
-    pool.settle(nowMs);
+    pool.wake(nowMs);
   }
 
   /** Once a second: looks at everything again, and forgets what is long gone. */

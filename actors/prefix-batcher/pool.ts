@@ -49,6 +49,7 @@ export class Pool<T extends Item> implements PoolView {
   readonly hosts: readonly Host[];
   nowMs = 0;
   queued = 0;
+  onlyTimePassed = false;
   readonly #surroundings: Surroundings;
   readonly #members: ReadonlySet<Host>;
   readonly #alone: AloneLane<T>;
@@ -120,11 +121,18 @@ export class Pool<T extends Item> implements PoolView {
     return [...apart, ...this.groups.flatMap(group => this.#take(group, group.queue, 0, group.queue.length))];
   }
 
+  /** It is {@link wakeAtMs}, and nothing has happened. */
+  wake(nowMs: number): void {
+    this.onlyTimePassed = true;
+    this.settle(nowMs);
+    this.onlyTimePassed = false;
+  }
+
   /** Carries out what the policy decides, until it decides nothing more. `changed`: the only group that changed since. */
   settle(nowMs: number, changed?: Group<T>): void {
     this.nowMs = nowMs;
     if (nowMs - this.#measuredAtMs >= MEASURE_MS) this.#measure();
-    this.#settleAlone();
+    if (!this.#alone.isQuiet) this.#settleAlone();
     for (const host of this.#relieved) if (host.relieved) this.#probe(host);
     let only = changed;
     for (let round = 0; round < ROUNDS_MAX; round++) {
@@ -139,6 +147,7 @@ export class Pool<T extends Item> implements PoolView {
         return;
       }
       only = undefined;
+      this.onlyTimePassed = false;
     }
     throw new Error(`policy ${this.#policy.name} of pool ${this.name} finds no end`);
   }
@@ -155,6 +164,7 @@ export class Pool<T extends Item> implements PoolView {
       const latestAtMs = seat.queue.deadlineAt(last) - pace.ratio * seat.curve.meanMs[1]!;
       if (latestAtMs < startAtMs && this.nowMs < pace.probeAtMs + PROBE_MS_MAX) continue;
       pace.probeAtMs = this.nowMs + PROBE_MS;
+      this.onlyTimePassed = false;
       this.#effects.grant({
         group,
         seat,
@@ -176,7 +186,7 @@ export class Pool<T extends Item> implements PoolView {
   }
 
   #settleAlone(): void {
-    if (this.#alone.isQuiet) return;
+    this.onlyTimePassed = false;
     const { drops, grants } = this.#alone.settle(this.nowMs, this.queued > this.#alone.length);
     this.queued -= drops.length + grants.length;
     if (drops.length > 0) this.#effects.drop(drops, 'deadline');
@@ -204,6 +214,7 @@ export class Pool<T extends Item> implements PoolView {
   }
 
   #measure(): void {
+    this.onlyTimePassed = false;
     const elapsedMs = Number.isFinite(this.#measuredAtMs) ? this.nowMs - this.#measuredAtMs : 0;
     this.#measuredAtMs = this.nowMs;
     this.#fairness.measure(elapsedMs);

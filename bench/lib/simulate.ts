@@ -139,7 +139,7 @@ export class Simulation {
   /** Whatever a pool's devices and its policy have to do now. */
   #attend(running: Running): void {
     for (const device of running.devices.values()) this.#step(running, device);
-    if (this.nowMs >= running.pool.wakeAtMs) running.pool.settle(this.nowMs);
+    if (this.nowMs >= running.pool.wakeAtMs) running.pool.wake(this.nowMs);
     this.#look(running);
   }
 

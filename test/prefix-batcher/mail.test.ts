@@ -46,7 +46,15 @@ test('mail: three hundred grants of one turn go in two messages, one outline eac
   const { mail, verdicts, outlines } = mailbox();
   for (let i = 0; i < 300; i++) {
     const facts = { startAtMs: 5, latestAtMs: 50, expectedMs: 10, answerByMs: 17, late: false };
-    mail.grant({ id: `b-${i}`, pool: 'pool-0', host: `host-${i}`, models: ['m'], model: [0], items: [itemOf(i)], ...facts });
+    mail.grant({
+      id: `b-${i}`,
+      pool: 'pool-0',
+      host: `host-${i}`,
+      models: ['m'],
+      model: [0],
+      items: [itemOf(i)],
+      ...facts,
+    });
   }
   mail.send(3, 2);
   t.deepEqual(

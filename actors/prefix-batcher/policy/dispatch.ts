@@ -1,8 +1,10 @@
+import { Agenda } from './agenda.ts';
 import { lookAround } from './around.ts';
 import { bestBatch, type Candidate } from './candidate.ts';
 import {
   INSTANT_MS,
   isUsable,
+  type Around,
   type Decision,
   type Drop,
   type GroupView,
@@ -33,42 +35,45 @@ export interface Rivalry {
 
 /** Drops what is hopeless, then grants the most urgent open candidate, if a host can take it. */
 export function dispatchBy(rules: Rules): Policy {
+  let agenda: Agenda | undefined;
   return {
     name: rules.name,
-    decide: (view, changed) => decide(view, rules, changed ? [changed] : view.groups),
+    decide: (view, changed) => {
+      const around = view.around ?? lookAround(view.hosts, view.nowMs);
+      agenda ??= new Agenda(view.groups);
+      const asked = changed ? [changed] : agenda.asked(view, around.near);
+      const decision = decide(view, around, rules, agenda, asked);
+      if (decision.grants.length === 0 || changed || asked === view.groups) return decision;
+      // The best of all is granted, not only of those whose time has come.
+      return decide(view, around, rules, agenda, view.groups);
+    },
   };
 }
 
-function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Decision {
+function decide(
+  view: PoolView,
+  { idle, near, nearAtMs }: Around,
+  rules: Rules,
+  agenda: Agenda,
+  groups: readonly GroupView[],
+): Decision {
   const { nowMs } = view;
+  const rivalry: Rivalry = { idle, alone: view.groups.length === 1 && view.hosts.length > 1 };
   const drops: Drop[] = [];
   const open: Candidate[] = [];
-  const { idle, near, nearAtMs } = view.around ?? lookAround(view.hosts, nowMs);
-  const rivalry: Rivalry = { idle, alone: view.groups.length === 1 && view.hosts.length > 1 };
-  let wakeAtMs = nearAtMs;
 
   for (const group of groups) {
-    if (group.queue.length === 0) continue;
-    let dropping = false;
-    for (const lot of group.lots) {
-      if (lot.queue.length === 0) continue;
-      const { hopeless, hopelessAtMs } = lookAhead(lot, nowMs);
-      wakeAtMs = Math.min(wakeAtMs, hopelessAtMs);
-      if (hopeless > 0) drops.push({ group, queue: lot.queue, count: hopeless });
-      dropping ||= hopeless > 0;
+    let againAtMs = Infinity;
+    if (group.queue.length > 0) {
+      const dropped = drops.length;
+      againAtMs = dropHopeless(group, nowMs, drops);
+      // One that drops is asked about again before it is granted anything.
+      if (drops.length === dropped) againAtMs = Math.min(againAtMs, openOf(group, near, view, rules, rivalry, open));
     }
-    if (dropping) continue; // it is asked about again before it is granted anything
-    const { seat, dueAtMs } = firstToEnd(group, near, nowMs);
-    wakeAtMs = Math.min(wakeAtMs, dueAtMs);
-    if (!seat) continue;
-    const candidate = candidateOf(group, seat, near, nowMs, rules.need(group));
-    if (!candidate) continue;
-    const openAtMs = rules.openAtMs(candidate, rivalry);
-    if (openAtMs > nowMs + INSTANT_MS) wakeAtMs = Math.min(wakeAtMs, openAtMs);
-    else open.push(candidate);
+    agenda.lookAgain(group, againAtMs);
   }
 
-  if (drops.length > 0) return { drops, grants: [], wakeAtMs: nowMs };
+  if (drops.length > 0) return { drops, grants: NONE, wakeAtMs: nowMs };
   for (let left = open; left.length > 0; ) {
     const best = left.reduce((one, other) => (rules.isBefore(other, one) ? other : one));
     const yieldsAtMs = soonerAtMs(best, view, rules, rivalry);
@@ -76,10 +81,43 @@ function decide(view: PoolView, rules: Rules, groups: readonly GroupView[]): Dec
       const { group, seat, from, count, startAtMs, latestMs } = best;
       return { drops, grants: [{ group, seat, from, count, startAtMs, latestAtMs: latestMs }], wakeAtMs: nowMs };
     }
-    wakeAtMs = Math.min(wakeAtMs, yieldsAtMs);
+    agenda.lookBy(best.group, yieldsAtMs);
     left = left.filter(candidate => candidate !== best);
   }
-  return { drops, grants: [], wakeAtMs };
+  return { drops, grants: NONE, wakeAtMs: Math.min(nearAtMs, agenda.firstAtMs) };
+}
+
+const NONE: readonly never[] = [];
+
+/** Adds what no host can run in time. @returns when to look again */
+function dropHopeless(group: GroupView, nowMs: number, drops: Drop[]): number {
+  let againAtMs = Infinity;
+  for (const lot of group.lots) {
+    if (lot.queue.length === 0) continue;
+    const { hopeless, hopelessAtMs } = lookAhead(lot, nowMs);
+    againAtMs = Math.min(againAtMs, hopelessAtMs);
+    if (hopeless > 0) drops.push({ group, queue: lot.queue, count: hopeless });
+  }
+  return againAtMs;
+}
+
+/** Adds the group's candidate when it is open. @returns when to look again */
+function openOf(
+  group: GroupView,
+  near: readonly HostView[],
+  { nowMs }: PoolView,
+  rules: Rules,
+  rivalry: Rivalry,
+  open: Candidate[],
+): number {
+  if (near.length === 0) return Infinity;
+  const { seat, dueAtMs } = firstToEnd(group, near, nowMs);
+  const candidate = seat && candidateOf(group, seat, near, nowMs, rules.need(group));
+  if (!candidate) return dueAtMs;
+  const openAtMs = rules.openAtMs(candidate, rivalry);
+  if (openAtMs > nowMs + INSTANT_MS) return Math.min(dueAtMs, openAtMs);
+  open.push(candidate);
+  return dueAtMs;
 }
 
 /**

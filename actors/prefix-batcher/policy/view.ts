@@ -1,7 +1,7 @@
 /**
  * What a policy sees and says. All times are milliseconds on the batcher's monotonic clock; a policy reads no clock and does no
- * I/O. Each pool of each plan has an instance of its own. Ours keep no state: the same view gives the same decision. One that needs
- * some (whose turn it is, how large a batch may be) learns it from its own grants, which are always carried out, and from
+ * I/O. Each pool of each plan has an instance of its own. Ours remember only when they want to look at which group again. One that
+ * needs more (whose turn it is, how large a batch may be) learns it from its own grants, which are always carried out, and from
  * {@link Policy.finished}.
  */
 
@@ -94,8 +94,10 @@ export interface PoolView {
   readonly nowMs: number;
   readonly groups: readonly GroupView[];
   readonly hosts: readonly HostView[];
-  /** Of the hosts at this moment, where the pool knows without asking each of them. */
+  /** Of the hosts at this moment, where the pool knows without asking each of them: the same lists as long as nobody comes or goes. */
   readonly around?: Around;
+  /** Since the latest answer nothing has changed but the time. */
+  readonly onlyTimePassed?: boolean;
 }
 
 /** The hosts that a batch could be granted to now, and when the next one comes near. */
