@@ -1,4 +1,5 @@
 import { Lots } from './lots.ts';
+import { MeanLatency } from './mean-latency.ts';
 import {
   batchTarget,
   isUsable,
@@ -55,6 +56,7 @@ export class Group<T extends Item> implements GroupView {
   #usual = new UsualCurves();
   #budgetMs: number;
   #bytesPerItem = 0;
+  readonly #latency = new MeanLatency();
 
   /** `shares`: how much of the rate is each member's; default: equal. */
   constructor(facts: {
@@ -169,9 +171,7 @@ export class Group<T extends Item> implements GroupView {
     const stride = Math.ceil(usable.length / SAMPLE_MAX);
     const seats = usable.filter((_, i) => i % stride === 0);
     const batchMax = Math.min(...seats.map(seat => seat.batchMax));
-    const known = new Float64Array(batchMax + 1);
-    const latencyMs = (batch: number): number =>
-      (known[batch] ||= seats.reduce((sum, seat) => sum + seat.latencyMs(batch), 0) / seats.length);
+    const latencyMs = this.#latency.over(seats, batchMax);
     const leadMs = seats.reduce((sum, seat) => sum + seat.leadMs(1), 0) / seats.length;
     const demand = { rateHz: this.rateHz, budgetMs: this.#budgetMs - leadMs, batchMax, latencyMs };
     this.batchTarget = batchTarget(demand);

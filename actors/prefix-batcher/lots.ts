@@ -50,6 +50,7 @@ export class Lots<T extends Item> {
   add(item: T): void {
     this.#refresh();
     this.queue.add(item);
+    if (this.#parts.size === 0) return;
     for (const { has, queue } of this.#parts.values()) if (has[item.session.member ?? 0]) queue.add(item);
   }
 

@@ -75,6 +75,8 @@ export class Seat implements SeatView {
   /** By the member's index; a group of one model has one. */
   #held: readonly boolean[];
   #resident = false;
+  #marginMs: number;
+  #changes = 0;
 
   constructor(settings: SeatSettings) {
     this.host = settings.host;
@@ -84,6 +86,7 @@ export class Seat implements SeatView {
     this.lessons = settings.lessons;
     this.#curve = settings.curve;
     this.#marginMsMin = settings.marginMsMin;
+    this.#marginMs = settings.marginMsMin;
     this.#exact = settings.curve.tailMs.every(tailMs => tailMs === 0);
     this.#usual = settings.usual;
     const members = this.mixture?.suffixes.length ?? 1;
@@ -133,6 +136,11 @@ export class Seat implements SeatView {
     return this.#latencyMs(this.#curve.meanMs[batch]!, this.#curve.tailMs[batch]!);
   }
 
+  /** Grows when a latency changes. */
+  get version(): number {
+    return this.lessons.fit.version + this.#changes;
+  }
+
   latencyOf(from: number, count: number, more = 0): number {
     const { mixture } = this;
     if (!mixture) return this.latencyMs(count + more);
@@ -179,11 +187,15 @@ export class Seat implements SeatView {
     if (!this.mixture) return;
     const here = this.resident ? shares.map((share, i) => (this.#held[i] ? share : 0)) : shares;
     this.#curve = usual.of(this.mixture.mix, here);
+    this.#changes++;
   }
 
   /** The host's beat says anew what it holds. */
   refresh(): void {
     const { host, mixture } = this;
+    const marginMs = this.#exact && host.emulated ? 0 : this.#marginMsMin;
+    if (marginMs !== this.#marginMs) this.#changes++;
+    this.#marginMs = marginMs;
     if (!mixture) this.#hold([host.holds(this.model)]);
     else {
       const prefix = host.holds(mixture.prefix);
@@ -203,7 +215,6 @@ export class Seat implements SeatView {
   }
 
   #latencyMs(meanMs: number, tailMs: number): number {
-    const marginMsMin = this.#exact && this.host.emulated ? 0 : this.#marginMsMin;
-    return this.lessons.fit.latencyMs(meanMs, tailMs, marginMsMin);
+    return this.lessons.fit.latencyMs(meanMs, tailMs, this.#marginMs);
   }
 }

@@ -1,15 +1,27 @@
 import { DueHeap } from './due-heap.ts';
 import type { GroupView, HostView, PoolView } from './view.ts';
 
+/** What is remembered of a look at a group. */
+export interface Look {
+  readonly group: GroupView;
+  readonly index: number;
+  /** Deadline of the most urgent that waited; NaN: nothing did. */
+  headMs: number;
+  /** When that one was to be looked at, whatever else happens. */
+  hopelessAtMs: number;
+}
+
 /** When each group of a pool is to be looked at again: while nothing happens but time passes, only those whose time has come are. */
 export class Agenda {
-  readonly #indexOf: ReadonlyMap<GroupView, number>;
+  readonly all: readonly Look[];
+  readonly #lookOf: ReadonlyMap<GroupView, Look>;
   readonly #due: DueHeap;
   /** Who was near when all were looked at. */
   #near: readonly HostView[] | undefined;
 
   constructor(groups: readonly GroupView[]) {
-    this.#indexOf = new Map(groups.map((group, i) => [group, i]));
+    this.all = groups.map((group, index) => ({ group, index, headMs: NaN, hopelessAtMs: Infinity }));
+    this.#lookOf = new Map(this.all.map(look => [look.group, look]));
     this.#due = new DueHeap(groups.length);
   }
 
@@ -18,28 +30,31 @@ export class Agenda {
     return this.#due.firstAtMs;
   }
 
+  of(group: GroupView): Look {
+    return this.#lookOf.get(group)!;
+  }
+
   /** Those that must be looked at now. `near`: a list that is another one when other hosts are near. */
-  asked(view: PoolView, near: readonly HostView[]): readonly GroupView[] {
-    if (!view.onlyTimePassed || near !== this.#near) {
+  asked({ onlyTimePassed, nowMs }: PoolView, near: readonly HostView[]): readonly Look[] {
+    if (!onlyTimePassed || near !== this.#near) {
       this.#near = near;
-      return view.groups;
+      return this.all;
     }
-    const due: GroupView[] = [];
-    while (this.#due.firstAtMs <= view.nowMs) {
-      const index = this.#due.first!;
-      this.#due.set(index, Infinity);
-      due.push(view.groups[index]!);
+    const due: Look[] = [];
+    while (this.#due.firstAtMs <= nowMs) {
+      const look = this.all[this.#due.first!]!;
+      this.lookAgain(look, Infinity);
+      due.push(look);
     }
     return due;
   }
 
-  lookAgain(group: GroupView, atMs: number): void {
-    this.#due.set(this.#indexOf.get(group)!, atMs);
+  lookAgain({ index }: Look, atMs: number): void {
+    this.#due.set(index, atMs);
   }
 
   /** At `atMs` at the latest. */
-  lookBy(group: GroupView, atMs: number): void {
-    const index = this.#indexOf.get(group)!;
-    this.#due.set(index, Math.min(this.#due.at(index), atMs));
+  lookBy({ index }: Look, atMs: number): void {
+    if (atMs < this.#due.at(index)) this.#due.set(index, atMs);
   }
 }

@@ -1,4 +1,4 @@
-import { Agenda } from './agenda.ts';
+import { Agenda, type Look } from './agenda.ts';
 import { lookAround } from './around.ts';
 import { bestBatch, type Candidate } from './candidate.ts';
 import {
@@ -41,11 +41,11 @@ export function dispatchBy(rules: Rules): Policy {
     decide: (view, changed) => {
       const around = view.around ?? lookAround(view.hosts, view.nowMs);
       agenda ??= new Agenda(view.groups);
-      const asked = changed ? [changed] : agenda.asked(view, around.near);
-      const decision = decide(view, around, rules, agenda, asked);
-      if (decision.grants.length === 0 || changed || asked === view.groups) return decision;
+      const asked = changed ? [agenda.of(changed)] : agenda.asked(view, around.near);
+      const decision = decide(view, around, rules, agenda, asked, changed !== undefined);
+      if (decision.grants.length === 0 || changed || asked === agenda.all) return decision;
       // The best of all is granted, not only of those whose time has come.
-      return decide(view, around, rules, agenda, view.groups);
+      return decide(view, around, rules, agenda, agenda.all, false);
     },
   };
 }
@@ -55,22 +55,27 @@ function decide(
   { idle, near, nearAtMs }: Around,
   rules: Rules,
   agenda: Agenda,
-  groups: readonly GroupView[],
+  asked: readonly Look[],
+  arrived: boolean,
 ): Decision {
   const { nowMs } = view;
   const rivalry: Rivalry = { idle, alone: view.groups.length === 1 && view.hosts.length > 1 };
   const drops: Drop[] = [];
   const open: Candidate[] = [];
 
-  for (const group of groups) {
-    let againAtMs = Infinity;
-    if (group.queue.length > 0) {
-      const dropped = drops.length;
-      againAtMs = dropHopeless(group, nowMs, drops);
-      // One that drops is asked about again before it is granted anything.
-      if (drops.length === dropped) againAtMs = Math.min(againAtMs, openOf(group, near, view, rules, rivalry, open));
+  for (const look of asked) {
+    const { group } = look;
+    if (group.queue.length === 0) {
+      look.headMs = NaN;
+      agenda.lookAgain(look, Infinity);
+      continue;
     }
-    agenda.lookAgain(group, againAtMs);
+    const dropped = drops.length;
+    // Who comes behind the most urgent one does not change what becomes of that.
+    if (!arrived || look.headMs !== group.queue.deadlineAt(0)) dropHopeless(look, nowMs, drops);
+    // One that drops is asked about again before it is granted anything.
+    const openAtMs = drops.length > dropped ? Infinity : openOf(group, near, view, rules, rivalry, open);
+    agenda.lookAgain(look, Math.min(look.hopelessAtMs, openAtMs));
   }
 
   if (drops.length > 0) return { drops, grants: NONE, wakeAtMs: nowMs };
@@ -81,7 +86,7 @@ function decide(
       const { group, seat, from, count, startAtMs, latestMs } = best;
       return { drops, grants: [{ group, seat, from, count, startAtMs, latestAtMs: latestMs }], wakeAtMs: nowMs };
     }
-    agenda.lookBy(best.group, yieldsAtMs);
+    agenda.lookBy(agenda.of(best.group), yieldsAtMs);
     left = left.filter(candidate => candidate !== best);
   }
   return { drops, grants: NONE, wakeAtMs: Math.min(nearAtMs, agenda.firstAtMs) };
@@ -89,16 +94,17 @@ function decide(
 
 const NONE: readonly never[] = [];
 
-/** Adds what no host can run in time. @returns when to look again */
-function dropHopeless(group: GroupView, nowMs: number, drops: Drop[]): number {
-  let againAtMs = Infinity;
+/** Adds what no host can run in time, and notes when the most urgent of the others is to be looked at again. */
+function dropHopeless(look: Look, nowMs: number, drops: Drop[]): void {
+  const { group } = look;
+  look.headMs = group.lots.length === 1 ? group.queue.deadlineAt(0) : NaN;
+  look.hopelessAtMs = Infinity;
   for (const lot of group.lots) {
     if (lot.queue.length === 0) continue;
     const { hopeless, hopelessAtMs } = lookAhead(lot, nowMs);
-    againAtMs = Math.min(againAtMs, hopelessAtMs);
+    look.hopelessAtMs = Math.min(look.hopelessAtMs, hopelessAtMs);
     if (hopeless > 0) drops.push({ group, queue: lot.queue, count: hopeless });
   }
-  return againAtMs;
 }
 
 /** Adds the group's candidate when it is open. @returns when to look again */

@@ -17,10 +17,16 @@ export class Fit {
   #tailShare = 0;
   #runsAtRelax = 0;
   readonly #excess = new Float64Array(RECENT);
+  #version = 0;
 
   /** Observed by predicted mean device time. */
   get ratio(): number {
     return this.#ratio;
+  }
+
+  /** Grows when what it says of a batch changes. */
+  get version(): number {
+    return this.#version;
   }
 
   observe(predictedMs: number, runMs: number): void {
@@ -28,8 +34,11 @@ export class Fit {
     const seen = Math.min(Math.max(runMs / predictedMs, this.#ratio / 2), this.#ratio * 2);
     this.#excess[this.#runs % RECENT] = Math.max(0, runMs / predictedMs / this.#ratio - 1);
     this.#runs++;
-    this.#ratio = Math.min(RATIO_MAX, Math.max(RATIO_MIN, this.#ratio + GAIN * (seen - this.#ratio)));
-    this.#tailShare = this.#secondLargest();
+    const ratio = Math.min(RATIO_MAX, Math.max(RATIO_MIN, this.#ratio + GAIN * (seen - this.#ratio)));
+    const tailShare = this.#secondLargest();
+    if (ratio !== this.#ratio || tailShare !== this.#tailShare || this.#runs === TRUSTED) this.#version++;
+    this.#ratio = ratio;
+    this.#tailShare = tailShare;
   }
 
   /**
@@ -37,7 +46,10 @@ export class Fit {
    * be tried again. Called once a second.
    */
   relax(): void {
-    if (this.#runs === this.#runsAtRelax) this.#ratio += 2 * GAIN * (1 - this.#ratio);
+    if (this.#runs === this.#runsAtRelax && this.#ratio !== 1) {
+      this.#ratio += 2 * GAIN * (1 - this.#ratio);
+      this.#version++;
+    }
     this.#runsAtRelax = this.#runs;
   }
 
