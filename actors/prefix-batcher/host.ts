@@ -28,7 +28,13 @@ export interface Booking {
   readonly grant?: Grant | undefined;
 }
 
-/** What the batcher knows of one host, from its beats, its progress and the grants given to it: at most one running and one granted. */
+/** So many batches may be granted that have not started: a short run, and one whose payloads take longer to come than it lasts. */
+const GRANTED_MAX = 2;
+
+/**
+ * What the batcher knows of one host, from its beats, its progress and the grants given to it: at most one running and {@link GRANTED_MAX}
+ * granted.
+ */
 export class Host implements HostView {
   readonly name: string;
   /** Where the pools in force use it. */
@@ -47,7 +53,8 @@ export class Host implements HostView {
   #ready = false;
   #incarnation = '';
   #residents: ReadonlySet<string> = new Set();
-  #granted: Booking | undefined;
+  /** In the order in which they should start. */
+  #granted: readonly Booking[] = [];
   #running: Booking | undefined;
   /** From then on a host that says that it has nothing to do has ended it: word of that got lost. */
   #runEndsByMs = -Infinity;
@@ -84,22 +91,28 @@ export class Host implements HostView {
   }
 
   get granted(): boolean {
-    return this.#granted !== undefined || this.apart;
+    return this.#granted.length > 0 || this.apart;
+  }
+
+  get openUntilMs(): number {
+    if (this.apart || this.#granted.length >= GRANTED_MAX) return -Infinity;
+    return this.#granted[0]?.startAtMs ?? Infinity;
   }
 
   /** Given to an invocation that runs alone. */
   get apart(): boolean {
-    return this.#reserved || (this.#granted?.alone ?? this.#running?.alone ?? false);
+    return this.#reserved || ((this.#granted[0] ?? this.#running)?.alone ?? false);
   }
 
   /** Nothing that was granted is left to do there. */
   get idle(): boolean {
-    return this.#granted === undefined && this.#running === undefined;
+    return this.#granted.length === 0 && this.#running === undefined;
   }
 
   get bookedUntilMs(): number {
-    const granted = this.#granted;
-    return granted ? Math.max(this.#freeAtMs, granted.startAtMs) + granted.expectedMs : this.#freeAtMs;
+    let untilMs = this.#freeAtMs;
+    for (const { startAtMs, expectedMs } of this.#granted) untilMs = Math.max(untilMs, startAtMs) + expectedMs;
+    return untilMs;
   }
 
   get usableUntilMs(): number {
@@ -113,7 +126,9 @@ export class Host implements HostView {
 
   get #aliveUntilMs(): number {
     if (!this.#ready) return -Infinity;
-    return Math.min(this.#seenAtMs + SILENCE_MS_MAX, this.#granted?.startByMs ?? Infinity);
+    let untilMs = this.#seenAtMs + SILENCE_MS_MAX;
+    for (const { startByMs } of this.#granted) untilMs = Math.min(untilMs, startByMs);
+    return untilMs;
   }
 
   get seenAtMs(): number {
@@ -134,7 +149,7 @@ export class Host implements HostView {
   }
 
   grant(booking: Booking): void {
-    this.#granted = booking;
+    this.#granted = [...this.#granted, booking];
     this.owesBatch = booking.alone ?? false;
     this.#changed();
   }
@@ -143,7 +158,7 @@ export class Host implements HostView {
   beat(beat: HostBeat, nowMs: number): void {
     const restarted = this.#incarnation !== '' && beat.incarnation !== this.#incarnation;
     if (restarted) {
-      this.#granted = undefined;
+      this.#granted = [];
       this.#running = undefined;
       this.#freeAtMs = nowMs;
       this.pace = new Pace();
@@ -163,17 +178,21 @@ export class Host implements HostView {
   progress(progress: Progress, nowMs: number, saidAtMs = nowMs): Booking | undefined {
     this.#seenAtMs = nowMs;
     this.#changed();
-    const booking = this.#granted?.batch === progress.batch ? this.#granted : this.#running;
-    if (booking?.batch !== progress.batch) return undefined;
-    if (booking === this.#granted) this.#granted = undefined;
+    const booking = [...this.#granted, this.#running].find(known => known?.batch === progress.batch);
+    if (!booking) return undefined;
+    this.#granted = this.#granted.filter(granted => granted !== booking);
     if (booking === this.#running) this.#running = undefined;
     if (progress.phase === 'started') this.#running = booking;
     if (progress.phase === 'refused') this.#dismiss(booking);
     // With a batch granted behind this one, what the host says may or may not count that in.
-    else if (!this.#granted && progress.freeInMs > 0) this.#freeAtMs = saidAtMs + progress.freeInMs;
+    else if (this.#granted.length === 0 && progress.freeInMs > 0) this.#freeAtMs = saidAtMs + progress.freeInMs;
     else this.#freeAtMs = saidAtMs + (progress.phase === 'started' ? booking.expectedMs : 0);
     if (booking === this.#running) this.#runEndsByMs = this.#freeAtMs + START_GRACE_MS;
-    if (this.#granted) this.#granted.startByMs = Math.max(this.#granted.startByMs, this.#freeAtMs + START_GRACE_MS);
+    let beforeMs = this.#freeAtMs;
+    for (const granted of this.#granted) {
+      granted.startByMs = Math.max(granted.startByMs, beforeMs + START_GRACE_MS);
+      beforeMs += granted.expectedMs;
+    }
     return booking;
   }
 
@@ -187,14 +206,12 @@ export class Host implements HostView {
   }
 
   #reconcile(beat: HostBeat, nowMs: number): void {
-    const granted = this.#granted;
-    // The start is overdue: the outline got lost, when the host has nothing; else it is late, and says when it will be free.
-    if (granted && nowMs > granted.startByMs) {
-      if (beat.backlog === 0) this.#granted = undefined;
-      else granted.startByMs = nowMs + beat.freeInMs + START_GRACE_MS;
-    }
+    // A start is overdue: the outline got lost, when the host has nothing; else it is late, and says when it will be free.
+    const overdue = this.#granted.filter(({ startByMs }) => nowMs > startByMs);
+    if (beat.backlog === 0) this.#granted = this.#granted.filter(granted => !overdue.includes(granted));
+    else for (const granted of overdue) granted.startByMs = nowMs + beat.freeInMs + START_GRACE_MS;
     if (this.#running && beat.backlog === 0 && nowMs > this.#runEndsByMs) this.#running = undefined;
     // This also tells of batches of another batcher, or granted before this one started.
-    if (!this.#granted) this.#freeAtMs = nowMs + beat.freeInMs;
+    if (this.#granted.length === 0) this.#freeAtMs = nowMs + beat.freeInMs;
   }
 }

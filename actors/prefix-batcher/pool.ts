@@ -4,6 +4,7 @@ import type { Group, Item } from './group.ts';
 import type { Host } from './host.ts';
 import {
   batchesSustaining,
+  isOpen,
   isUsable,
   Surroundings,
   type Around,
@@ -202,7 +203,7 @@ export class Pool<T extends Item> implements PoolView {
     const { from, count, startAtMs, latestAtMs } = grant;
     const [group, seat] = [grant.group as Group<T>, grant.seat as Seat];
     this.#fairness.served(count * group.costMs);
-    if (seat.host.granted) throw new Error(`${seat.host.name} was granted a batch two ahead`);
+    if (!isOpen(seat.host, this.nowMs)) throw new Error(`${seat.host.name} was granted a batch too far ahead`);
     const items = this.#take(group, seat.queue, from, count);
     this.#effects.grant({ group, seat, items, startAtMs, latestAtMs, grant });
   }

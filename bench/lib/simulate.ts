@@ -62,11 +62,11 @@ interface Job extends Item {
   readonly index: number;
 }
 
-/** One emulated host: at most one batch runs, at most one waits for its payloads or the device. */
+/** One emulated host: at most one batch runs, the others wait for their payloads or the device. */
 interface Device {
   readonly host: Host;
   readonly slowness: number;
-  granted: { booking: Booking; jobs: readonly Job[]; readyAtMs: number } | undefined;
+  readonly granted: { booking: Booking; jobs: readonly Job[]; readyAtMs: number }[];
   running: { booking: Booking; jobs: readonly Job[]; endAtMs: number; runMs: number } | undefined;
   busyMs: number;
 }
@@ -147,7 +147,7 @@ export class Simulation {
     let dueMs = running.pool.wakeAtMs;
     for (const { running: run, granted } of running.devices.values()) {
       if (run) dueMs = Math.min(dueMs, run.endAtMs);
-      else if (granted) dueMs = Math.min(dueMs, granted.readyAtMs);
+      else if (granted[0]) dueMs = Math.min(dueMs, granted[0].readyAtMs);
     }
     running.dueMs = dueMs;
   }
@@ -218,14 +218,14 @@ export class Simulation {
       }
       this.#tell(running, device, run.booking, 'finished', run.runMs, 0);
     }
-    const { granted } = device;
+    const [granted] = device.granted;
     if (device.running || !granted || granted.readyAtMs > this.nowMs) return;
     const { booking, jobs } = granted;
     this.batched += jobs.length;
     const jitter = this.#options.jitter ?? 0;
     const deviation = jitter === 0 ? 1 : Math.max(0.1, 1 + jitter * normal(this.#random));
     const runMs = this.#meanMs(running, booking, jobs) * device.slowness * deviation;
-    device.granted = undefined;
+    device.granted.shift();
     device.running = { booking, jobs, endAtMs: this.nowMs + runMs, runMs };
     this.#tell(running, device, booking, 'started', 0, booking.expectedMs);
   }
@@ -261,7 +261,7 @@ export class Simulation {
     const devices = new Map<Host, Device>(
       hosts.map((host, i) => [
         host,
-        { host, slowness: slowness?.[i] ?? 1, granted: undefined, running: undefined, busyMs: 0 },
+        { host, slowness: slowness?.[i] ?? 1, granted: [], running: undefined, busyMs: 0 },
       ]),
     );
     const groups = facts.groups.map((group, i) => this.#group(group, hosts, index, i));
@@ -298,7 +298,7 @@ export class Simulation {
       grant,
     };
     seat.host.grant(booking);
-    device.granted = { booking, jobs: items, readyAtMs: this.nowMs + (this.#options.fillMs ?? 0) };
+    device.granted.push({ booking, jobs: items, readyAtMs: this.nowMs + (this.#options.fillMs ?? 0) });
   }
 
   #group({ name, curve, batchPlanned }: SimGroup, hosts: readonly Host[], pool: number, index: number): Group<Job> {

@@ -104,7 +104,7 @@ test('policy: what has to hurry goes first, by its latest start; a long run befo
   );
 });
 
-test('policy: what takes longer to arrive is granted earlier, but not before what comes before it', t => {
+test('policy: what takes longer to arrive is granted earlier, but after what goes before it', t => {
   const models = [
     { ...model, name: 'urgent', leadMs: 1, budgetMs: 40 },
     { ...model, name: 'heavy', leadMs: 3, budgetMs: 500 },
@@ -114,10 +114,10 @@ test('policy: what takes longer to arrive is granted earlier, but not before wha
   stand.tell('a', 'started', 0, { freeInMs: 20 });
   stand.offer(1, { model: 'heavy' });
   stand.offer(1, { model: 'urgent' });
-  stand.pool.settle(17.5);
-  t.is(stand.grants.length, 1, 'heavy is due, but urgent will be first');
-  t.true(near(stand.pool.wakeAtMs, 19), `urgent is due at 19, not ${stand.pool.wakeAtMs}`);
-  stand.pool.settle(stand.pool.wakeAtMs);
+  stand.pool.settle(17);
+  t.is(stand.grants.length, 2, 'heavy is due, urgent goes before it');
+  t.is(stand.grants[1]!.startAtMs, 20);
+  t.true(near(stand.pool.wakeAtMs, 27), `heavy is due 3 ms before 30, not at ${stand.pool.wakeAtMs}`);
   stand.tell('a', 'started', 20, { freeInMs: 10 });
   stand.pool.settle(stand.pool.wakeAtMs);
   t.deepEqual(
@@ -125,6 +125,33 @@ test('policy: what takes longer to arrive is granted earlier, but not before wha
     ['urgent', 'urgent', 'heavy'],
   );
   t.deepEqual(stand.dropped, []);
+});
+
+test('policy: while a short run is granted, the next batch is granted too if its payloads take longer to come than that run', t => {
+  const models = [
+    { ...model, name: 'short', alphaMs: 0.1, betaMs: 0.9, leadMs: 0.5, budgetMs: 40 },
+    { ...model, name: 'heavy', leadMs: 6, budgetMs: 500 },
+  ];
+  const stand = new Stand({ models, hosts: ['a'] });
+  stand.offer(0, { model: 'short' });
+  stand.offer(0, { model: 'heavy' });
+  t.deepEqual(
+    stand.grants.map(grant => [grant.model, grant.startAtMs]),
+    [
+      ['short', 0.5],
+      ['heavy', 6],
+    ],
+  );
+  stand.offer(0, { model: 'short' });
+  t.is(stand.grants.length, 2, 'never a third');
+  const [host] = stand.hosts;
+  stand.tell('a', 'started', 0.5, { batch: 'batch-1', freeInMs: 1 });
+  t.deepEqual([host!.freeAtMs, host!.bookedUntilMs], [1.5, 16]);
+  stand.tell('a', 'finished', 1.5, { batch: 'batch-1' });
+  t.is(stand.grants.length, 2, 'heavy comes next');
+  stand.tell('a', 'started', 6);
+  stand.pool.settle(15.5);
+  t.deepEqual([stand.grants[2]!.model, stand.grants[2]!.startAtMs], ['short', 16]);
 });
 
 test('policy: among batches that can wait, the one that uses the device best goes first', t => {
@@ -163,7 +190,7 @@ test('policy: a batch goes only to a host that holds its model', t => {
   );
 });
 
-test('policy: never two batches ahead: one may run, one may be granted', t => {
+test('policy: nothing is granted behind a batch that lasts longer than payloads take to come, nor behind one that is late', t => {
   const stand = new Stand({ models: [model], hosts: ['a'], leadMs: 3 });
   stand.offer(0);
   stand.offer(0);

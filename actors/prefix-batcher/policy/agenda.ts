@@ -52,9 +52,4 @@ export class Agenda {
   lookAgain({ index }: Look, atMs: number): void {
     this.#due.set(index, atMs);
   }
-
-  /** At `atMs` at the latest. */
-  lookBy({ index }: Look, atMs: number): void {
-    if (atMs < this.#due.at(index)) this.#due.set(index, atMs);
-  }
 }

@@ -6,8 +6,8 @@ export function lookAround(hosts: readonly HostView[], nowMs: number): Around {
   const near: HostView[] = [];
   let nearAtMs = Infinity;
   for (const host of hosts) {
-    if (host.granted || !isUsable(host, nowMs)) continue;
-    const fromMs = host.freeAtMs - host.leadMsMax;
+    if (host.openUntilMs === -Infinity || !isUsable(host, nowMs)) continue;
+    const fromMs = host.bookedUntilMs - host.leadMsMax;
     if (fromMs <= nowMs + INSTANT_MS) near.push(host);
     else nearAtMs = Math.min(nearAtMs, fromMs);
   }
@@ -67,8 +67,8 @@ export class Surroundings {
   #place(index: number, nowMs: number): boolean {
     const host = this.#hosts[index]!;
     this.#hasChanged[index] = 0;
-    const counts = !host.granted && isUsable(host, nowMs);
-    const comesAtMs = counts ? host.freeAtMs - host.leadMsMax : Infinity;
+    const counts = host.openUntilMs > -Infinity && isUsable(host, nowMs);
+    const comesAtMs = counts ? host.bookedUntilMs - host.leadMsMax : Infinity;
     if (counts) this.#untilMs = Math.min(this.#untilMs, host.usableUntilMs);
     if (this.#isNear[index] === 1) {
       if (comesAtMs <= nowMs + INSTANT_MS) return false;
@@ -92,6 +92,6 @@ export class Surroundings {
 
 function idleOf(near: readonly HostView[], nowMs: number): number {
   let idle = 0;
-  for (const host of near) if (host.freeAtMs <= nowMs) idle++;
+  for (const host of near) if (!host.granted && host.freeAtMs <= nowMs) idle++;
   return idle;
 }

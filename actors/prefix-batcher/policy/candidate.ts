@@ -27,9 +27,8 @@ export interface Candidate {
 export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need: number): Candidate | undefined {
   const { queue } = seat;
   const waiting = queue.length;
-  const { freeAtMs } = seat.host;
   const sizeMax = Math.min(sizeLimit(group, seat), waiting);
-  const startAtMs = Math.max(nowMs + seat.leadMs(sizeMax), freeAtMs);
+  const startAtMs = Math.max(nowMs + seat.leadMs(sizeMax), seat.host.bookedUntilMs);
   const fits = (first: number, size: number): boolean =>
     startAtMs + seat.latencyOf(first, size) <= queue.deadlineAt(first);
 

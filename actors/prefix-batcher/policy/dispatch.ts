@@ -3,6 +3,7 @@ import { lookAround } from './around.ts';
 import { bestBatch, type Candidate } from './candidate.ts';
 import {
   INSTANT_MS,
+  isOpen,
   isUsable,
   type Around,
   type Decision,
@@ -79,17 +80,10 @@ function decide(
   }
 
   if (drops.length > 0) return { drops, grants: NONE, wakeAtMs: nowMs };
-  for (let left = open; left.length > 0; ) {
-    const best = left.reduce((one, other) => (rules.isBefore(other, one) ? other : one));
-    const yieldsAtMs = soonerAtMs(best, view, rules, rivalry);
-    if (yieldsAtMs === undefined) {
-      const { group, seat, from, count, startAtMs, latestMs } = best;
-      return { drops, grants: [{ group, seat, from, count, startAtMs, latestAtMs: latestMs }], wakeAtMs: nowMs };
-    }
-    agenda.lookBy(agenda.of(best.group), yieldsAtMs);
-    left = left.filter(candidate => candidate !== best);
-  }
-  return { drops, grants: NONE, wakeAtMs: Math.min(nearAtMs, agenda.firstAtMs) };
+  if (open.length === 0) return { drops, grants: NONE, wakeAtMs: Math.min(nearAtMs, agenda.firstAtMs) };
+  const first = open.reduce((one, other) => (rules.isBefore(other, one) ? other : one));
+  const { group, seat, from, count, startAtMs, latestMs } = foremost(first, view, rules, rivalry);
+  return { drops, grants: [{ group, seat, from, count, startAtMs, latestAtMs: latestMs }], wakeAtMs: nowMs };
 }
 
 const NONE: readonly never[] = [];
@@ -128,19 +122,20 @@ function openOf(
 
 /**
  * A batch whose payloads take longer to come is granted earlier before the host is free: that must not give it the host when a batch
- * of another group comes before it. @returns when such a one is due there; undefined: there is none
+ * of another group goes before it. That one is granted now, though its payloads leave it time, so that this one's come while it runs.
  */
-function soonerAtMs(candidate: Candidate, view: PoolView, rules: Rules, rivalry: Rivalry): number | undefined {
+function foremost(candidate: Candidate, view: PoolView, rules: Rules, rivalry: Rivalry): Candidate {
   const { host } = candidate.seat;
+  let first = candidate;
   for (const group of view.groups) {
     const seat = group.seatOn(host);
     if (group === candidate.group || !seat?.resident || seat.queue.length === 0) continue;
-    const dueAtMs = host.freeAtMs - seat.leadMs(Math.min(seat.queue.length, seat.batchMax));
+    const dueAtMs = host.bookedUntilMs - seat.leadMs(Math.min(seat.queue.length, seat.batchMax));
     if (dueAtMs <= view.nowMs + INSTANT_MS) continue;
     const rival = bestBatch(group, seat, view.nowMs, rules.need(group));
-    if (rival && rules.openAtMs(rival, rivalry) <= dueAtMs && rules.isBefore(rival, candidate)) return dueAtMs;
+    if (rival && rules.openAtMs(rival, rivalry) <= dueAtMs && rules.isBefore(rival, first)) first = rival;
   }
-  return undefined;
+  return first;
 }
 
 /**
@@ -178,15 +173,15 @@ function firstToEnd(group: GroupView, near: readonly HostView[], nowMs: number) 
   let dueAtMs = Infinity;
   for (const host of near) {
     const other = group.seatOn(host);
-    const size = other?.resident ? Math.min(other.queue.length, other.batchMax) : 0;
+    const size = other?.resident && isOpen(host, nowMs) ? Math.min(other.queue.length, other.batchMax) : 0;
     if (!other || size === 0) continue;
     const leadMs = other.leadMs(size);
-    const dueMs = host.freeAtMs - leadMs;
+    const dueMs = host.bookedUntilMs - leadMs;
     if (dueMs > nowMs + INSTANT_MS) {
       dueAtMs = Math.min(dueAtMs, dueMs);
       continue;
     }
-    const endMs = Math.max(nowMs + leadMs, host.freeAtMs) + other.latencyMs(size);
+    const endMs = Math.max(nowMs + leadMs, host.bookedUntilMs) + other.latencyMs(size);
     if (endMs >= seatEndMs) continue;
     seat = other;
     seatEndMs = endMs;
@@ -210,7 +205,8 @@ function candidateOf(
       !seat?.resident ||
       seat.queue.length === 0 ||
       seat === first ||
-      host.freeAtMs - seat.leadMs(1) > nowMs + INSTANT_MS
+      !isOpen(host, nowMs) ||
+      host.bookedUntilMs - seat.leadMs(1) > nowMs + INSTANT_MS
     )
       continue;
     const other = bestBatch(group, seat, nowMs, need);

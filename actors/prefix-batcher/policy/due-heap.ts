@@ -24,10 +24,6 @@ export class DueHeap {
     return first === undefined ? Infinity : this.#atMs[first]!;
   }
 
-  at(number: number): number {
-    return this.#atMs[number]!;
-  }
-
   set(number: number, atMs: number): void {
     const before = this.#atMs[number]!;
     if (atMs === before) return;

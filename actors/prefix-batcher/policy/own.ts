@@ -1,6 +1,7 @@
 import { describeError, PolicyError } from '../../../contracts/index.ts';
 import {
   INSTANT_MS,
+  isOpen,
   isUsable,
   type Decision,
   type Drop,
@@ -110,7 +111,7 @@ function wrongGrant({ group, seat, from, count, startAtMs, latestAtMs }: Grant, 
   const { host, queue } = seat;
   if (!seat.resident) return `is for ${host.name}, which does not hold ${group.models.join(', ')} now`;
   if (!isUsable(host, view.nowMs)) return `is for ${host.name}, which can't be used now`;
-  if (host.granted) return `is for ${host.name}, which was granted a batch that has not started`;
+  if (!isOpen(host, view.nowMs)) return `is for ${host.name}, which was granted a batch that has not started, or two`;
   if (!Number.isInteger(from) || from < 0 || !isCount(count, queue.length - from))
     return `takes ${count} from ${from} on, where ${queue.length} wait`;
   if (count > seat.batchMax) return `is a batch of ${count}; ${host.name} takes ${seat.batchMax} at most`;

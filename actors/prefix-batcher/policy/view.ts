@@ -28,13 +28,18 @@ export interface HostView {
   readonly name: string;
   /** When the device is free of the batch that it runs, as far as known; in the past when it idles. */
   readonly freeAtMs: number;
-  /** When it is free of the granted batch, too. */
+  /** When it is free of what was granted, too. */
   readonly bookedUntilMs: number;
-  /** A batch was granted that has not started yet: another one must not be. */
+  /** A batch was granted that has not started yet. */
   readonly granted: boolean;
+  /**
+   * Until then a batch may be granted besides what was granted: ∞ where nothing is, −∞ where two are or one that must run alone. What should have
+   * started and has not comes first.
+   */
+  readonly openUntilMs: number;
   /** It counts as gone after that, unless it gives another sign of life. */
   readonly usableUntilMs: number;
-  /** About the longest lead of any batch there: before `freeAtMs` less this, nobody needs to look at it. */
+  /** About the longest lead of any batch there: before `bookedUntilMs` less this, nobody needs to look at it. */
   readonly leadMsMax: number;
 }
 
@@ -159,5 +164,8 @@ export type PolicyFactory = (options?: PolicyOptions) => Policy;
 
 /** Instants closer than this are one: timers and sums of fractions are no more exact. */
 export const INSTANT_MS = 1e-3;
+
+/** It may be granted a batch, or one more. */
+export const isOpen = (host: HostView, nowMs: number): boolean => nowMs <= host.openUntilMs;
 
 export const isUsable = (host: HostView, nowMs: number): boolean => nowMs <= host.usableUntilMs;
