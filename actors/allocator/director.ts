@@ -4,7 +4,6 @@ import {
   phaseOf,
   type EpochContext,
   type EpochEvent,
-  type EpochSettings,
   type Phase,
   type PolicyEntry,
 } from '../../allocator/index.ts';
@@ -26,6 +25,7 @@ import { Cluster, type Change } from './cluster.ts';
 import type { AllocatorConfig } from './config.ts';
 import { Drafting } from './drafting.ts';
 import { Grays } from './grays.ts';
+import { Handover } from './handover.ts';
 import { Orders, type OrdersPorts } from './orders.ts';
 import { Numbering } from './numbering.ts';
 import { verdictOn, whyNotNow } from './planning.ts';
@@ -70,7 +70,7 @@ export class Director {
   readonly #grays: Grays;
   readonly #notices: Notices;
   readonly #wishes: Wishes;
-  readonly #listeningSinceMs: number;
+  readonly #handover: Handover;
   /** What the latest plan was made without. */
   #avoided: readonly string[] = [];
   #nonce = '';
@@ -96,7 +96,7 @@ export class Director {
     const { config, clock, catalog, log } = ports;
     this.#stepSoon = coalesce(clock, () => this.step());
     this.#numbering = this.#numberingOf('');
-    this.#listeningSinceMs = clock.nowMs();
+    this.#handover = new Handover({ clock, config, cluster: this.cluster });
     this.#wishes = new Wishes({ ...ports, leads: () => this.leads });
     this.#bars = new Bars(clock, config.barMs);
     this.#grays = new Grays(config.slowMs);
@@ -138,7 +138,7 @@ export class Director {
           stepDown: () => {},
         },
       }),
-      { input: settingsOf(config), clock: chartClock((delayMs, fn) => ports.after(delayMs, fn)) },
+      { input: config, clock: chartClock((delayMs, fn) => ports.after(delayMs, fn)) },
     );
     let phase: Phase = 'standby';
     this.#chart.subscribe({
@@ -185,6 +185,7 @@ export class Director {
     this.#nonce = nonce;
     this.#numbering = this.#numberingOf(nonce);
     this.#lacksEpoch = false;
+    this.#handover.begin();
     this.#moved = 0;
     this.#stored = false;
     this.#drafting.plannedFor(inForce);
@@ -371,7 +372,7 @@ export class Director {
     const { candidate, inForce, pending } = this.#chart.getSnapshot().context;
     switch (this.phase) {
       case 'preparing':
-        return this.#carryOut(toPrepare(candidate!, inForce, this.cluster));
+        return this.#carryOut([...toPrepare(candidate!, inForce, this.cluster), ...this.#handover.toObey(candidate!)]);
       case 'committing': {
         const left = toFollow(inForce!, this.cluster);
         if (this.#stored && left.length === 0) this.#tell({ type: 'complete' });
@@ -463,12 +464,9 @@ export class Director {
     return this.#mayRelease() ? steps : withoutReleases(steps);
   }
 
-  /** A plan that this leader never saw may use whatever hosts hold, until all who are heard follow one of its own (docs/epochs.md). */
   #mayRelease(): boolean {
     const { inForce, epochs } = this.#chart.getSnapshot().context;
-    if (!inForce || epochs === 0 || !this.#stored || this.#isOutdone(inForce)) return false;
-    const listenedMs = this.#now() - this.#listeningSinceMs;
-    return listenedMs > this.#ports.config.silenceMs && toFollow(inForce, this.cluster).length === 0;
+    return epochs > 0 && this.#stored && !this.#overtaken && this.#handover.mayRelease(inForce!);
   }
 
   /** Whether every host holds what the plan gives it. */
@@ -493,7 +491,3 @@ export class Director {
     return this.#ports.clock.nowMs();
   }
 }
-
-const settingsOf = ({ epochMinMs, prepareMs, commitMs, drainMs }: AllocatorConfig): EpochSettings => {
-  return { epochMinMs, prepareMs, commitMs, drainMs };
-};

@@ -85,6 +85,15 @@ function allToPrepare(candidate: Plan, inForce: Plan | undefined, cluster: Clust
   });
 }
 
+/** Hosts that hold all and would still obey whoever led before: an order of theirs may be on its way. */
+export const toObey = (candidate: Plan, cluster: Cluster): Step[] =>
+  candidate.hosts.flatMap((planned): Step[] => {
+    const { host } = planned;
+    const beat = cluster.ready(host);
+    if (!beat || beat.nonce === candidate.nonce || lacking(planned, beat).length > 0) return [];
+    return [{ host, waitingFor: `${host} to obey a new leader`, order: { verb: 'prepare', models: [] } }];
+  });
+
 /** Routers and batchers that don't follow the plan yet. */
 export function toFollow(plan: Plan, cluster: Cluster): string[] {
   const routers = [...cluster.routers].filter(([, { beat }]) => beat.epoch < plan.epoch).map(([who]) => who);

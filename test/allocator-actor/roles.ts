@@ -37,6 +37,8 @@ export interface HostManners {
   stuck: boolean;
   /** Every load fails with this. */
   breaks: string | undefined;
+  /** Obeys nobody for now. */
+  busy: boolean;
 }
 
 /** A host that keeps books on models instead of loading them, and speaks the real messages. */
@@ -177,7 +179,15 @@ export class Stage {
   }
 
   async host(id: string, given: Partial<HostManners> = {}): Promise<HostRole> {
-    const manners: HostManners = { kind: 'k', memoryMB: 8000, loadMs: 200, stuck: false, breaks: undefined, ...given };
+    const manners: HostManners = {
+      kind: 'k',
+      memoryMB: 8000,
+      loadMs: 200,
+      stuck: false,
+      breaks: undefined,
+      busy: false,
+      ...given,
+    };
     const role = hostRole(this, id, manners);
     const running = await this.run(role.definition, id);
     return { ...role, name: id, manners, die: () => running.kill() };
@@ -333,6 +343,7 @@ function hostRole(stage: Stage, id: string, manners: HostManners) {
             replies.push('fenced');
             return { v: 1, accepted: false, reason: 'fenced', detail: `obeys ${fence.epoch}` } as const;
           }
+          if (manners.busy) return { v: 1, accepted: false, reason: 'busy', detail: 'later' } as const;
           fence = { epoch: order.epoch, nonce: order.nonce };
           replies.push('accepted');
           stage.story.push(`${id} ${order.verb} ${order.epoch}`);

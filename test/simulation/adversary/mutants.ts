@@ -2,6 +2,7 @@ import { Lease } from '../../../actors/allocator/lease.ts';
 import { Serving } from '../../../actors/gpu-host/serving.ts';
 import { decode, encode } from '../../../bus/index.ts';
 import type {
+  AllocatorBeat,
   Answers,
   BatcherBeat,
   HostBeat,
@@ -80,7 +81,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a leader names epochs that it has not claimed: the next above all that it has heard',
-    firstSeed: 8,
+    firstSeed: 52,
     rules: ['one-plan'],
     patch: () => {
       const { nextEpoch } = Lease.prototype;
@@ -119,8 +120,23 @@ export const MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    name: 'the leader believes that all hosts obey it: it tells nothing to those that hold all that they should',
+    firstSeed: 1,
+    rules: ['early-commit'],
+    tamper: only('allocator', () => {
+      let nonce = '';
+      return {
+        incoming: changed<HostBeat>('beats.host.', beat => ({ ...beat, nonce: nonce || beat.nonce })),
+        outgoing: changedOut<AllocatorBeat>('beats.allocator.', beat => {
+          nonce = beat.nonce;
+          return [beat];
+        }),
+      };
+    }),
+  },
+  {
     name: 'a host unloads at once: not when what was granted has run',
-    firstSeed: 3,
+    firstSeed: 5,
     provokedBy: ['slow', 'revoke', 'surge'],
     rules: ['device', 'failed', 'internal', 'no-loss'],
     patch: () => {

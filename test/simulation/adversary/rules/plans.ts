@@ -2,12 +2,17 @@ import type { BatcherBeat, HostBeat, Order, Outline, Plan } from '../../../../co
 import type { Process } from '../process.ts';
 import type { Report, Rule } from '../watch.ts';
 
+/** A host that was asked to obey so long ago, and did not, can't be reached (`commitMs`, on the fastest of clocks). */
+const UNREACHED_MS = 2800;
+
 /** What one allocator process has heard. */
 interface Ears {
   readonly hosts: Map<string, HostBeat>;
   readonly batchers: Map<string, { beat: BatcherBeat; atMs: number }>;
   /** `<host> <model>` → the sizes that were ever said to be warm by the host's present life. */
   readonly ready: Map<string, Set<number>>;
+  /** `<host> <nonce>`: since when the host obeys, or was asked to. */
+  readonly obeys: Map<string, number>;
 }
 
 /** Plans come into force one at a time, and only when their hosts have said that they are ready. */
@@ -39,7 +44,8 @@ export class PlanRules implements Rule {
   earsOf({ id, incarnation }: Process): Ears {
     const key = `${id} ${incarnation}`;
     let ears = this.#ears.get(key);
-    if (!ears) this.#ears.set(key, (ears = { hosts: new Map(), batchers: new Map(), ready: new Map() }));
+    if (!ears)
+      this.#ears.set(key, (ears = { hosts: new Map(), batchers: new Map(), ready: new Map(), obeys: new Map() }));
     return ears;
   }
 
@@ -63,6 +69,7 @@ export class PlanRules implements Rule {
     if (role !== 'host') return;
     const beat = message() as HostBeat;
     ears.hosts.set(who, beat);
+    ears.obeys.set(`${who} ${beat.nonce}`, -Infinity);
     for (const { model, state, batches } of beat.residents) {
       if (state !== 'resident') continue;
       const key = `${who} ${model}`;
@@ -79,9 +86,12 @@ export class PlanRules implements Rule {
     );
   }
 
-  sent(process: Process, [family = '']: readonly string[], message: () => any): void {
+  sent(process: Process, [family = '', host = '']: readonly string[], message: () => any): void {
     if (family === 'orders') {
       const { epoch, nonce } = message() as Order;
+      const key = `${host} ${nonce}`;
+      const { obeys } = this.earsOf(process);
+      if (!obeys.has(key)) obeys.set(key, this.#report.nowMs());
       if (!this.#losesClaims) this.#checkOwner(epoch, nonce);
     }
     // Announced, or told to somebody who asked for it.
@@ -92,13 +102,17 @@ export class PlanRules implements Rule {
     if (this.published.has(plan.epoch)) return;
     if (this.current && moves(this.current, plan) > 0) this.migrations++;
     this.published.set(plan.epoch, plan);
-    const { ready } = this.earsOf(process);
-    for (const { host, models } of plan.hosts)
+    const { ready, obeys } = this.earsOf(process);
+    for (const { host, models } of plan.hosts) {
+      // Else what an older leader ordered, and is still on its way, would be obeyed there. One that can't be reached is not waited for.
+      if (this.#report.nowMs() - (obeys.get(`${host} ${plan.nonce}`) ?? Infinity) < UNREACHED_MS)
+        this.#report.broken('early-commit', `epoch ${plan.epoch} is in force before ${host} obeys its leader`);
       for (const { model, batches } of models) {
         const warm = ready.get(`${host} ${model}`);
         if (!batches.every(batch => warm?.has(batch)))
           this.#report.broken('early-commit', `epoch ${plan.epoch} is in force before ${host} was ready with ${model}`);
       }
+    }
   }
 }
 
