@@ -4,6 +4,7 @@ export { samePlan } from './compare.ts';
 export { curveOf, curvesOf, largestBatch, type Curve, type Curves } from './curve.ts';
 export { type ModelFacts, type Refusal, type Session, type StageKey } from './demand.ts';
 export * from './epoch/index.ts';
+export { Falls } from './falls.ts';
 export { candidatesOf, makeGroupedPlan, type Candidate } from './groups/index.ts';
 export { POLICIES, type PolicyEntry, type PolicyName } from './policy.ts';
 export type { HostView } from './supply.ts';

@@ -22,8 +22,8 @@ const STALE_MS = 1600;
 interface Heard {
   atMs: number;
   readonly stages: Map<string, RateMeter>;
-  /** By query: requests that ended and those that ended dropped or late, since start, and averages of both by beat. */
-  readonly queries: Map<string, { ended: number; bad: number; meanEnded: number; meanBad: number }>;
+  /** By query: requests that ended and those that ended dropped or late, since start; and both by beat, averaged, and whether it was too many in the latest. */
+  readonly queries: Map<string, { ended: number; bad: number; meanEnded: number; meanBad: number; isShort: boolean }>;
 }
 
 const queryKey = ({ tenant, query }: Omit<StageKey, 'stage'>): string => `${tenant}.${query}`;
@@ -62,12 +62,8 @@ function recently(meters: readonly RateMeter[], plannedHz: number): Recent[] {
   });
 }
 
-/**
- * Whether there was a rise in one of the latest seconds: as a test of likelihood ratios for a change does, it looks at all windows that end now. Two
- * slots must be high, for the first one may hold only part of the rise.
- */
-function surges(meters: readonly RateMeter[], recent: readonly Recent[], plannedHz: number): boolean {
-  const slots = [0, 1].map(skipped => sumOf(meters.map(meter => meter.recentHz(1, skipped))));
+/** Whether there was a rise in one of the latest seconds: as a test of likelihood ratios for a change does, it looks at all windows that end now. */
+function surges(slots: readonly number[], recent: readonly Recent[], plannedHz: number): boolean {
   return slots.every(hz => hz > ABOVE * plannedHz) && recent.some(window => window.deviations > SIGNIFICANT);
 }
 
@@ -118,11 +114,13 @@ export class RateBook {
       const bad = counts.dropped + counts.late;
       const ended = bad + counts.ok + counts.failed;
       const known = before.get(queryKey(counts)) ?? { ended, bad, meanEnded: 0, meanBad: 0 };
+      const latest = { ended: ended - known.ended, bad: bad - known.bad };
       queries.set(queryKey(counts), {
         ended,
         bad,
-        meanEnded: known.meanEnded + fresh * (ended - known.ended - known.meanEnded),
-        meanBad: known.meanBad + fresh * (bad - known.bad - known.meanBad),
+        meanEnded: known.meanEnded + fresh * (latest.ended - known.meanEnded),
+        meanBad: known.meanBad + fresh * (latest.bad - known.meanBad),
+        isShort: latest.bad > SHORT_SHARE * latest.ended,
       });
     }
   }
@@ -146,23 +144,37 @@ export class RateBook {
     const averageHz = this.rateHz(key);
     if (averageHz === undefined) return undefined;
     const meters = this.#metersOf(key);
+    const longHz = Average.sum(meters.map(({ longMean }) => longMean));
+    const slots = [0, 1].map(skipped => sumOf(meters.map(meter => meter.recentHz(1, skipped))));
+    // Most rates are about as planned, and need no closer look.
+    const isAsPlanned = [averageHz, longHz, Math.min(...slots)].every(hz => hz <= ABOVE * plannedHz);
+    if (
+      isAsPlanned &&
+      Math.min(averageHz, longHz) >= BELOW * plannedHz &&
+      !(averageHz > plannedHz && this.#isShort(key))
+    )
+      return undefined;
     const recent = recently(meters, plannedHz);
     const { averageMs } = this.#settings;
     const mean = { plannedHz, meanHz: averageHz, seconds: averageMs / 1000 };
-    const longHz = Average.sum(meters.map(({ longMean }) => longMean));
     const longMean = { plannedHz, meanHz: longHz, seconds: LONGER * mean.seconds };
     const outgrownHz = beyond(meters, recent, mean) ?? beyond(meters, recent, longMean);
     if (outgrownHz !== undefined && outgrownHz < plannedHz) return outgrownHz;
     const rises = outgrownHz !== undefined || (averageHz > plannedHz && this.#isShort(key));
     // It may rise still: then its average lags behind.
     const level = recent.reduce((best, window) => (window.leastHz > best.leastHz ? window : best));
-    if (rises) return level.leastHz > averageHz ? level.meanHz : Math.max(averageHz, outgrownHz ?? 0);
+    const rose = level.leastHz > averageHz;
+    // How far it is going to rise tells the first slot that lies in it as a whole.
+    if (rose && slots[1]! <= ABOVE * plannedHz) return undefined;
+    if (rises) return rose ? level.meanHz : Math.max(averageHz, outgrownHz ?? 0);
     if ([...this.#routers.values()].some(({ atMs }) => nowMs - atMs > STALE_MS)) return undefined;
-    return surges(meters, recent, plannedHz) && level.meanHz > ABOVE * plannedHz ? level.meanHz : undefined;
+    return surges(slots, recent, plannedHz) && level.meanHz > ABOVE * plannedHz ? level.meanHz : undefined;
   }
 
+  /** Of late, and still. */
   #isShort(key: StageKey): boolean {
     const counts = [...this.#routers.values()].flatMap(({ queries }) => queries.get(queryKey(key)) ?? []);
+    if (!counts.some(({ isShort }) => isShort)) return false;
     return sumOf(counts.map(({ meanBad }) => meanBad)) > SHORT_SHARE * sumOf(counts.map(({ meanEnded }) => meanEnded));
   }
 

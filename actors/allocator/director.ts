@@ -213,7 +213,7 @@ export class Director {
 
   hearRouter(router: string, beat: RouterBeat): void {
     this.cluster.hearRouter(router, beat, this.#now());
-    this.#drafting.rates.hear(router, beat, this.#now());
+    this.#drafting.hear(router, beat);
     this.#stepSoon();
   }
 
@@ -247,12 +247,13 @@ export class Director {
     if (!this.leads) return;
     this.#notices.step();
     const { context } = this.#chart.getSnapshot();
+    this.#drafting.look();
     if (this.phase === 'observing' && !context.pending && context.epochs > 0) {
       const avoided = this.#grays.avoided(this.#now());
       const back = this.#avoided.filter(host => !avoided.includes(host));
       if (back.length > 0) this.replan(`${back.join(', ')} may be well again`, false);
       const agoMs = this.#now() - this.#plannedAtMs;
-      const outgrown = agoMs >= config.epochMinMs ? this.#drafting.outgrown() : undefined;
+      const outgrown = this.#drafting.outgrown();
       if (outgrown) this.replan(outgrown, false);
       else if (agoMs >= config.epochMinMs && this.#isOutdone(context.inForce))
         this.replan('a plan that is not older is followed', true);
@@ -441,8 +442,7 @@ export class Director {
     const { what, who, role } = change;
     if (what === 'gone') {
       if (role === 'router') this.#drafting.rates.forget(who);
-      if (role === 'host') this.#orders.forget(who);
-      if (role === 'host') this.#grays.forget(who);
+      if (role === 'host') for (const known of [this.#orders, this.#grays]) known.forget(who);
       if (role === 'host' && !this.cluster.hosts.has(who)) this.#wishes.hasLeft(who);
       if (this.leads && this.#matters(who)) this.#tell({ type: 'lose', who });
       return;

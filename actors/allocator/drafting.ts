@@ -1,5 +1,12 @@
-import { makeGroupedPlan, RateBook, type Planned, type PolicyEntry, type StageKey } from '../../allocator/index.ts';
-import { PolicyError, type Clock, type Plan } from '../../contracts/index.ts';
+import {
+  Falls,
+  makeGroupedPlan,
+  RateBook,
+  type Planned,
+  type PolicyEntry,
+  type StageKey,
+} from '../../allocator/index.ts';
+import { PolicyError, type Clock, type Plan, type RouterBeat } from '../../contracts/index.ts';
 import type { Bars } from './bars.ts';
 import type { Catalog } from './catalog.ts';
 import type { Cluster } from './cluster.ts';
@@ -21,7 +28,11 @@ export class Drafting {
   readonly rates: RateBook;
   readonly #ports: DraftingPorts;
   /** By session: what the latest plan was made for. */
-  readonly #plannedHz = new Map<string, number>();
+  #plannedHz: ReadonlyMap<string, number> = new Map();
+  readonly #falls = new Falls();
+  #isNew = false;
+  #outgrown: string | undefined;
+  #toldAtMs = -Infinity;
   #grouped: ReadonlySet<string> = new Set();
 
   constructor(ports: DraftingPorts) {
@@ -32,8 +43,11 @@ export class Drafting {
 
   /** From now on rates are compared with those of this plan. */
   plannedFor(plan: Pick<Plan, 'sessions' | 'pools'> | undefined): void {
-    this.#plannedHz.clear();
-    for (const { name, rateHz } of plan?.sessions ?? []) this.#plannedHz.set(name, rateHz);
+    this.#outgrown = undefined;
+    this.#isNew = true;
+    const before = this.#plannedHz;
+    this.#plannedHz = new Map(plan?.sessions.map(({ name, rateHz }) => [name, rateHz]));
+    this.#falls.planned(before, this.#plannedHz, this.#ports.clock.nowMs());
     const groups = plan?.pools.flatMap(pool => pool.groups ?? []) ?? [];
     this.#grouped = new Set(groups.flatMap(({ members }) => members));
   }
@@ -83,15 +97,35 @@ export class Drafting {
     return shortcomings(withThem) < shortcomings(around) ? withThem : around;
   }
 
-  /** A session whose rate asks for another plan, in words. */
+  hear(router: string, beat: RouterBeat): void {
+    this.rates.hear(router, beat, this.#ports.clock.nowMs());
+    this.#isNew = true;
+  }
+
+  /** At what has come since it looked last: since when a rate is low must be known, whatever else goes on. */
+  look(): void {
+    if (this.#isNew) this.#outgrown = this.#whoOutgrew();
+    this.#isNew = false;
+  }
+
+  /** A session whose rate asks for another plan, in words; not more often than plans may be made, for the next one may not serve it either. */
   outgrown(): string | undefined {
+    const nowMs = this.#ports.clock.nowMs();
+    if (this.#outgrown === undefined || nowMs - this.#toldAtMs < this.#ports.config.epochMinMs) return undefined;
+    this.#toldAtMs = nowMs;
+    return this.#outgrown;
+  }
+
+  #whoOutgrew(): string | undefined {
+    let found: string | undefined;
+    // All are looked at: since when one is low must be known.
     for (const [session, plannedHz] of this.#plannedHz) {
       const [tenant, query, stage] = session.split('.') as [string, string, string];
       const measuredHz = this.#outgrownHz({ tenant, query, stage });
       if (measuredHz !== undefined)
-        return `${session} sees ${measuredHz.toFixed(1)} Hz, planned were ${plannedHz.toFixed(1)}`;
+        found ??= `${session} sees ${measuredHz.toFixed(1)} Hz, planned were ${plannedHz.toFixed(1)}`;
     }
-    return undefined;
+    return found;
   }
 
   /** As planned before unless it was outgrown: rates that wobble must not move models. */
@@ -110,8 +144,15 @@ export class Drafting {
   }
 
   #outgrownHz(key: StageKey): number | undefined {
-    const plannedHz = this.#plannedHz.get(nameOf(key));
-    return plannedHz === undefined ? undefined : this.rates.outgrown(key, plannedHz, this.#ports.clock.nowMs());
+    const session = nameOf(key);
+    const plannedHz = this.#plannedHz.get(session);
+    if (plannedHz === undefined) return undefined;
+    const nowMs = this.#ports.clock.nowMs();
+    const outgrownHz = this.rates.outgrown(key, plannedHz, nowMs);
+    if (outgrownHz !== undefined && outgrownHz < plannedHz)
+      return this.#falls.low(session, nowMs) ? outgrownHz : undefined;
+    this.#falls.used(session);
+    return outgrownHz;
   }
 
   /** Where the path to a stage begins. Bounded, for documents may read in circles. */

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { RateBook } from '../../allocator/index.ts';
-import { normal, seededRandom, type Random, type RouterBeat } from '../../contracts/index.ts';
+import { Falls, RateBook } from '../../allocator/index.ts';
+import { exponential, normal, seededRandom, type Random, type RouterBeat } from '../../contracts/index.ts';
 
 const KEY = { tenant: 'default', query: 'q', stage: 's' };
 const beat = (rateHz: number, { fanout = 1, ended = 0, dropped = 0 } = {}): RouterBeat => ({
@@ -148,6 +148,9 @@ test('rates: where requests are dropped, the room that was planned must still be
   t.is(busy(0).outgrown(100), undefined);
   t.is(Math.round(busy(5).outgrown(100)!), 105);
   t.is(busy(5).outgrown(110), undefined);
+  const served = busy(5);
+  served.hear(beat(105, { ended: 6100, dropped: 300 }));
+  t.is(served.outgrown(100), undefined, 'nothing was dropped in the latest beat');
 });
 
 test('rates: chance alone asks for no plan in an hour (property)', t => {
@@ -176,6 +179,42 @@ test('rates: chance alone asks for no plan in an hour (property)', t => {
     { numRuns: 25, seed: 1 },
   );
   t.pass();
+});
+
+test('rates: bursts of 4 × do not cause a stream of plans', t => {
+  for (const [burstS, everyS] of [
+    [0.1, 1],
+    [2, 10],
+    [5, 20],
+    [10, 60],
+  ] as const) {
+    const [random, story, falls] = [seededRandom(1), new Story(), new Falls()];
+    let [plannedHz, plannedAtS, plans] = [100 * (1 + (3 * burstS) / everyS), 0, 0];
+    let [inBurst, changesAtS] = [false, 0];
+    for (let s = 0; s < 3600; s++) {
+      let meanHz = 0;
+      for (let atS = s; atS < s + 1; ) {
+        if (atS >= changesAtS) {
+          inBurst = !inBurst;
+          changesAtS = atS + exponential(random, inBurst ? burstS : everyS - burstS);
+        }
+        const untilS = Math.min(changesAtS, s + 1);
+        meanHz += (untilS - atS) * (inBurst ? 400 : 100);
+        atS = untilS;
+      }
+      story.hear(poisson(random, meanHz));
+      const [seen, nowMs] = [story.outgrown(plannedHz), 1000 * s];
+      const isLow = seen !== undefined && seen < plannedHz;
+      const waits = isLow && !falls.low('s', nowMs);
+      if (!isLow) falls.used('s');
+      if (seen === undefined || waits || s - plannedAtS < 10) continue;
+      falls.planned(new Map([['s', plannedHz]]), new Map([['s', 1.1 * seen]]), nowMs);
+      [plannedHz, plannedAtS] = [1.1 * seen, s];
+      plans++;
+    }
+    t.log(`${burstS} s every ${everyS} s: ${plans} plans in an hour`);
+    t.true(plans <= 20, `${burstS} s every ${everyS} s: ${plans} plans`);
+  }
 });
 
 /** A Poisson variable: by inversion, or for large means nearly so. */
