@@ -15,13 +15,13 @@ export interface Size {
   readonly height: number;
 }
 
-/** Work on pixels, off the event loop. */
+/** Work on pixels, off the event loop; what takes no time may be answered at once. */
 export interface Imaging {
   /**
    * Cuts regions out, clipped to the picture; the answers are `rgb` or, where that would be large, `jpeg`; at least 1×1.
    * @throws InputError when the picture can't be decoded
    */
-  crop(picture: Picture, regions: readonly Region[]): Promise<Picture[]>;
+  crop(picture: Picture, regions: readonly Region[]): readonly Picture[] | Promise<readonly Picture[]>;
   /** As it is shown (EXIF orientation applied), from its header alone. @throws InputError */
-  size(picture: Picture): Promise<Size>;
+  size(picture: Picture): Size | Promise<Size>;
 }

@@ -114,7 +114,7 @@ export async function pictureSize(picture: Picture): Promise<Size> {
  * The picture is decoded once; each region is copied out of it, a quad that is turned by more than a few degrees is
  * sampled upright. Decoding and encoding run on sharp's threads.
  */
-export const imaging: Imaging = {
+export const imaging = {
   size: pictureSize,
   crop: async (picture, regions) => {
     for (const { x, y, width, height, quad } of regions)
@@ -129,4 +129,4 @@ export const imaging: Imaging = {
       }),
     );
   },
-};
+} satisfies Imaging;

@@ -1,16 +1,31 @@
 import type { Cancel } from '../../contracts/index.ts';
-import { Alarms, type Sleeper } from './alarms.ts';
 
-/** Rest between two rings: with many alarms a timer for each would cost more than it is worth. */
-const REST_MS = 1;
+/** Alarms go off at whole multiples of this, so at most so much late: with many of them a timer for each would cost more than it is worth. */
+const GRAIN_MS = 1;
+/** Who sleeps longer than {@link SLOTS} grains is looked at when so many have passed. A power of two. */
+const SLOTS = 2048;
+/** Not in any slot. */
+export const NO_TICK = -1;
 
-/** One timer for all sleepers: set for the earliest alarm. */
+/** Something that wants to be woken at `wakeAtMs` (Infinity: never). `alarmTick` is the alarm clock's own note, {@link NO_TICK} at first. */
+export interface Sleeper {
+  wakeAtMs: number;
+  alarmTick: number;
+}
+
+/**
+ * One timer for all sleepers, who wait in slots by the grain of time at which they are to be woken. Nothing is searched or sorted. Waking
+ * later costs nothing (a sleeper is put off when its slot comes up), waking earlier leaves a stale entry behind.
+ */
 export class AlarmClock<T extends Sleeper> {
-  readonly #alarms = new Alarms<T>();
+  readonly #slots: T[][] = Array.from({ length: SLOTS }, () => []);
   readonly #nowMs: () => number;
   readonly #after: (delayMs: number, fn: () => void) => Cancel;
   readonly #wake: (sleeper: T) => void;
-  #armedForMs = Infinity;
+  /** All slots up to this grain, counted from time 0, are empty. */
+  #tick = 0;
+  /** The first grain whose slot isn't empty; Infinity: all are. */
+  #armedFor = Infinity;
   #disarm: Cancel = () => {};
 
   constructor(nowMs: () => number, after: (delayMs: number, fn: () => void) => Cancel, wake: (sleeper: T) => void) {
@@ -21,20 +36,48 @@ export class AlarmClock<T extends Sleeper> {
 
   /** Makes sure that the sleeper is woken at its `wakeAtMs`. */
   set(sleeper: T): void {
-    this.#alarms.set(sleeper);
-    if (sleeper.alarmAtMs < this.#armedForMs) this.#arm(0);
+    const wanted = Math.ceil(sleeper.wakeAtMs / GRAIN_MS);
+    if (sleeper.alarmTick !== NO_TICK && wanted >= sleeper.alarmTick) return;
+    if (wanted === Infinity) return;
+    const nowMs = this.#nowMs();
+    this.#tick = Math.max(this.#tick, Math.min(Math.floor(nowMs / GRAIN_MS), this.#armedFor - 1));
+    const tick = Math.max(this.#tick + 1, Math.min(wanted, this.#tick + SLOTS - 1));
+    sleeper.alarmTick = tick;
+    this.#slots[tick % SLOTS]!.push(sleeper);
+    if (tick < this.#armedFor) this.#arm(tick, nowMs);
   }
 
-  #arm(restMs: number): void {
-    const nowMs = this.#nowMs();
-    const atMs = Math.max(this.#alarms.nextMs, nowMs + restMs);
-    if (atMs >= this.#armedForMs) return;
+  #arm(tick: number, nowMs: number): void {
     this.#disarm();
-    this.#armedForMs = atMs;
-    this.#disarm = this.#after(atMs - nowMs, () => {
-      this.#armedForMs = Infinity;
-      this.#alarms.ring(this.#nowMs(), this.#wake);
-      this.#arm(REST_MS);
-    });
+    this.#armedFor = tick;
+    this.#disarm = this.#after(Math.max(0, tick * GRAIN_MS - nowMs), () => this.#ring());
+  }
+
+  #ring(): void {
+    const nowMs = this.#nowMs();
+    const first = this.#armedFor;
+    const last = Math.max(first, Math.floor(nowMs / GRAIN_MS));
+    const due: T[] = [];
+    for (let tick = first; tick <= last && tick < first + SLOTS; tick++) this.#empty(tick, due);
+    // Nobody arms the timer while the slots are gone through.
+    this.#tick = this.#armedFor = last;
+    for (const sleeper of due) {
+      if (sleeper.wakeAtMs <= nowMs) this.#wake(sleeper);
+      else this.set(sleeper);
+    }
+    this.#armedFor = Infinity;
+    for (let tick = last + 1; tick < last + SLOTS; tick++)
+      if (this.#slots[tick % SLOTS]!.length > 0) return this.#arm(tick, nowMs);
+  }
+
+  /** Those who are to be woken at no other time than this, into `due`. */
+  #empty(tick: number, due: T[]): void {
+    const slot = this.#slots[tick % SLOTS]!;
+    for (const sleeper of slot) {
+      if (sleeper.alarmTick !== tick) continue;
+      sleeper.alarmTick = NO_TICK;
+      due.push(sleeper);
+    }
+    if (slot.length > 0) slot.length = 0;
   }
 }

@@ -8,6 +8,7 @@ import {
 } from '../../contracts/index.ts';
 import type { Received } from '../actor/index.ts';
 import { keep, keepPicture } from './payload.ts';
+import type { Asked } from './opening.ts';
 import { rejection } from './results.ts';
 import type { RouterContext } from './router.ts';
 import * as trouble from './trouble.ts';
@@ -41,7 +42,8 @@ function takeFrame({ state: router }: RouterContext, frame: Frame, received: Fra
   if (queries.length === 0) return;
   const { seq, ageMs = 0, meta } = frame;
   const payload = keepPicture(frame.picture);
-  for (const query of queries) router.accept(query, { stream, seq, ageMs, payload, ...(meta ? { meta } : {}) });
+  const asked: Asked = meta ? { stream, seq, ageMs, payload, meta } : { stream, seq, ageMs, payload };
+  for (const query of queries) router.accept(query, asked);
 }
 
 /** Each query that reads the stream says that it could not use this message. */

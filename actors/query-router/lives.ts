@@ -1,4 +1,5 @@
 import type {
+  Answers,
   InferRequest,
   Outcome,
   Output,
@@ -9,17 +10,22 @@ import type {
   StageResult,
   Trouble,
 } from '../../contracts/index.ts';
-import type { Sleeper } from './alarms.ts';
+import type { Sleeper } from './alarm-clock.ts';
 import type { Piece } from './boxes.ts';
 import type { Route } from './catalog.ts';
 import type { Fate } from './hosts.ts';
 import type { Query, Stage } from './query.ts';
 import type { Loss } from './suspicion.ts';
-import type { HostTimes } from './timing.ts';
+
+/** An empty list that many share: put another in its place, never add to it. */
+export const NONE: never[] = [];
+Object.freeze(NONE);
 
 /** One frame (or one-off picture) for one query, from its acceptance to its one outcome. */
 export interface Request extends Sleeper {
   readonly number: number;
+  /** Among those in flight: see {@link Bag}. */
+  place: number;
   readonly query: Query;
   readonly stream: string | undefined;
   readonly seq: number | undefined;
@@ -134,11 +140,8 @@ export interface Effects {
   end(request: Request, outcome: Outcome, trouble: Trouble | undefined, nowMs: number): void;
 }
 
-/** What the host says beside the answer itself. */
-export interface AnswerFacts extends HostTimes {
-  readonly model: string;
-  readonly host: string;
-  readonly batch: string;
-  readonly size: number;
-  readonly emulated: boolean;
-}
+/** The answers of one batch, as they came; columns. */
+export type Answered = Pick<
+  Answers,
+  'host' | 'batch' | 'size' | 'emulated' | 'answers' | 'model' | 'transferMs' | 'waitMs' | 'runMs'
+>;

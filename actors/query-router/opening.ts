@@ -1,5 +1,6 @@
 import type { InferRequest, Payload, Result } from '../../contracts/index.ts';
-import type { Request } from './lives.ts';
+import { NO_TICK } from './alarm-clock.ts';
+import { NONE, type Request } from './lives.ts';
 import { misfit } from './payload.ts';
 import type { Query } from './query.ts';
 
@@ -36,6 +37,7 @@ export function open(
   const allowedMs = objectiveMs - asked.ageMs;
   return {
     number,
+    place: 0,
     query,
     stream: asked.stream,
     seq: asked.seq,
@@ -48,16 +50,16 @@ export function open(
     reply: asked.reply,
     payload: asked.payload,
     payloadBytes,
-    invocations: [],
+    invocations: NONE,
     open: 0,
     cutting: 0,
     size: undefined,
-    results: query.stages.map(() => []),
+    results: query.stages.length === 1 ? [NONE] : query.stages.map(() => NONE),
     lastStage: 0,
     lastIndex: 0,
     emulated: false,
     ended: false,
     wakeAtMs: nowMs + allowedMs,
-    alarmAtMs: Infinity,
+    alarmTick: NO_TICK,
   };
 }

@@ -2,17 +2,6 @@ import { ITEMS_PER_MESSAGE_MAX, type Offers, type Payload, type Withdrawals } fr
 
 const SESSIONS_PER_MESSAGE_MAX = 256;
 
-interface Gathered {
-  sessions: string[];
-  ids: number[];
-  session: number[];
-  budgetMs: number[];
-  bytes: number[];
-  /** Undefined: none. */
-  alone: number[] | undefined;
-  avoid: string[] | undefined;
-}
-
 interface Offered {
   readonly id: number;
   readonly budgetMs: number;
@@ -23,10 +12,82 @@ interface Offered {
   readonly avoid: string;
 }
 
+/** Pools whose mail is kept ready: more can only be names of plans long gone. */
+const POOLS_MAX = 4096;
+
+/** What goes to one pool at the end of this turn. Its lists stay; what is sent are copies, as long as they need to be. */
+class Mail {
+  readonly pool: string;
+  readonly #sessions: string[] = [];
+  readonly #ids: number[] = [];
+  readonly #session: number[] = [];
+  readonly #budgetMs: number[] = [];
+  readonly #bytes: number[] = [];
+  readonly #alone: number[] = [];
+  readonly #avoid: string[] = [];
+  readonly #withdrawn: number[] = [];
+
+  constructor(pool: string) {
+    this.pool = pool;
+  }
+
+  get isEmpty(): boolean {
+    return this.#ids.length === 0 && this.#withdrawn.length === 0;
+  }
+
+  /** False when the message is full: nothing was added. */
+  offer(session: string, { id, budgetMs, bytes, alone, avoid }: Offered): boolean {
+    if (this.#ids.length >= ITEMS_PER_MESSAGE_MAX) return false;
+    let index = this.#sessions.indexOf(session);
+    if (index < 0) {
+      if (this.#sessions.length >= SESSIONS_PER_MESSAGE_MAX) return false;
+      index = this.#sessions.push(session) - 1;
+    }
+    this.#ids.push(id);
+    this.#session.push(index);
+    this.#budgetMs.push(budgetMs);
+    this.#bytes.push(bytes);
+    if (alone) {
+      this.#alone.push(id);
+      this.#avoid.push(avoid);
+    }
+    return true;
+  }
+
+  withdraw(id: number): void {
+    this.#withdrawn.push(id);
+  }
+
+  /** Undefined: there are none. */
+  takeOffers(router: string, epoch: number): Offers | undefined {
+    if (this.#ids.length === 0) return undefined;
+    const offers: Offers = {
+      v: 1,
+      router,
+      epoch,
+      sessions: taken(this.#sessions),
+      ids: taken(this.#ids),
+      session: taken(this.#session),
+      budgetMs: taken(this.#budgetMs),
+      bytes: taken(this.#bytes),
+    };
+    if (this.#alone.length === 0) return offers;
+    offers.alone = taken(this.#alone);
+    const avoid = taken(this.#avoid);
+    if (avoid.some(Boolean)) offers.avoid = avoid;
+    return offers;
+  }
+
+  takeWithdrawn(): number[] {
+    return taken(this.#withdrawn);
+  }
+}
+
 /** Offers and withdrawals of one turn of the event loop, as few messages to each pool as fit. */
 export class Outgoing {
-  readonly #offers = new Map<string, Gathered>();
-  readonly #withdrawals = new Map<string, number[]>();
+  readonly #mails = new Map<string, Mail>();
+  /** Those with something in them, in the order in which it came. */
+  readonly #due: Mail[] = [];
   readonly #router: string;
   readonly #sendOffers: (pool: string, offers: Offers) => void;
   readonly #sendWithdrawals: (pool: string, withdrawals: Withdrawals) => void;
@@ -48,75 +109,51 @@ export class Outgoing {
     this.#sendWithdrawals = options.withdrawals;
   }
 
-  offer(pool: string, session: string, { id, budgetMs, bytes, alone, avoid }: Offered): void {
-    let gathered = this.#offers.get(pool);
-    let index = gathered ? gathered.sessions.indexOf(session) : -1;
-    if (gathered && isFull(gathered, index < 0)) {
-      this.#send(pool, gathered);
-      gathered = undefined;
-    }
-    if (gathered) {
-      if (index < 0) index = gathered.sessions.push(session) - 1;
-      gathered.ids.push(id);
-      gathered.session.push(index);
-      gathered.budgetMs.push(budgetMs);
-      gathered.bytes.push(bytes);
-    } else {
-      // Most turns offer one: lists that begin with it are as long as they need to be.
-      gathered = {
-        sessions: [session],
-        ids: [id],
-        session: [0],
-        budgetMs: [budgetMs],
-        bytes: [bytes],
-        alone: undefined,
-        avoid: undefined,
-      };
-      this.#offers.set(pool, gathered);
-    }
-    if (alone) {
-      (gathered.alone ??= []).push(id);
-      (gathered.avoid ??= []).push(avoid);
-    }
-    this.#soon();
+  offer(pool: string, session: string, offered: Offered): void {
+    const mail = this.#mailTo(pool);
+    if (mail.offer(session, offered)) return;
+    this.#send(mail);
+    mail.offer(session, offered);
   }
 
   withdraw(pool: string, id: number): void {
-    const ids = this.#withdrawals.get(pool);
-    if (ids) ids.push(id);
-    else this.#withdrawals.set(pool, [id]);
-    this.#soon();
+    this.#mailTo(pool).withdraw(id);
   }
 
   flush(): void {
-    for (const [pool, gathered] of this.#offers) this.#send(pool, gathered);
-    this.#offers.clear();
-    for (const [pool, ids] of this.#withdrawals)
-      for (let i = 0; i < ids.length; i += ITEMS_PER_MESSAGE_MAX)
-        this.#sendWithdrawals(pool, { v: 1, router: this.#router, ids: ids.slice(i, i + ITEMS_PER_MESSAGE_MAX) });
-    this.#withdrawals.clear();
+    const due = this.#due;
+    for (const mail of due) this.#send(mail);
+    for (const mail of due) this.#sendWithdrawn(mail);
+    due.length = 0;
+    if (this.#mails.size > POOLS_MAX) this.#mails.clear();
   }
 
-  #send(pool: string, { sessions, ids, session, budgetMs, bytes, alone, avoid }: Gathered): void {
-    if (ids.length === 0) return;
-    const offers: Offers = {
-      v: 1,
-      router: this.#router,
-      epoch: this.#epoch(),
-      sessions,
-      ids,
-      session,
-      budgetMs,
-      bytes,
-    };
-    if (alone) offers.alone = alone;
-    if (avoid?.some(Boolean)) offers.avoid = avoid;
-    this.#sendOffers(pool, offers);
+  #mailTo(pool: string): Mail {
+    let mail = this.#mails.get(pool);
+    if (!mail) this.#mails.set(pool, (mail = new Mail(pool)));
+    if (mail.isEmpty) this.#due.push(mail);
+    this.#soon();
+    return mail;
+  }
+
+  #send(mail: Mail): void {
+    const offers = mail.takeOffers(this.#router, this.#epoch());
+    if (offers) this.#sendOffers(mail.pool, offers);
+  }
+
+  #sendWithdrawn(mail: Mail): void {
+    const ids = mail.takeWithdrawn();
+    for (let i = 0; i < ids.length; i += ITEMS_PER_MESSAGE_MAX)
+      this.#sendWithdrawals(mail.pool, { v: 1, router: this.#router, ids: ids.slice(i, i + ITEMS_PER_MESSAGE_MAX) });
   }
 }
 
-const isFull = ({ ids, sessions }: Gathered, anotherSession: boolean): boolean =>
-  ids.length >= ITEMS_PER_MESSAGE_MAX || (anotherSession && sessions.length >= SESSIONS_PER_MESSAGE_MAX);
+/** Empties a list and keeps its room. */
+function taken<T>(list: T[]): T[] {
+  const copy = list.slice();
+  while (list.length > 0) list.pop();
+  return copy;
+}
 
 /** Bytes of the data of a payload, as offered, held and accounted. */
 export function dataBytes(payload: Payload): number {

@@ -1,5 +1,4 @@
 import type {
-  Answer,
   DropReason,
   Outcome,
   Output,
@@ -11,7 +10,8 @@ import type {
 } from '../../contracts/index.ts';
 import { choose, lets, toFrame, type Piece } from './boxes.ts';
 import type { Route } from './catalog.ts';
-import type { AnswerFacts, CutJob, Effects, Invocation, Request, SizeJob } from './lives.ts';
+import { NONE } from './lives.ts';
+import type { Answered, CutJob, Effects, Invocation, Request, SizeJob } from './lives.ts';
 import type { Stage } from './query.ts';
 import { judge } from './suspicion.ts';
 import { timingOf } from './timing.ts';
@@ -59,26 +59,26 @@ export function dropByBatcher(invocation: Invocation, reason: DropReason, nowMs:
   finish(invocation.request, 'dropped', trouble.droppedByBatcher(invocation, reason), nowMs, fx);
 }
 
-/** A host answered. The first answer wins: the caller finds no invocation for a second one. */
-export function answer(invocation: Invocation, said: Answer, facts: AnswerFacts, nowMs: number, fx: Effects): void {
+/** A host answered: this is number `index` of what it said. The first answer wins: the caller finds no invocation for a second one. */
+export function answer(invocation: Invocation, all: Answered, index: number, nowMs: number, fx: Effects): void {
+  const said = all.answers[index]!;
+  if (said.is === 'output') return takeOutput(invocation, said.output, all, index, nowMs, fx);
   const { request } = invocation;
-  const current = invocation.state === 'granted' && invocation.batch === facts.batch;
+  const current = invocation.state === 'granted' && invocation.batch === all.batch;
   if (said.is === 'refused') {
     if (!current) return;
     if (said.reason === 'wrong-output') {
       if (invocation.wrongOn !== '')
         return finish(request, 'failed', trouble.wrongTwice(invocation, said.detail), nowMs, fx);
-      invocation.wrongOn = facts.host;
+      invocation.wrongOn = all.host;
     }
     if (said.reason === 'device-lost') suspect(invocation, true, fx);
     offerAgain(invocation, nowMs, fx);
   } else if (said.is === 'dropped') {
     // An earlier grant's drop says nothing about the chance that the invocation has now.
     if (current) finish(request, 'dropped', trouble.droppedByHost(invocation, said.reason), nowMs, fx);
-  } else if (said.is === 'failed') {
-    finish(request, 'failed', trouble.failedOnHost(invocation, facts.host, said), nowMs, fx);
   } else {
-    takeOutput(invocation, said.output, facts, nowMs, fx);
+    finish(request, 'failed', trouble.failedOnHost(invocation, all.host, said), nowMs, fx);
   }
 }
 
@@ -200,11 +200,12 @@ function invoke(
     incarnation: '',
     expectedAtMs: 0,
     alone: false,
-    losses: [],
+    losses: NONE,
     wrongOn: '',
   };
   invocation.losses = fx.lossesBefore(invocation);
-  request.invocations.push(invocation);
+  if (request.invocations.length === 0) request.invocations = [invocation];
+  else request.invocations.push(invocation);
   request.open++;
   fx.track(invocation);
   offer(invocation, nowMs, fx);
@@ -215,7 +216,8 @@ function offer(invocation: Invocation, nowMs: number, fx: Effects): void {
   const { request, stage } = invocation;
   const leftMs = request.deadlineMs - nowMs;
   if (leftMs <= 0) return finish(request, 'dropped', trouble.noTime(invocation), nowMs, fx);
-  const verdict = judge(invocation.losses, loss => fx.fateOf(loss));
+  const { losses } = invocation;
+  const verdict = losses.length === 0 ? 'innocent' : judge(losses, loss => fx.fateOf(loss));
   if (verdict === 'poison') return finish(request, 'failed', trouble.poison(invocation), nowMs, fx);
   if (verdict === 'unclear') {
     invocation.dueAtMs = nowMs + FATE_MS;
@@ -256,17 +258,23 @@ function suspect(invocation: Invocation, certain: boolean, fx: Effects): void {
   fx.suspected(invocation);
 }
 
-function takeOutput(invocation: Invocation, raw: Output, facts: AnswerFacts, nowMs: number, fx: Effects): void {
+function takeOutput(
+  invocation: Invocation,
+  raw: Output,
+  all: Answered,
+  index: number,
+  nowMs: number,
+  fx: Effects,
+): void {
   const { request, stage, piece } = invocation;
   const crop = invocation.payload?.encoding === 'tensors' ? undefined : invocation.payload;
   const output = toFrame(raw, piece?.region, crop);
-  const results = request.results[stage.index]!;
   const result: StageResult = {
     output,
-    model: facts.model,
-    host: facts.host,
-    batch: facts.size,
-    timing: timingOf(invocation, facts, nowMs),
+    model: all.model[index] ?? '',
+    host: all.host,
+    batch: all.size,
+    timing: timingOf(invocation, all, index, nowMs),
   };
   // Not by spreading, which takes longer than all the rest of this.
   if (invocation.parent >= 0) {
@@ -274,15 +282,23 @@ function takeOutput(invocation: Invocation, raw: Output, facts: AnswerFacts, now
     result.parent = invocation.parent;
   }
   if (invocation.item >= 0) result.item = invocation.item;
-  results.push(result);
+  const at = keepResult(request, stage, result);
   request.lastStage = stage.index;
-  request.lastIndex = results.length - 1;
-  request.emulated ||= facts.emulated;
+  request.lastIndex = at;
+  request.emulated ||= all.emulated;
   const queued = invocation.state === 'queued';
   close(invocation, true, fx);
   if (queued) fx.withdraw(invocation); // offered again meanwhile
-  fanOut(request, stage, output, results.length - 1, nowMs, fx);
+  if (stage.cuts.length > 0) fanOut(request, stage, output, at, nowMs, fx);
   settle(request, nowMs, fx);
+}
+
+/** @returns its index among the results of the stage. Most stages have one: a list that begins with it is as long as it needs to be. */
+function keepResult({ results }: Request, { index }: Stage, result: StageResult): number {
+  const known = results[index]!;
+  if (known.length > 0) return known.push(result) - 1;
+  results[index] = [result];
+  return 0;
 }
 
 /** Feeds the stages that read this one. */
@@ -340,8 +356,8 @@ function finish(request: Request, outcome: Outcome, why: Trouble | undefined, no
   fx.end(request, outcome, why, nowMs);
   // The alarm may keep the request itself for a while: not what it held.
   request.payload = undefined;
-  request.invocations = [];
-  request.results = [];
+  request.invocations = NONE;
+  request.results = NONE;
 }
 
 function wakeBy(invocation: Invocation, fx: Effects): void {

@@ -21,6 +21,7 @@ import {
 } from '../../contracts/index.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { AnsweredIds } from './answered-ids.ts';
+import { Bag } from './bag.ts';
 import { Batchers } from './batchers.ts';
 import { Catalog, type Route } from './catalog.ts';
 import type { RouterConfig } from './config.ts';
@@ -30,15 +31,13 @@ import { dataBytes, ENVELOPE_BYTES, Outgoing, packedBytes, parcels } from './out
 import { open, unfit, type Asked } from './opening.ts';
 import type { Query, Stage } from './query.ts';
 import * as life from './request.ts';
-import type { AnswerFacts, CutJob, Effects, Invocation, Request, SizeJob } from './lives.ts';
+import type { CutJob, Effects, Invocation, Request, SizeJob } from './lives.ts';
+import { ID_MAX, LiveIds } from './live-ids.ts';
 import { rejection, resultOf, withoutOutputs } from './results.ts';
 import { Suspicions, type Loss } from './suspicion.ts';
 import * as trouble from './trouble.ts';
 
 export type RouterContext = ActorContext<RouterConfig, Router>;
-
-/** Largest id of an invocation; then they begin again. Small integers are quick keys, and no more than this are ever alive. */
-const ID_MAX = 2 ** 30;
 
 /** All that a router holds, and the hands that carry out what the requests' lives ask for. */
 export class Router implements Effects {
@@ -49,16 +48,15 @@ export class Router implements Effects {
   readonly #suspicions = new Suspicions();
   readonly #init: ActorInit<RouterConfig>;
   readonly #imaging: Imaging;
-  /** New at each start: tells requests of this process from those of an earlier one of the same name. */
-  readonly #incarnation: string;
-  readonly #requests = new Set<Request>();
-  readonly #invocations = new Map<number, Invocation>();
+  /** How its requests' ids begin: new at each start, so that they differ from those of an earlier process of this name. */
+  readonly #requestPrefix: string;
+  readonly #requests = new Bag<Request>();
+  readonly #invocations: LiveIds<Invocation>;
   readonly #answered = new AnsweredIds();
   readonly #alarms: AlarmClock<Request>;
   readonly #outgoing: Outgoing;
   #ctx: RouterContext | undefined;
   #heldBytes = 0;
-  #lastId: number;
   #requestNumber = 0;
   #beatAtMs: number;
   #whenIdle: (() => void) | undefined;
@@ -69,9 +67,9 @@ export class Router implements Effects {
     this.#imaging = imaging;
     this.catalog = new Catalog(log);
     this.meters = new Meters(random);
-    this.#incarnation = randomId(random, 4);
+    this.#requestPrefix = `${init.id}-${randomId(random, 4)}-`;
     // Late answers to an earlier process of this name must not meet requests of this one.
-    this.#lastId = intBetween(random, 1, ID_MAX);
+    this.#invocations = new LiveIds(intBetween(random, 1, ID_MAX));
     this.#beatAtMs = clock.nowMs();
     this.#alarms = new AlarmClock(
       () => clock.nowMs(),
@@ -154,7 +152,7 @@ export class Router implements Effects {
 
   /** Identity of the next result. */
   origin(number = ++this.#requestNumber) {
-    return { router: this.#init.id, request: `${this.#init.id}-${this.#incarnation}-${number}` };
+    return { router: this.#init.id, request: this.#requestPrefix + number };
   }
 
   // ── What others say ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -172,27 +170,13 @@ export class Router implements Effects {
 
   takeAnswers(message: Answers): void {
     const nowMs = this.#init.clock.nowMs();
-    const { ids, host, batch, size, emulated, runMs } = message;
-    this.#hosts.heard(host, nowMs);
+    const { ids, answers } = message;
+    this.#hosts.heard(message.host, nowMs);
     for (let i = 0; i < ids.length; i++) {
-      const said = message.answers[i];
       const invocation = this.#invocations.get(ids[i]!);
       if (!invocation || invocation.grants === 0) {
         if (this.#answered.has(ids[i]!)) this.meters.duplicates++;
-        continue;
-      }
-      if (!said) continue;
-      const facts: AnswerFacts = {
-        model: message.model[i] ?? '',
-        host,
-        batch,
-        size,
-        emulated,
-        transferMs: message.transferMs[i] ?? 0,
-        waitMs: message.waitMs[i] ?? 0,
-        runMs,
-      };
-      life.answer(invocation, said, facts, nowMs, this);
+      } else if (answers[i]) life.answer(invocation, message, i, nowMs, this);
     }
   }
 
@@ -240,7 +224,7 @@ export class Router implements Effects {
   /** Ends what is still in flight. */
   shutdown(): void {
     const nowMs = this.#init.clock.nowMs();
-    for (const request of this.#requests) life.giveUp(request, 'dropped', trouble.shutdown(), nowMs, this);
+    for (const request of this.#requests.items()) life.giveUp(request, 'dropped', trouble.shutdown(), nowMs, this);
     this.#outgoing.flush();
   }
 
@@ -316,9 +300,7 @@ export class Router implements Effects {
   // ── Effects ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   nextId(): number {
-    do this.#lastId = this.#lastId >= ID_MAX ? 1 : this.#lastId + 1;
-    while (this.#invocations.has(this.#lastId));
-    return this.#lastId;
+    return this.#invocations.next();
   }
 
   routeOf(query: Query, stage: Stage): Route | undefined {
@@ -336,12 +318,12 @@ export class Router implements Effects {
   }
 
   track(invocation: Invocation): void {
-    this.#invocations.set(invocation.id, invocation);
+    this.#invocations.add(invocation);
     this.meters.of(invocation.request.query).invoked(invocation.stage.name);
   }
 
   untrack(invocation: Invocation, answered: boolean): void {
-    this.#invocations.delete(invocation.id);
+    this.#invocations.delete(invocation);
     if (!answered) return;
     this.#answered.add(invocation.id);
     this.#suspicions.acquit(invocation);
@@ -393,22 +375,33 @@ export class Router implements Effects {
     );
   }
 
-  /** Work on pixels, then the transition that it leads to. `input`: the picture is at fault, else we are. */
-  #look<T>(
+  /** Work on pixels, then the transition that it leads to, in a turn's end at the earliest. `input`: the picture is at fault, else we are. */
+  #look<T extends object>(
     what: string,
-    work: () => Promise<T>,
+    work: () => T | Promise<T>,
     done: (found: T, nowMs: number) => void,
     failed: (detail: string, input: boolean, nowMs: number) => void,
   ): void {
-    this.ctx.spawn(what, async () => {
-      let found: T;
-      try {
-        found = await work();
-      } catch (error) {
-        return failed(describeError(error), error instanceof InputError, this.#init.clock.nowMs());
-      }
-      done(found, this.#init.clock.nowMs());
-    });
+    const { clock } = this.#init;
+    const fail = (error: unknown): void => failed(describeError(error), error instanceof InputError, clock.nowMs());
+    let found: T | Promise<T>;
+    try {
+      found = work();
+    } catch (error) {
+      clock.atTurnEnd(() => fail(error));
+      return;
+    }
+    if (!(found instanceof Promise)) clock.atTurnEnd(() => done(found, clock.nowMs()));
+    else
+      this.ctx.spawn(what, async () => {
+        let pixels: T;
+        try {
+          pixels = await found;
+        } catch (error) {
+          return fail(error);
+        }
+        done(pixels, clock.nowMs());
+      });
   }
 
   fannedOut(query: Query, stage: number, count: number): void {
@@ -420,7 +413,7 @@ export class Router implements Effects {
   }
 
   end(request: Request, outcome: Outcome, why: Trouble | undefined, nowMs: number): void {
-    this.#requests.delete(request);
+    this.#requests.remove(request);
     const result = resultOf(request, this.origin(request.number), outcome, why, nowMs);
     const meter = this.meters.of(request.query);
     meter.ended(outcome, result.latencyMs);

@@ -1,5 +1,5 @@
 import type { Fate } from './hosts.ts';
-import type { Invocation } from './lives.ts';
+import { NONE, type Invocation } from './lives.ts';
 
 /** A host that was granted an invocation and gave no answer. */
 export interface Loss {
@@ -52,7 +52,7 @@ export class Suspicions {
   lossesBefore(invocation: Invocation, nowMs: number): readonly Loss[] {
     const key = this.#kept.size > 0 ? keyOf(invocation) : undefined;
     const kept = key === undefined ? undefined : this.#kept.get(key);
-    return kept && nowMs - kept.atMs < KEPT_MS ? kept.losses : [];
+    return kept && nowMs - kept.atMs < KEPT_MS ? kept.losses : NONE;
   }
 
   keep(invocation: Invocation, nowMs: number): void {

@@ -1,12 +1,6 @@
 import type { StageResult, Timing } from '../../contracts/index.ts';
+import type { Answered } from './lives.ts';
 import type { Query } from './query.ts';
-
-/** What the host measured of one invocation, ms. */
-export interface HostTimes {
-  readonly transferMs: number;
-  readonly waitMs: number;
-  readonly runMs: number;
-}
 
 /** When things happened to an invocation, on the router's clock. */
 interface Moments {
@@ -16,17 +10,17 @@ interface Moments {
 }
 
 /**
- * Where the time of an invocation went; the parts add up to now − born. The host's transfer begins with the batch's
- * outline, which may have reached it before the grant reached the router: what exceeds the round trip is taken from the
- * transfer first.
+ * Where the time of the invocation went whose answer is number `index` of those that a host gave; the parts add up to now − born. The
+ * host's transfer begins with the batch's outline, which may have reached it before the grant reached the router: what exceeds the round
+ * trip is taken from the transfer first.
  */
-export function timingOf(moments: Moments, host: HostTimes, nowMs: number): Timing {
+export function timingOf(moments: Moments, said: Answered, index: number, nowMs: number): Timing {
   let roundTripMs = Math.max(0, nowMs - moments.grantedAtMs);
-  const runMs = Math.min(host.runMs, roundTripMs);
+  const runMs = Math.min(said.runMs, roundTripMs);
   roundTripMs -= runMs;
-  const waitMs = Math.min(host.waitMs, roundTripMs);
+  const waitMs = Math.min(said.waitMs[index] ?? 0, roundTripMs);
   roundTripMs -= waitMs;
-  const transferMs = Math.min(host.transferMs, roundTripMs);
+  const transferMs = Math.min(said.transferMs[index] ?? 0, roundTripMs);
   return {
     routeMs: Math.max(0, moments.offeredAtMs - moments.bornAtMs),
     scheduleMs: Math.max(0, moments.grantedAtMs - moments.offeredAtMs),
@@ -44,6 +38,8 @@ export function criticalPath(
   stage: number,
   index: number,
 ): Timing {
+  const last = results[stage]![index];
+  if (last && query.stages[stage]!.from < 0) return last.timing;
   const sum: Timing = { routeMs: 0, scheduleMs: 0, transferMs: 0, waitMs: 0, runMs: 0, returnMs: 0 };
   let at: number | undefined = index;
   for (let s = stage; s >= 0 && at !== undefined; s = query.stages[s]!.from) {

@@ -24,8 +24,8 @@ const CROP_BYTES_MAX = 8000;
 function emulatedImaging(bytesMax: number): Imaging {
   const nothing = new Uint8Array(bytesMax);
   return {
-    size: async () => ({ width: 640, height: 360 }),
-    crop: async (_picture, regions) =>
+    size: () => ({ width: 640, height: 360 }),
+    crop: (_picture, regions) =>
       regions.map(({ width, height }) => {
         const bytes = Math.min(bytesMax, Math.max(CROP_BYTES_MIN, Math.round(width * height)));
         return { encoding: 'jpeg' as const, data: nothing.subarray(0, bytes) };

@@ -67,6 +67,7 @@ function open(of: Query, fx: Effects): Request {
   fx.hold(picture.data.byteLength);
   return {
     number: 1,
+    place: 0,
     query: of,
     stream: 'cam',
     seq: 1,
@@ -89,7 +90,7 @@ function open(of: Query, fx: Effects): Request {
     emulated: false,
     ended: false,
     wakeAtMs: 1000,
-    alarmAtMs: Infinity,
+    alarmTick: -1,
   };
 }
 
@@ -138,18 +139,12 @@ test('request: whatever happens in whatever order, it ends exactly once and hold
         for (const { what, which, stale, ms } of steps) {
           const all = [...live.values()];
           const invocation = all[which % Math.max(1, all.length)];
-          const facts = {
-            model: 'm',
-            host: 'h',
-            batch: stale ? 'old' : (invocation?.batch ?? ''),
-            size: 1,
-            emulated: false,
-            transferMs: 1,
-            waitMs: 1,
-            runMs: 1,
-          };
+          const batch = stale ? 'old' : (invocation?.batch ?? '');
+          const columns = { model: ['m'], transferMs: [1], waitMs: [1] };
           const say = (said: Answer): void => {
-            if (invocation && invocation.grants > 0) life.answer(invocation, said, facts, nowMs, fx);
+            if (!invocation || invocation.grants === 0) return;
+            const all = { ...columns, host: 'h', batch, size: 1, emulated: false, answers: [said], runMs: 1 };
+            life.answer(invocation, all, 0, nowMs, fx);
           };
           if (what === 'grant' && invocation) life.grant(invocation, `batch-${nowMs}`, 'h', ms, nowMs, fx);
           if (what === 'found') say(found);

@@ -1,0 +1,152 @@
+import fc from 'fast-check';
+import test from 'ava';
+import { VirtualClock } from '../../bus/index.ts';
+import { AlarmClock, NO_TICK } from '../../actors/query-router/alarm-clock.ts';
+import { Bag } from '../../actors/query-router/bag.ts';
+import { ID_MAX, LiveIds } from '../../actors/query-router/live-ids.ts';
+
+test('live ids: any mix of coming, going and asking gives what a map would (grown, begun again behind the largest id)', t => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(0, 1, 1020, ID_MAX - 3, ID_MAX),
+      fc.array(fc.oneof({ weight: 3, arbitrary: fc.constant(-1) }, fc.nat(9)), { maxLength: 60 }),
+      fc.nat(1500),
+      (lastId, steps, many) => {
+        const ids = new LiveIds<{ readonly id: number }>(lastId);
+        const map = new Map<number, { readonly id: number }>();
+        const add = (): void => {
+          const item = { id: ids.next() };
+          t.true(item.id >= 1 && item.id <= ID_MAX && !map.has(item.id));
+          ids.add(item);
+          map.set(item.id, item);
+        };
+        for (let i = 0; i < many; i++) add();
+        for (const step of steps) {
+          const item = [...map.values()][step];
+          if (step < 0) add();
+          else if (item) {
+            ids.delete(item);
+            ids.delete(item);
+            map.delete(item.id);
+            t.is(ids.get(item.id), undefined);
+          }
+        }
+        t.is(ids.size, map.size);
+        for (const item of map.values()) t.is(ids.get(item.id), item);
+        t.deepEqual([...ids.values()], [...map.values()]);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test('live ids: what lives long keeps its id while ids go round, and foreign numbers are nobody', t => {
+  const ids = new LiveIds<{ readonly id: number }>(0);
+  const old = { id: ids.next() };
+  ids.add(old);
+  for (let i = 0; i < 10_000; i++) {
+    const item = { id: ids.next() };
+    ids.add(item);
+    ids.delete(item);
+  }
+  t.is(ids.get(old.id), old);
+  t.deepEqual([...ids.values()], [old]);
+  for (const id of [0, -1, old.id + 1024, 1.5, Number.NaN, 2 ** 40]) t.is(ids.get(id), undefined);
+});
+
+test('bag: any mix of adding and removing keeps what a set would', t => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: -1, max: 20 })), steps => {
+      const bag = new Bag<{ place: number }>();
+      const set = new Set<{ place: number }>();
+      for (const step of steps) {
+        const item = [...set][step];
+        if (step < 0) {
+          const fresh = { place: -1 };
+          bag.add(fresh);
+          set.add(fresh);
+        } else if (item) {
+          bag.remove(item);
+          set.delete(item);
+        }
+        t.is(bag.size, set.size);
+        t.deepEqual(new Set(bag.items()), set);
+      }
+    }),
+  );
+});
+
+/** Longer than the alarm clock looks ahead. */
+const FAR_MS = 5000;
+
+test('alarm clock: whoever sleeps is woken within a millisecond of the time that counts then, put off or not, and once', async t => {
+  const change = fc.record({
+    afterMs: fc.double({ min: 0, max: 50, noNaN: true }),
+    who: fc.nat(3),
+    sleepMs: fc.oneof(fc.double({ min: 0, max: 60, noNaN: true }), fc.constantFrom(FAR_MS, Infinity)),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { maxLength: 40 }), async changes => {
+      const clock = new VirtualClock();
+      const sleepers = [0, 1, 2, 3].map(() => ({ wakeAtMs: Infinity, alarmTick: NO_TICK }));
+      const woken: string[] = [];
+      const alarms = new AlarmClock<(typeof sleepers)[number]>(
+        () => clock.nowMs(),
+        (delayMs, fn) => clock.after(delayMs, fn),
+        sleeper => {
+          const lateMs = clock.nowMs() - sleeper.wakeAtMs;
+          t.true(lateMs >= 0 && lateMs < 1.001, `${lateMs} ms late`);
+          woken.push(`${sleepers.indexOf(sleeper)} ${sleeper.wakeAtMs}`);
+          sleeper.wakeAtMs = Infinity;
+        },
+      );
+      const expected: string[] = [];
+      for (const { afterMs, who, sleepMs } of changes) {
+        await clock.runFor(afterMs);
+        const sleeper = sleepers[who]!;
+        sleeper.wakeAtMs = clock.nowMs() + sleepMs;
+        alarms.set(sleeper);
+      }
+      await clock.runFor(2 * FAR_MS);
+      for (const [i, { wakeAtMs }] of sleepers.entries()) if (wakeAtMs < Infinity) expected.push(`${i} still sleeps`);
+      t.deepEqual(expected, []);
+      t.is(new Set(woken).size, woken.length);
+      t.is(clock.pending(), 0);
+    }),
+  );
+});
+
+test('alarm clock: a timer that rings late, as after a stop of the process, or early, wakes all, and those who go on sleeping later', t => {
+  let nowMs = 0;
+  let ring: (() => void) | undefined;
+  const woken: number[] = [];
+  const alarms = new AlarmClock<{ name: number; wakeAtMs: number; alarmTick: number }>(
+    () => nowMs,
+    (_delayMs, fn) => {
+      ring = fn;
+      return () => (ring = undefined);
+    },
+    sleeper => {
+      woken.push(sleeper.name);
+      sleeper.wakeAtMs = nowMs + (sleeper.name === 1 ? 2000 : Infinity);
+      alarms.set(sleeper);
+    },
+  );
+  for (const [name, wakeAtMs] of [
+    [1, 10],
+    [2, 700],
+    [3, 1900],
+    [4, 9000],
+  ] as const)
+    alarms.set({ name, wakeAtMs, alarmTick: NO_TICK });
+  nowMs = 3500;
+  ring!();
+  t.deepEqual(woken, [1, 2, 3]);
+  nowMs = 5500;
+  ring!();
+  while (nowMs < 9000) {
+    nowMs += 100;
+    ring?.();
+  }
+  t.deepEqual(woken, [1, 2, 3, 1, 1, 4]);
+});
