@@ -7,6 +7,8 @@ import type { Waiting } from './queue.ts';
  * With a long objective the latest start is far away, and the batcher would hold back from a host that waits for it.
  */
 const PAYLOAD_WAIT_MS = 500;
+/** Up to so many ids each is held against each other to see whether one is there twice. */
+const COMPARED_MAX = 64;
 
 /**
  * - `awaited`   its payload has not come
@@ -16,96 +18,134 @@ const PAYLOAD_WAIT_MS = 500;
  * - `failed`    its payload can't be used
  * - `closed`    answered
  */
-type ItemState = 'awaited' | 'preparing' | 'prepared' | 'absent' | 'failed' | 'closed';
+export type ItemState = 'awaited' | 'preparing' | 'prepared' | 'absent' | 'failed' | 'closed';
 
-/** One invocation of a batch. Times on the host's clock. */
-export interface Item {
-  readonly id: number;
-  readonly router: string;
-  readonly model: string;
-  /** When its answer must be back at the router. */
-  readonly deadlineMs: number;
-  state: ItemState;
-  /** When it was known what becomes of its payload. */
-  settledMs: number;
-  prepared: Prepared | undefined;
-  /** failed: why. */
-  error: unknown;
-  /** Memory held for it. */
-  heldBytes: number;
-}
-
-export interface Batch extends Waiting {
+/**
+ * The invocations that an outline announces, and what became of each so far: columns, read by the index that an invocation has in the
+ * outline. Times on the host's clock.
+ */
+export class Batch implements Waiting {
   readonly id: string;
   readonly batcher: string;
+  /** Those that are used. */
   readonly models: readonly string[];
-  readonly items: readonly Item[];
+  readonly size: number;
   readonly outlinedMs: number;
-  /** Items whose payload has not come. */
+  readonly expectedMs: number;
+  readonly states: ItemState[];
+  /** When it was known what becomes of the payload. */
+  readonly settledMs: number[];
+  readonly prepared: (Prepared | undefined)[];
+  /** Why: of those that failed. */
+  readonly errors = new Map<number, unknown>();
+  /** Invocations whose payload has not come. */
   awaited: number;
   unsettled: number;
   /** When its last payload was settled, or its latest start came. */
   filledMs: number | undefined;
-  /** Looks an invocation up; ids are unique within their router. */
-  find(router: string, id: number): Item | undefined;
-}
+  /** It has started, or was refused: payloads are too late. */
+  closed = false;
+  readonly #outline: Outline;
+  readonly #latestMs: number;
+  readonly #giveUpMs: number;
+  readonly #heldBytes: number[];
+  /** Where the next payload is likely to belong: they come in the order of the outline. */
+  #next = 0;
 
-/** The batch that an outline announces. @throws InvalidMessageError when its columns don't fit together */
-export function openBatch(outline: Outline, nowMs: number): Batch {
-  checkOutline(outline);
-  const items: Item[] = outline.ids.map((id, i) => ({
-    id,
-    router: outline.routers[outline.router[i]!]!,
-    model: outline.models[outline.model[i]!]!,
-    deadlineMs: nowMs + outline.budgetMs[i]!,
-    state: 'awaited',
-    settledMs: nowMs,
-    prepared: undefined,
-    error: undefined,
-    heldBytes: 0,
-  }));
-  const latestMs = nowMs + outline.latestInMs;
-  const giveUpMs = Math.min(latestMs, nowMs + outline.startInMs + PAYLOAD_WAIT_MS);
-  const byRouter = new Map(outline.routers.map(router => [router, new Map<number, Item>()]));
-  for (const item of items) {
-    const ofRouter = byRouter.get(item.router)!;
-    if (ofRouter.has(item.id)) throw misfit('/ids', 'names an invocation twice');
-    ofRouter.set(item.id, item);
+  /** @throws InvalidMessageError when its columns don't fit together */
+  constructor(outline: Outline, nowMs: number) {
+    checkOutline(outline);
+    const size = outline.ids.length;
+    this.#outline = outline;
+    this.id = outline.batch;
+    this.batcher = outline.batcher;
+    this.models = outline.models.length === 1 ? outline.models : usedOf(outline);
+    this.size = size;
+    this.outlinedMs = nowMs;
+    this.expectedMs = outline.expectedMs;
+    this.#latestMs = nowMs + outline.latestInMs;
+    this.#giveUpMs = Math.min(this.#latestMs, nowMs + outline.startInMs + PAYLOAD_WAIT_MS);
+    this.states = Array.from<ItemState>({ length: size }).fill('awaited');
+    this.settledMs = Array.from<number>({ length: size }).fill(nowMs);
+    this.prepared = Array.from({ length: size });
+    this.#heldBytes = Array.from<number>({ length: size }).fill(0);
+    this.awaited = size;
+    this.unsettled = size;
+    this.filledMs = size === 0 ? nowMs : undefined;
   }
-  return {
-    id: outline.batch,
-    batcher: outline.batcher,
-    models: outline.models.length === 1 ? outline.models : [...new Set(items.map(item => item.model))],
-    items,
-    outlinedMs: nowMs,
-    get latestMs() {
-      return this.awaited > 0 ? giveUpMs : latestMs;
-    },
-    expectedMs: outline.expectedMs,
-    awaited: items.length,
-    unsettled: items.length,
-    filledMs: items.length === 0 ? nowMs : undefined,
-    find: (router, id) => byRouter.get(router)?.get(id),
-  };
+
+  get latestMs(): number {
+    return this.awaited > 0 ? this.#giveUpMs : this.#latestMs;
+  }
+
+  get routers(): readonly string[] {
+    return this.#outline.routers;
+  }
+
+  /** Index of its router. */
+  router(item: number): number {
+    return this.#outline.router[item]!;
+  }
+
+  idOf(item: number): number {
+    return this.#outline.ids[item]!;
+  }
+
+  modelOf(item: number): string {
+    return this.#outline.models[this.#outline.model[item]!]!;
+  }
+
+  /** When its answer must be back at the router. */
+  deadlineMs(item: number): number {
+    return this.outlinedMs + this.#outline.budgetMs[item]!;
+  }
+
+  /** −1: the router has no such invocation in it. */
+  find(router: string, id: number): number {
+    const { ids, routers } = this.#outline;
+    for (let i = 0; i < this.size; i++) {
+      const item = this.#next;
+      this.#next = item + 1 < this.size ? item + 1 : 0;
+      if (ids[item] === id && routers[this.router(item)] === router) return item;
+    }
+    return -1;
+  }
+
+  /** Puts an invocation into its next state. */
+  enter(item: number, state: ItemState): void {
+    const before = this.states[item]!;
+    if (before === 'awaited') this.awaited--;
+    if (isUnsettled(before) && state !== 'preparing') this.unsettled--;
+    this.states[item] = state;
+  }
+
+  /** What became of a payload. Counts once: what is settled or closed stays as it is. */
+  settle(item: number, state: 'prepared' | 'absent' | 'failed', nowMs: number): boolean {
+    if (!isUnsettled(this.states[item]!)) return false;
+    this.enter(item, state);
+    this.settledMs[item] = nowMs;
+    if (this.unsettled === 0) this.filledMs ??= nowMs;
+    return true;
+  }
+
+  /** Memory held for an invocation from now on; answers by how much that is more. */
+  hold(item: number, bytes: number): number {
+    const more = bytes - this.#heldBytes[item]!;
+    this.#heldBytes[item] = bytes;
+    return more;
+  }
+
+  /** Those in a state that `isMeant`. */
+  itemsIn(isMeant: (state: ItemState) => boolean): number[] {
+    const items: number[] = [];
+    for (let item = 0; item < this.size; item++) if (isMeant(this.states[item]!)) items.push(item);
+    return items;
+  }
 }
 
-/** Puts an item into its next state; the batch counts along. */
-export function enter(batch: Batch, item: Item, state: ItemState): void {
-  if (item.state === 'awaited') batch.awaited--;
-  if (isUnsettled(item) && state !== 'preparing') batch.unsettled--;
-  item.state = state;
-}
+const isUnsettled = (state: ItemState): boolean => state === 'awaited' || state === 'preparing';
 
-const isUnsettled = ({ state }: Item): boolean => state === 'awaited' || state === 'preparing';
-
-/** What became of an item's payload. Counts once: an item that is settled or closed stays as it is. */
-export function settle(batch: Batch, item: Item, state: 'prepared' | 'absent' | 'failed', nowMs: number): boolean {
-  if (!isUnsettled(item)) return false;
-  enter(batch, item, state);
-  item.settledMs = nowMs;
-  if (batch.unsettled === 0) batch.filledMs ??= nowMs;
-  return true;
-}
+const usedOf = ({ models, model }: Outline): string[] => [...new Set(model.map(index => models[index]!))];
 
 function checkOutline(outline: Outline): void {
   const { ids, routers, models } = outline;
@@ -118,6 +158,15 @@ function checkOutline(outline: Outline): void {
   if (outline.model.some(index => index >= models.length)) throw misfit('/model', 'points outside of /models');
   const nameless = [...routers, outline.batcher].find(name => !isToken(name));
   if (nameless !== undefined) throw misfit('/routers', `names ${JSON.stringify(nameless)}, which is no actor's name`);
+  if (hasTwins(outline)) throw misfit('/ids', 'names an invocation twice');
+}
+
+/** Ids are unique within their router. */
+function hasTwins({ ids, router, routers }: Outline): boolean {
+  if (ids.length > COMPARED_MAX) return new Set(ids.map((id, i) => id * routers.length + router[i]!)).size < ids.length;
+  for (let i = 1; i < ids.length; i++)
+    for (let j = 0; j < i; j++) if (ids[i] === ids[j] && router[i] === router[j]) return true;
+  return false;
 }
 
 const misfit = (path: string, detail: string) => new InvalidMessageError({ where: 'outline', path, detail });

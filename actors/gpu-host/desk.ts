@@ -1,13 +1,15 @@
-import { modelOf, type Answer, type Payloads, type Progress } from '../../contracts/index.ts';
-import type { AnswersHead, Reply } from './answers.ts';
-import { enter, type Batch, type Item } from './batch.ts';
+import { modelOf, type Answer, type Answers, type Payloads, type Progress } from '../../contracts/index.ts';
+import type { AnswersHead } from './answers.ts';
+import type { Batch } from './batch.ts';
 import type { Held } from './held.ts';
 
 export type Refusal = Extract<Answer, { is: 'refused' }>['reason'];
 
 export interface DeskPorts {
   nowMs(): number;
-  answer(head: Omit<AnswersHead, 'host' | 'emulated'>, replies: readonly Reply[]): void;
+  /** What all that this host says has in common. */
+  readonly name: Pick<AnswersHead, 'host' | 'emulated'>;
+  answer(router: string, message: Answers): void;
   progress(batcher: string, message: Omit<Progress, 'v' | 'host'>): void;
   /** Until the device is free of all that it was granted. */
   freeInMs(): number;
@@ -22,6 +24,8 @@ export interface DeskCounts {
   failed: number;
 }
 
+const NOT_RUN = { size: 0, runMs: 0, sinceRunMs: 0 };
+
 /** Where batches are answered for: to each router what became of its invocations, to the batcher how the device gets on. */
 export class Desk {
   readonly counts: DeskCounts = { refused: 0, dropped: 0, failed: 0 };
@@ -33,34 +37,48 @@ export class Desk {
     this.#held = held;
   }
 
-  /** Answers these invocations; nothing more is said of them. With `run`: they ran, with these figures. */
+  /**
+   * Answers these invocations, each router in one message; nothing more is said of them. `answerOf`: of an invocation, by its index in the
+   * batch and its place in `items`. With `run`: they ran, with these figures.
+   */
   answer(
     batch: Batch,
-    items: readonly Item[],
-    answerOf: (item: Item) => Answer,
+    items: readonly number[],
+    answerOf: (item: number, place: number) => Answer,
     run?: { readonly size: number; readonly startedMs: number; readonly runMs: number },
   ): void {
     if (items.length === 0) return;
     const nowMs = this.#ports.nowMs();
-    const replies = items.map((item): Reply => {
-      const { router, id, model, settledMs } = item;
-      const transferMs = settledMs - batch.outlinedMs;
-      const waitMs = Math.max(0, (run?.startedMs ?? nowMs) - settledMs);
-      return { router, id, model: modelOf(model), answer: answerOf(item), transferMs, waitMs };
-    });
-    for (const item of items) this.#close(batch, item);
-    const sinceRunMs = run ? Math.max(0, nowMs - run.startedMs - run.runMs) : 0;
-    this.#send({ batch: batch.id, size: run?.size ?? 0, runMs: run?.runMs ?? 0, sinceRunMs }, replies);
+    const ran = run && { ...run, sinceRunMs: Math.max(0, nowMs - run.startedMs - run.runMs) };
+    const { settledMs, outlinedMs } = batch;
+    const messages: (Answers | undefined)[] = [];
+    for (let place = 0; place < items.length; place++) {
+      const item = items[place]!;
+      const message = (messages[batch.router(item)] ??= this.#blank(batch.id, ran ?? NOT_RUN));
+      const answer = this.#counted(answerOf(item, place));
+      message.model.push(modelOf(batch.modelOf(item)));
+      message.ids.push(batch.idOf(item));
+      message.answers.push(answer);
+      message.transferMs.push(settledMs[item]! - outlinedMs);
+      message.waitMs.push(Math.max(0, (run?.startedMs ?? nowMs) - settledMs[item]!));
+      this.#close(batch, item);
+    }
+    for (const [i, message] of messages.entries()) if (message) this.#ports.answer(batch.routers[i]!, message);
   }
 
   /** Refuses payloads that no batch waits for. `partOf` leaves out those that were answered before. */
   refuse({ batch, router, ids }: Payloads, partOf: (id: number) => string | undefined): void {
-    const replies = ids.flatMap((id): Reply[] => {
+    const message = this.#blank(batch, NOT_RUN);
+    for (const id of ids) {
       const model = partOf(id);
-      const answer: Answer = { is: 'refused', reason: 'overloaded' };
-      return model === undefined ? [] : [{ router, id, model: modelOf(model), answer, transferMs: 0, waitMs: 0 }];
-    });
-    if (replies.length > 0) this.#send({ batch, size: 0, runMs: 0, sinceRunMs: 0 }, replies);
+      if (model === undefined) continue;
+      message.model.push(modelOf(model));
+      message.ids.push(id);
+      message.answers.push(this.#counted({ is: 'refused', reason: 'overloaded' }));
+      message.transferMs.push(0);
+      message.waitMs.push(0);
+    }
+    if (message.ids.length > 0) this.#ports.answer(router, message);
   }
 
   progress(batch: Batch, phase: Progress['phase'], run: Pick<Progress, 'size' | 'runMs' | 'wrong'>): void {
@@ -78,19 +96,23 @@ export class Desk {
     });
   }
 
-  #close(batch: Batch, item: Item): void {
+  #close(batch: Batch, item: number): void {
     // What is being prepared holds its memory until that ends.
-    if (item.state !== 'preparing') this.#held.set(item, 0);
-    enter(batch, item, 'closed');
-    item.prepared = undefined;
+    if (batch.states[item] !== 'preparing') this.#held.set(batch, item, 0);
+    batch.enter(item, 'closed');
+    batch.prepared[item] = undefined;
   }
 
-  #send(head: Omit<AnswersHead, 'host' | 'emulated'>, replies: readonly Reply[]): void {
-    for (const { answer } of replies) {
-      if (answer.is === 'refused') this.counts.refused++;
-      else if (answer.is === 'dropped') this.counts.dropped++;
-      else if (answer.is === 'failed') this.counts.failed++;
-    }
-    this.#ports.answer(head, replies);
+  #blank(batch: string, { size, runMs, sinceRunMs }: Omit<AnswersHead, 'host' | 'emulated' | 'batch'>): Answers {
+    const { host, emulated } = this.#ports.name;
+    const columns = { model: [], ids: [], answers: [], transferMs: [], waitMs: [] };
+    return { v: 1, batch, size, runMs, sinceRunMs, host, emulated, ...columns };
+  }
+
+  #counted(answer: Answer): Answer {
+    if (answer.is === 'refused') this.counts.refused++;
+    else if (answer.is === 'dropped') this.counts.dropped++;
+    else if (answer.is === 'failed') this.counts.failed++;
+    return answer;
   }
 }

@@ -1,6 +1,6 @@
-import type { Item } from './batch.ts';
+import type { Batch } from './batch.ts';
 
-/** Memory that payloads and prepared inputs take, item by item. */
+/** Memory that payloads and prepared inputs take, over all batches. */
 export class Held {
   #bytes = 0;
 
@@ -8,8 +8,7 @@ export class Held {
     return this.#bytes;
   }
 
-  set(item: Item, bytes: number): void {
-    this.#bytes += bytes - item.heldBytes;
-    item.heldBytes = bytes;
+  set(batch: Batch, item: number, bytes: number): void {
+    this.#bytes += batch.hold(item, bytes);
   }
 }

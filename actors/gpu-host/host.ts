@@ -2,9 +2,11 @@ import { createActor, type ActorRefFrom } from 'xstate';
 import {
   describeError,
   DeviceError,
+  PayloadTooLargeError,
   randomId,
   subjects,
   type Answer,
+  type Answers,
   type HostBeat,
   type HOST_STATES,
   type Order,
@@ -14,7 +16,7 @@ import {
 } from '../../contracts/index.ts';
 import type { Device } from '../../gpu-host/index.ts';
 import { coalesce, type ActorContext } from '../actor/index.ts';
-import { answersOf, type AnswersHead, type Reply } from './answers.ts';
+import { withinBytes } from './answers.ts';
 import { filesOf } from './catalog.ts';
 import { chartClock } from './chart-clock.ts';
 import type { HostConfig } from './config.ts';
@@ -176,7 +178,8 @@ export class Host {
         after: (delayMs, fn) => this.#ctx.after(delayMs, fn),
         usable: model => this.residents.usable(model),
         refusal: () => REFUSAL_OF[this.state],
-        answer: (head, replies) => this.#answer({ host, emulated, ...head }, replies),
+        name: { host, emulated },
+        answer: (router, message) => this.#answer(router, message),
         progress: (batcher, message) =>
           this.#sent(this.#ctx.publish(subjects.progress, { batcher }, { v: 1, host, ...message })),
         ended: batch => {
@@ -228,18 +231,28 @@ export class Host {
     });
   }
 
-  /** One message per router and more. What can't be written as a message (a module may return anything) fails, saying so. */
-  #answer(head: AnswersHead, replies: readonly Reply[]): void {
-    for (const { router, message } of answersOf(head, replies, this.#ctx.bus.maxPayloadBytes)) {
-      try {
-        this.#sent(this.#ctx.publish(subjects.answers, { router }, message));
-      } catch (error) {
-        const detail = `the output can't be sent: ${describeError(error)}`.slice(0, 1024);
-        this.#ctx.log.error('answers were not sent', { batch: message.batch, error: detail });
-        const answers = message.answers.map((): Answer => ({ is: 'failed', reason: 'model', detail }));
-        this.#sent(this.#ctx.publish(subjects.answers, { router }, { ...message, answers }));
+  /** In several messages, where the bus does not carry one. */
+  #answer(router: string, message: Answers): void {
+    try {
+      this.#sent(this.#ctx.publish(subjects.answers, { router }, message));
+    } catch (error) {
+      if (!(error instanceof PayloadTooLargeError)) return this.#answerFailed(router, message, error);
+      for (const part of withinBytes(message, this.#ctx.bus.maxPayloadBytes)) {
+        try {
+          this.#sent(this.#ctx.publish(subjects.answers, { router }, part));
+        } catch (failure) {
+          this.#answerFailed(router, part, failure);
+        }
       }
     }
+  }
+
+  /** What can't be written as a message (a module may return anything) fails, saying so. */
+  #answerFailed(router: string, message: Answers, error: unknown): void {
+    const detail = `the output can't be sent: ${describeError(error)}`.slice(0, 1024);
+    this.#ctx.log.error('answers were not sent', { batch: message.batch, error: detail });
+    const answers = message.answers.map((): Answer => ({ is: 'failed', reason: 'model', detail }));
+    this.#sent(this.#ctx.publish(subjects.answers, { router }, { ...message, answers }));
   }
 
   #sent(sent: boolean): void {

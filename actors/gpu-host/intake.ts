@@ -1,6 +1,6 @@
 import { InvalidMessageError, type Cancel, type Payload, type Payloads } from '../../contracts/index.ts';
 import type { LoadedModel } from '../../gpu-host/index.ts';
-import { enter, settle, type Batch, type Item } from './batch.ts';
+import type { Batch } from './batch.ts';
 import type { Desk } from './desk.ts';
 import { EarlyPayloads } from './early.ts';
 import type { Held } from './held.ts';
@@ -55,8 +55,8 @@ export class Intake {
       throw new InvalidMessageError({ where: 'payloads', path: '/payloads', detail });
     }
     const batch = this.#ports.batch(message.batch);
-    if (this.#parts.past.has(message.batch)) this.#refuseLate(message);
-    else if (batch) this.#feed(batch, message);
+    if (batch && !batch.closed) this.#feed(batch, message);
+    else if (this.#parts.past.has(message.batch)) this.#refuseLate(message);
     else if (this.#early.hold(message, bytes, this.#ports.nowMs())) this.#armExpiry();
     else this.#refuseUnknown(message);
   }
@@ -72,54 +72,60 @@ export class Intake {
   }
 
   #feed(batch: Batch, message: Payloads): void {
-    const refused: Item[] = [];
-    for (const id of message.absent) {
-      const item = batch.find(message.router, id);
-      if (item?.state === 'awaited') settle(batch, item, 'absent', this.#ports.nowMs());
+    const { router, ids, absent, payloads } = message;
+    for (const id of absent) {
+      const item = batch.find(router, id);
+      if (item >= 0 && batch.states[item] === 'awaited') batch.settle(item, 'absent', this.#ports.nowMs());
     }
-    for (const [i, id] of message.ids.entries()) {
-      const item = batch.find(message.router, id);
-      if (item?.state !== 'awaited') this.useless++;
-      else if (!this.#prepare(batch, item, message.payloads[i]!)) refused.push(item);
+    let refused: number[] | undefined;
+    let model: { readonly id: string; readonly loaded: LoadedModel | undefined } | undefined;
+    for (let i = 0; i < ids.length; i++) {
+      const item = batch.find(router, ids[i]!);
+      if (item < 0 || batch.states[item] !== 'awaited') {
+        this.useless++;
+        continue;
+      }
+      const id = batch.modelOf(item);
+      if (model?.id !== id) model = { id, loaded: this.#ports.usable(id)?.loaded };
+      if (!this.#prepare(batch, item, payloads[i]!, model.loaded)) (refused ??= []).push(item);
     }
-    this.#parts.desk.answer(batch, refused, () => ({ is: 'refused', reason: 'overloaded' }));
+    if (refused) this.#parts.desk.answer(batch, refused, () => ({ is: 'refused', reason: 'overloaded' }));
   }
 
   /** Begins to prepare a payload. False when there is no room for it. */
-  #prepare(batch: Batch, item: Item, payload: Payload): boolean {
-    const model = this.#ports.usable(item.model);
+  #prepare(batch: Batch, item: number, payload: Payload, model: LoadedModel | undefined): boolean {
     const bytes = payloadBytes(payload);
     if (!model || this.heldBytes + bytes > this.#settings.heldBytesMax) return false;
-    enter(batch, item, 'preparing');
-    this.#parts.held.set(item, bytes);
-    const preparing = model.loaded.prepare(payload);
+    const preparing = model.prepare(payload);
     if (!(preparing instanceof Promise)) {
-      item.prepared = preparing;
+      batch.prepared[item] = preparing;
       this.#settle(batch, item, 'prepared');
       return true;
     }
+    batch.enter(item, 'preparing');
+    this.#parts.held.set(batch, item, bytes);
     preparing.then(
       prepared => {
-        item.prepared = prepared;
+        batch.prepared[item] = prepared;
         this.#prepared(batch, item, 'prepared');
       },
       error => {
-        item.error = error;
+        batch.errors.set(item, error);
         this.#prepared(batch, item, 'failed');
       },
     );
     return true;
   }
 
-  #prepared(batch: Batch, item: Item, state: 'prepared' | 'failed'): void {
+  #prepared(batch: Batch, item: number, state: 'prepared' | 'failed'): void {
     if (this.#settle(batch, item, state) && batch.unsettled === 0) this.#ports.ready();
   }
 
   /** False when nobody needs it any more. */
-  #settle(batch: Batch, item: Item, state: 'prepared' | 'failed'): boolean {
-    const needed = settle(batch, item, state, this.#ports.nowMs());
-    if (!needed) item.prepared = undefined;
-    this.#parts.held.set(item, item.prepared?.bytes ?? 0);
+  #settle(batch: Batch, item: number, state: 'prepared' | 'failed'): boolean {
+    const needed = batch.settle(item, state, this.#ports.nowMs());
+    if (!needed) batch.prepared[item] = undefined;
+    this.#parts.held.set(batch, item, batch.prepared[item]?.bytes ?? 0);
     return needed;
   }
 

@@ -6,8 +6,8 @@ const REMEMBERED_MAX = 4096;
 
 interface Closed {
   readonly untilMs: number;
-  /** `router/id` → model, of invocations that started without their payload. */
-  readonly missing: Map<string, string>;
+  /** `router/id` → model, of invocations that started without their payload; undefined when there are none. */
+  readonly missing: Map<string, string> | undefined;
 }
 
 /** Batches that started, ended or were refused: what comes for them later must not open them again. Bounded, oldest out first. */
@@ -15,11 +15,7 @@ export class PastBatches {
   readonly #closed = new Map<string, Closed>();
 
   add(batch: Batch, nowMs: number): void {
-    const missing = batch.items.filter(item => item.state === 'awaited');
-    this.#closed.set(batch.id, {
-      untilMs: nowMs + REMEMBER_MS,
-      missing: new Map(missing.map(item => [`${item.router}/${item.id}`, item.model])),
-    });
+    this.#closed.set(batch.id, { untilMs: nowMs + REMEMBER_MS, missing: missingOf(batch) });
     for (const [id, { untilMs }] of this.#closed) {
       if (untilMs > nowMs && this.#closed.size <= REMEMBERED_MAX) break;
       this.#closed.delete(id);
@@ -37,4 +33,12 @@ export class PastBatches {
     missing?.delete(`${router}/${id}`);
     return model;
   }
+}
+
+function missingOf(batch: Batch): Map<string, string> | undefined {
+  if (batch.awaited === 0) return undefined;
+  const missing = batch.itemsIn(state => state === 'awaited');
+  return new Map(
+    missing.map(item => [`${batch.routers[batch.router(item)]}/${batch.idOf(item)}`, batch.modelOf(item)]),
+  );
 }

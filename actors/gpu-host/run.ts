@@ -7,100 +7,135 @@ import {
   type Answer,
   type Output,
 } from '../../contracts/index.ts';
-import { WrongOutputError, type LoadedPrefix, type Member, type RunResult } from '../../gpu-host/index.ts';
-import type { Item } from './batch.ts';
+import {
+  WrongOutputError,
+  type LoadedPrefix,
+  type Member,
+  type Prepared,
+  type RunResult,
+} from '../../gpu-host/index.ts';
+import type { Batch } from './batch.ts';
 import type { Usable } from './residents.ts';
 
 /** Inputs that run together. */
 export interface Part {
-  readonly items: readonly Item[];
-  /** Outputs in the order of the items. */
+  /** Where they stand among all that run. */
+  readonly places: readonly number[];
+  /** Outputs in the order of the places. */
   run(): Promise<RunResult>;
+}
+
+/** An input that runs. */
+interface Input {
+  readonly place: number;
+  readonly model: string;
+  readonly prepared: Prepared;
 }
 
 /**
  * What the device runs for a batch: each model by itself, suffixes of one prefix together, no more at once than memory was
- * planned for.
+ * planned for. `items`: by their indices in it.
  */
-export function partsOf(items: readonly Item[], usable: (model: string) => Usable | undefined): Part[] {
-  const only = items[0]!.model;
-  const alone = items.every(({ model }) => model === only) ? usable(only) : undefined;
+export function partsOf(batch: Batch, items: readonly number[], usable: (model: string) => Usable | undefined): Part[] {
+  const alone = batch.models.length === 1 ? usable(batch.models[0]!) : undefined;
   // As most batches are: one whole model, no more than it takes at once.
   if (alone && !alone.prefix && items.length <= alone.batchMax)
-    return [{ items, run: () => alone.loaded.run(items.map(item => item.prepared!)) }];
-  const modelsOf = new Map([...new Set(items.map(item => item.model))].map(model => [model, usable(model)]));
+    return [{ places: items.map((_, i) => i), run: () => alone.loaded.run(items.map(item => batch.prepared[item]!)) }];
+  const inputs = items.map((item, place): Input => {
+    return { place, model: batch.modelOf(item), prepared: batch.prepared[item]! };
+  });
+  const modelsOf = new Map([...new Set(inputs.map(({ model }) => model))].map(model => [model, usable(model)]));
   for (const [model, found] of modelsOf) if (!found) throw new Error(`${model} went while a batch for it was queued`);
-  return [...groupedBy(items, item => cutOf(item.model) ?? item.model).values()].flatMap(unit => {
+  return [...groupedBy(inputs, ({ model }) => cutOf(model) ?? model).values()].flatMap(unit => {
     const { loaded, prefix } = modelsOf.get(unit[0]!.model)!;
     const chunks = chunksOf(unit, model => modelsOf.get(model)!.batchMax, prefix?.batchMax ?? Infinity);
-    return chunks.map((items): Part => {
-      if (prefix) return { items, run: () => runMixed(prefix.loaded, items) };
-      return { items, run: () => loaded.run(items.map(item => item.prepared!)) };
+    return chunks.map((its): Part => {
+      const places = its.map(({ place }) => place);
+      if (prefix) return { places, run: () => runMixed(prefix.loaded, its) };
+      return { places, run: () => loaded.run(its.map(({ prepared }) => prepared)) };
     });
   });
 }
 
-function groupedBy(items: readonly Item[], keyOf: (item: Item) => string): Map<string, Item[]> {
-  const groups = new Map<string, Item[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
+function groupedBy(inputs: readonly Input[], keyOf: (input: Input) => string): Map<string, Input[]> {
+  const groups = new Map<string, Input[]>();
+  for (const input of inputs) {
+    const group = groups.get(keyOf(input));
+    if (group) group.push(input);
+    else groups.set(keyOf(input), [input]);
   }
   return groups;
 }
 
 /** As many together, in their order, as each model and all of them may be. */
-function chunksOf(items: readonly Item[], maxOf: (model: string) => number, max: number): Item[][] {
-  const chunks: Item[][] = [];
+function chunksOf(inputs: readonly Input[], maxOf: (model: string) => number, max: number): Input[][] {
+  const chunks: Input[][] = [];
   let counts = new Map<string, number>();
-  for (const item of items) {
-    const count = counts.get(item.model) ?? 0;
-    if (chunks.length === 0 || chunks.at(-1)!.length >= max || count >= maxOf(item.model)) {
+  for (const input of inputs) {
+    const count = counts.get(input.model) ?? 0;
+    if (chunks.length === 0 || chunks.at(-1)!.length >= max || count >= maxOf(input.model)) {
       chunks.push([]);
       counts = new Map();
     }
-    chunks.at(-1)!.push(item);
-    counts.set(item.model, (counts.get(item.model) ?? 0) + 1);
+    chunks.at(-1)!.push(input);
+    counts.set(input.model, (counts.get(input.model) ?? 0) + 1);
   }
   return chunks;
 }
 
-/** The prefix once, each suffix on its slice; a suffix that fails fails its own items. */
-async function runMixed(prefix: LoadedPrefix, items: readonly Item[]): Promise<RunResult> {
-  const members = groupedBy(items, item => item.model);
-  const inputs = [...members].map(([suffix, its]): Member => ({ suffix, inputs: its.map(item => item.prepared!) }));
-  const { runMs, members: ran } = await prefix.runMixed(inputs);
-  const outputs = new Map<Item, Output | Error>();
-  for (const [m, its] of [...members.values()].entries()) {
+/** The prefix once, each suffix on its slice; a suffix that fails fails its own inputs. */
+async function runMixed(prefix: LoadedPrefix, inputs: readonly Input[]): Promise<RunResult> {
+  const groups = groupedBy(inputs, ({ model }) => model);
+  const members = [...groups].map(([suffix, its]): Member => ({ suffix, inputs: its.map(({ prepared }) => prepared) }));
+  const { runMs, members: ran } = await prefix.runMixed(members);
+  const outputs = new Map<Input, Output | Error>();
+  for (const [m, its] of [...groups.values()].entries()) {
     const result = ran[m]!;
-    its.forEach((item, i) => outputs.set(item, result instanceof Error ? result : result.outputs[i]!));
+    its.forEach((input, i) => outputs.set(input, result instanceof Error ? result : result.outputs[i]!));
   }
-  return { runMs, outputs: items.map(item => outputs.get(item)!) };
+  return { runMs, outputs: inputs.map(input => outputs.get(input)!) };
 }
+
+/** How a part ended. */
+export type Ended = RunResult | { readonly error: unknown };
 
 export interface RunOutcome {
   /** Time on the device, of all parts. */
   readonly runMs: number;
-  readonly answers: ReadonlyMap<Item, Answer>;
+  /** By place. */
+  readonly answers: readonly Answer[];
   /** The device is gone. */
   readonly lost: DeviceError | undefined;
 }
 
+/** Runs all parts; resolves, never rejects, with how each ended. */
+export function runAll(parts: readonly Part[]): Promise<readonly Ended[]> {
+  const ends = parts.map(endOf);
+  return ends.length === 1 ? ends[0]!.then(end => [end]) : Promise.all(ends);
+}
+
+async function endOf(part: Part): Promise<Ended> {
+  try {
+    return await part.run();
+  } catch (error) {
+    return { error };
+  }
+}
+
 /** An answer for each input, from how each part ended. */
-export function outcomeOf(parts: readonly Part[], settled: readonly PromiseSettledResult<RunResult>[]): RunOutcome {
-  const answers = new Map<Item, Answer>();
+export function outcomeOf(parts: readonly Part[], ends: readonly Ended[]): RunOutcome {
+  const answers: Answer[] = [];
   let runMs = 0;
   let lost: DeviceError | undefined;
-  for (const [p, { items }] of parts.entries()) {
-    const result = settled[p]!;
-    if (result.status === 'fulfilled') runMs += result.value.runMs;
-    else if (result.reason instanceof DeviceError) lost ??= result.reason;
-    for (const [i, item] of items.entries()) {
-      answers.set(
-        item,
-        result.status === 'fulfilled' ? answerOf(result.value.outputs[i]) : failureOf(result.reason, 'model'),
-      );
+  for (const [p, { places }] of parts.entries()) {
+    const end = ends[p]!;
+    if ('error' in end) {
+      if (end.error instanceof DeviceError) lost ??= end.error;
+      const failure = failureOf(end.error, 'model');
+      for (const place of places) answers[place] = failure;
+    } else {
+      runMs += end.runMs;
+      for (let i = 0; i < places.length; i++) answers[places[i]!] = answerOf(end.outputs[i]);
     }
   }
   return { runMs, answers, lost };

@@ -1,12 +1,12 @@
 import { cutOf, isPrefix, type Answer, type Cancel, type Outline, type Payloads } from '../../contracts/index.ts';
-import { openBatch, type Batch, type Item } from './batch.ts';
+import { Batch, type ItemState } from './batch.ts';
 import { Desk, type DeskCounts, type DeskPorts, type Refusal } from './desk.ts';
 import { Held } from './held.ts';
 import { Intake, type IntakeSettings } from './intake.ts';
 import { PastBatches } from './past.ts';
 import { nextStep } from './queue.ts';
 import type { Usable } from './residents.ts';
-import { failureOf, outcomeOf, partsOf, type Part } from './run.ts';
+import { failureOf, outcomeOf, partsOf, runAll, type Ended, type Part } from './run.ts';
 
 export interface ServingSettings extends IntakeSettings {
   /** Batches granted and not finished. */
@@ -29,7 +29,8 @@ export interface ServingPorts extends Omit<DeskPorts, 'freeInMs' | 'backlog'> {
 /** A batch in the device, or handed over to follow the one that is. */
 interface Run {
   readonly batch: Batch;
-  readonly items: readonly Item[];
+  /** What runs of it. */
+  readonly items: readonly number[];
   /** When the device began with it; undefined while it waits behind another. */
   startedMs: number | undefined;
 }
@@ -72,7 +73,8 @@ export class Serving {
     this.#desk = new Desk(
       {
         nowMs: () => ports.nowMs(),
-        answer: (head, replies) => ports.answer(head, replies),
+        name: ports.name,
+        answer: (router, message) => ports.answer(router, message),
         progress: (batcher, message) => ports.progress(batcher, message),
         freeInMs: () => this.freeInMs(),
         backlog: () => this.backlog,
@@ -127,7 +129,7 @@ export class Serving {
       this.#ran.duplicateOutlines++;
       return;
     }
-    const batch = openBatch(outline, this.#ports.nowMs());
+    const batch = new Batch(outline, this.#ports.nowMs());
     const refusal = this.#refusalOf(batch);
     if (refusal) {
       this.#intake.forget(batch.id);
@@ -200,11 +202,16 @@ export class Serving {
     const nowMs = this.#ports.nowMs();
     const endMs = this.#deviceFreeMs(nowMs) + batch.expectedMs;
     batch.filledMs ??= nowMs;
-    const inTime = (item: Item): boolean => item.state === 'prepared' && endMs <= item.deadlineMs + ROUNDING_MS;
-    const items = batch.items.filter(inTime);
-    const others = batch.items.filter(item => REPORTED.has(item.state) && !inTime(item));
+    batch.closed = true;
+    const items: number[] = [];
+    const others: number[] = [];
+    for (let item = 0; item < batch.size; item++) {
+      const state = batch.states[item]!;
+      if (state === 'prepared' && endMs <= batch.deadlineMs(item) + ROUNDING_MS) items.push(item);
+      else if (REPORTED.has(state)) others.push(item);
+    }
     this.#past.add(batch, nowMs);
-    this.#desk.answer(batch, others, whyNot);
+    this.#desk.answer(batch, others, item => whyNot(batch, item));
     if (items.length === 0) {
       this.#batches.delete(batch.id);
       this.#desk.progress(batch, 'finished', { size: 0, runMs: 0 });
@@ -212,11 +219,11 @@ export class Serving {
       return;
     }
     const run: Run = { batch, items, startedMs: undefined };
-    const parts = partsOf(items, model => this.#ports.usable(model));
+    const parts = partsOf(batch, items, model => this.#ports.usable(model));
     this.#runs.push(run);
-    const results = parts.map(async part => part.run());
+    const ended = runAll(parts);
     if (this.#runs[0] === run) this.#begin(run);
-    void Promise.allSettled(results).then(settled => this.#end(run, parts, settled));
+    void ended.then(ends => this.#end(run, parts, ends));
   }
 
   #begin(run: Run): void {
@@ -224,25 +231,25 @@ export class Serving {
     this.#desk.progress(run.batch, 'started', { size: run.items.length, runMs: 0 });
   }
 
-  #end(run: Run, parts: readonly Part[], settled: Parameters<typeof outcomeOf>[1]): void {
+  #end(run: Run, parts: readonly Part[], ends: readonly Ended[]): void {
     const at = this.#runs.indexOf(run);
     if (at < 0) return; // given up meanwhile
     const { batch, items } = run;
     const size = items.length;
-    const { runMs, answers, lost } = outcomeOf(parts, settled);
+    const { runMs, answers, lost } = outcomeOf(parts, ends);
     const startedMs = run.startedMs ?? this.#ports.nowMs();
     this.#runs.splice(at, 1);
     this.#batches.delete(batch.id);
     this.#ran.batches++;
     this.#ran.invocations += size;
     this.#ran.busyMs += runMs;
-    const wrong = [...answers.values()].filter(said => said.is === 'refused' && said.reason === 'wrong-output').length;
+    const wrong = answers.filter(said => said.is === 'refused' && said.reason === 'wrong-output').length;
     this.#desk.progress(batch, 'finished', { size, runMs, wrong });
     // The device comes first: the answers are written while it runs the next batch.
     const [next] = this.#runs;
     if (next && next.startedMs === undefined) this.#begin(next);
     this.#pump();
-    this.#desk.answer(batch, items, item => answers.get(item)!, { size, startedMs, runMs });
+    this.#desk.answer(batch, items, (_, place) => answers[place]!, { size, startedMs, runMs });
     this.#ports.ended(batch);
     if (lost) this.#ports.deviceLost(lost);
   }
@@ -256,20 +263,22 @@ export class Serving {
 
   #refuse(batch: Batch, reason: Refusal): void {
     const known = this.#batches.delete(batch.id);
-    const items = batch.items.filter(item => item.state !== 'closed' && item.state !== 'absent');
+    const items = batch.itemsIn(state => state !== 'closed' && state !== 'absent');
+    batch.closed = true;
     this.#desk.answer(batch, items, () => ({ is: 'refused', reason }));
     this.#past.add(batch, this.#ports.nowMs());
-    this.#desk.progress(batch, 'refused', { size: batch.items.length, runMs: 0 });
+    this.#desk.progress(batch, 'refused', { size: batch.size, runMs: 0 });
     if (known) this.#ports.ended(batch);
   }
 }
 
 /** What is said something of when its batch starts without it; the missing are answered when they come. */
-const REPORTED: ReadonlySet<Item['state']> = new Set(['preparing', 'prepared', 'failed']);
+const REPORTED: ReadonlySet<ItemState> = new Set(['preparing', 'prepared', 'failed']);
 
 /** Why an invocation does not run: its input is bad, was not prepared in time, or its answer would be late. */
-function whyNot(item: Item): Answer {
-  if (item.state === 'failed') return failureOf(item.error, 'internal');
-  if (item.state === 'preparing') return { is: 'refused', reason: 'overloaded' };
+function whyNot(batch: Batch, item: number): Answer {
+  const state = batch.states[item];
+  if (state === 'failed') return failureOf(batch.errors.get(item), 'internal');
+  if (state === 'preparing') return { is: 'refused', reason: 'overloaded' };
   return { is: 'dropped', reason: 'deadline' };
 }

@@ -1,13 +1,21 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { answersOf, type Reply } from '../../actors/gpu-host/answers.ts';
+import { withinBytes } from '../../actors/gpu-host/answers.ts';
 import { EarlyPayloads } from '../../actors/gpu-host/early.ts';
 import { admit, NO_FENCE } from '../../actors/gpu-host/fence.ts';
 import { account, estimate, shortage, type Claim } from '../../actors/gpu-host/memory.ts';
 import { isReady, nextStep, type Waiting } from '../../actors/gpu-host/queue.ts';
 import { encodedBytesMax } from '../../actors/gpu-host/size.ts';
 import { encode } from '../../bus/index.ts';
-import { hashOfCut, prefixId, suffixId, type Cut, type Payloads, type Profile } from '../../contracts/index.ts';
+import {
+  hashOfCut,
+  prefixId,
+  suffixId,
+  type Answers,
+  type Cut,
+  type Payloads,
+  type Profile,
+} from '../../contracts/index.ts';
 import { DET } from './rig.ts';
 
 const ms = (max: number) => fc.integer({ min: 0, max });
@@ -176,32 +184,28 @@ test('answers: the estimate of an encoded size is never too low', t => {
   fc.assert(fc.property(plain, value => t.true(encodedBytesMax(value) >= encode(value).byteLength)));
 });
 
-test('answers: split by router and size, each said once, in order, no message above the limit', t => {
-  const head = { host: 'gpu-a', batch: 'b', emulated: false, size: 9, runMs: 1.5, sinceRunMs: 0.5 };
-  const reply = fc.record({ router: fc.constantFrom('r1', 'r2'), bytes: fc.nat(2500) });
+test('answers: split by size, each said once, in order, no message above the limit', t => {
   fc.assert(
-    fc.property(fc.array(reply, { maxLength: 40 }), rows => {
-      const replies = rows.map(({ router, bytes }, id): Reply => {
-        const answer = { is: 'output', output: { kind: 'custom', value: new Uint8Array(bytes) } } as const;
-        return { router, id, model: DET.id, answer, transferMs: 1.25, waitMs: 2.5 };
-      });
-      const messages = answersOf(head, replies, 2048);
-      for (const { message } of messages) t.true(encode(message).byteLength <= 2048);
-      for (const router of ['r1', 'r2']) {
-        const said = messages.filter(m => m.router === router).flatMap(m => m.message.ids);
-        t.deepEqual(
-          said,
-          replies.filter(r => r.router === router).map(r => r.id),
-        );
-      }
-      for (const { message } of messages) {
-        for (const [i, id] of message.ids.entries()) {
-          t.is(
-            message.answers[i]!.is,
-            rows[id]!.bytes > 1900 ? 'failed' : rows[id]!.bytes < 1500 ? 'output' : message.answers[i]!.is,
-          );
+    fc.property(fc.array(fc.nat(2500), { maxLength: 40 }), sizes => {
+      const whole: Answers = {
+        ...{ v: 1, host: 'gpu-a', batch: 'b', emulated: false, size: 9, runMs: 1.5, sinceRunMs: 0.5 },
+        model: sizes.map(() => DET.id),
+        ids: sizes.map((_, id) => id),
+        answers: sizes.map(bytes => ({ is: 'output', output: { kind: 'custom', value: new Uint8Array(bytes) } })),
+        transferMs: sizes.map(() => 1.25),
+        waitMs: sizes.map(() => 2.5),
+      };
+      const messages = withinBytes(whole, 2048);
+      for (const message of messages) t.true(encode(message).byteLength <= 2048);
+      t.deepEqual(
+        messages.flatMap(({ ids }) => ids),
+        whole.ids,
+      );
+      for (const { ids, answers } of messages)
+        for (const [i, id] of ids.entries()) {
+          if (sizes[id]! > 1900) t.is(answers[i]!.is, 'failed');
+          if (sizes[id]! < 1500) t.is(answers[i]!.is, 'output');
         }
-      }
     }),
     { numRuns: 50 },
   );
