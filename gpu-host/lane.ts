@@ -1,16 +1,42 @@
 /** Runs tasks one after the other in the order of the calls. One that fails does not stop those behind it. */
 export class Lane {
-  #tail: Promise<unknown> = Promise.resolve();
+  /** Who comes next, in order; undefined: the lane is free. */
+  #waiting: (() => void)[] | undefined;
 
   /** Resolves as `task` does, once everything added before has ended. */
   add<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(task);
-    this.#tail = result.catch(() => {});
-    return result;
+    return new Promise((resolve, reject) =>
+      this.enter(leave => {
+        const ended = task();
+        ended.then(leave, leave);
+        ended.then(resolve, reject);
+      }),
+    );
+  }
+
+  /** Calls `task` when everything before it has ended: at once where nothing is there. It must call `leave`, once, and not throw. */
+  enter(task: (leave: () => void) => void): void {
+    const start = (): void => task(() => this.#next());
+    if (this.#waiting) this.#waiting.push(start);
+    else {
+      this.#waiting = [];
+      start();
+    }
   }
 
   /** Resolves when all that was added so far has ended. */
-  async idle(): Promise<void> {
-    await this.#tail;
+  idle(): Promise<void> {
+    return new Promise(resolve =>
+      this.enter(leave => {
+        leave();
+        resolve();
+      }),
+    );
+  }
+
+  #next(): void {
+    const next = this.#waiting?.shift();
+    if (next) next();
+    else this.#waiting = undefined;
   }
 }

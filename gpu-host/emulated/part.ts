@@ -36,6 +36,8 @@ export interface EmulatedPart extends Omit<LoadedModel, 'run'> {
   /** @throws ModelError when they are not for this part, or too many */
   check(inputs: readonly Prepared[]): void;
   checkBatch(size: number): void;
+  /** What this run takes; another one differs by chance. */
+  runMs(batch: number): number;
   /** Takes the time of a run; resolves with it. */
   spend(batch: number): Promise<number>;
   answers(inputs: readonly Prepared[]): Output[];
@@ -53,6 +55,7 @@ export function emulatedPart(
     parts.checkOpen();
     if (released) throw new ModelError(id, 'was released');
   };
+  const runMs = (batch: number): number => runTimeMs(curve, batch, random) * slowness();
   const makeInput = (size: Size, bytes: number): EmulatedInput => ({ part: id, size, bytes });
   const checkBatch = (size: number): void => {
     checkUsable();
@@ -84,11 +87,12 @@ export function emulatedPart(
         if (input.part !== id) throw new ModelError(id, `an input was prepared for ${input.part}`);
     },
     checkBatch,
+    runMs,
     spend: async batch => {
       // Not what the clock says: that a real one rings late is no fact about the device.
-      const runMs = runTimeMs(curve, batch, random) * slowness();
-      await sleep(clock, runMs);
-      return runMs;
+      const takesMs = runMs(batch);
+      await sleep(clock, takesMs);
+      return takesMs;
     },
     answers: inputs => (inputs as readonly EmulatedInput[]).map(({ size }) => pretend(document, size, random)),
     release: async () => {

@@ -188,7 +188,13 @@ test('answers: split by size, each said once, in order, no message above the lim
   fc.assert(
     fc.property(fc.array(fc.nat(2500), { maxLength: 40 }), sizes => {
       const whole: Answers = {
-        ...{ v: 1, host: 'gpu-a', batch: 'b', emulated: false, size: 9, runMs: 1.5, sinceRunMs: 0.5 },
+        v: 1,
+        host: 'gpu-a',
+        batch: 'b',
+        emulated: false,
+        size: 9,
+        runMs: 1.5,
+        sinceRunMs: 0.5,
         model: sizes.map(() => DET.id),
         ids: sizes.map((_, id) => id),
         answers: sizes.map(bytes => ({ is: 'output', output: { kind: 'custom', value: new Uint8Array(bytes) } })),
