@@ -1,3 +1,4 @@
+import { DARK, LIGHT } from './palette.ts';
 import { escapeXml } from './svg.ts';
 
 /** Rows of one table; a page with more would not open. */
@@ -34,10 +35,13 @@ export function htmlTable(
   return `<details open><summary>${escapeXml(title)}</summary><table>${cells(header, 'th')}${body.join('')}</table>${more}</details>`;
 }
 
+const variables = ({ ink, dim, line, page, card }: typeof LIGHT): string =>
+  `--ink: ${ink}; --dim: ${dim}; --line: ${line}; --page: ${page}; --card: ${card};`;
+
 const STYLE = `
-:root { color-scheme: light dark; --ink: #1c2430; --dim: #66707e; --line: #dfe3e8; --page: #ffffff; --card: #f6f7f9; }
+:root { color-scheme: light dark; ${variables(LIGHT)} }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ee; --dim: #98a2b1; --line: #2f3743; --page: #151a21; --card: #1d232c; }
+  :root { ${variables(DARK)} }
 }
 body {
   font: 14px/1.5 system-ui, -apple-system, 'Segoe UI', sans-serif; color: var(--ink); background: var(--page);

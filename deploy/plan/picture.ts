@@ -1,5 +1,5 @@
 import type { CapacityHost, Workload } from '../../allocator/capacity/index.ts';
-import { clip, escapeXml, svgText } from '../drawing/index.ts';
+import { clip, colourOf, escapeXml, svgText } from '../drawing/index.ts';
 import { anatomyOf, groupHosts, type HostGroup } from './anatomy.ts';
 import type { Planned } from './output.ts';
 import { formatBytes, formatMs, formatPercent } from '../terminal/index.ts';
@@ -21,10 +21,7 @@ function coloursOf(workload: Workload): (model: string) => string {
   for (const group of workload.prefixes)
     for (const name of [group.prefix, ...group.suffixes.values()]) models.add(name);
   const index = new Map([...models].sort().map((model, i) => [model, i]));
-  return model => {
-    const i = index.get(model) ?? index.size;
-    return `hsl(${Math.round((212 + i * 137.508) % 360)} ${i % 2 === 0 ? 62 : 48}% ${58 - 8 * (Math.floor(i / 8) % 3)}%)`;
-  };
+  return model => colourOf(index.get(model) ?? index.size);
 }
 
 /**

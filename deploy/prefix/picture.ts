@@ -1,4 +1,4 @@
-import { clip, escapeXml, svgText } from '../drawing/index.ts';
+import { clip, colourOf, escapeXml, svgText } from '../drawing/index.ts';
 import { formatBytes, formatPercent } from '../terminal/index.ts';
 import { proposals, shareOf } from './cuts.ts';
 import { across, formatQuantity, shortHash } from './report.ts';
@@ -27,7 +27,8 @@ const MEMBERS_MAX = 40;
 export function prefixSvg({ models, groups }: Study, standalone = true): string {
   const parts: string[] = [];
   let y = HEAD;
-  const colours = new Map(models.map(({ name }, i) => [name, colourOf(i)]));
+  // The first one is about that of the trunks.
+  const colours = new Map(models.map(({ name }, i) => [name, colourOf(i + 1)]));
   const colour = (name: string): string => colours.get(name)!;
   for (const group of groups) {
     parts.push(drawGroup(group, models, colour, y));
@@ -63,9 +64,6 @@ export function prefixSvg({ models, groups }: Study, standalone = true): string 
 }
 
 const rowsOf = (group: StudiedGroup): number => Math.min(MEMBERS_MAX, leavesOf(group).length);
-
-/** Neighbours are far apart in hue. */
-const colourOf = (i: number): string => `hsl(${Math.round((28 + i * 137.508) % 360)} 52% 55%)`;
 
 function drawGroup(
   group: StudiedGroup,

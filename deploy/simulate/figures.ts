@@ -1,10 +1,9 @@
-import { svgText } from '../drawing/index.ts';
+import { colourOf, svgText } from '../drawing/index.ts';
 import { formatMs, formatPercent, formatRate } from '../terminal/index.ts';
 import type { HostOutcome, ModelOutcome, Outcome, QueryOutcome } from './outcome.ts';
 import {
   area,
   axes,
-  colourOf,
   curve,
   legend,
   line,

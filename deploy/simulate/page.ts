@@ -1,8 +1,7 @@
-import { escapeXml, htmlPage, htmlTable, htmlTile } from '../drawing/index.ts';
+import { colourOf, escapeXml, htmlPage, htmlTable, htmlTile } from '../drawing/index.ts';
 import { formatMs, formatPercent, formatRate } from '../terminal/index.ts';
 import { batchFigure, breakdownFigure, gpuFigure, latencyFigure, timeFigure } from './figures.ts';
 import type { Outcome } from './outcome.ts';
-import { colourOf } from './plots.ts';
 import { happenings, nameOf, placeOf } from './report.ts';
 
 /** One file for people: the figures, the pictures, and the tables behind them. */

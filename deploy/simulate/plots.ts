@@ -1,4 +1,4 @@
-import { escapeXml, svgText } from '../drawing/index.ts';
+import { DARK, escapeXml, LIGHT, svgText } from '../drawing/index.ts';
 
 /** A rectangle of a drawing with its scales: x from 0 to `xMax`, y from 0 to `yMax` upwards. */
 export interface Panel {
@@ -15,10 +15,6 @@ export const yOf = ({ top, height, yMax }: Panel, y: number): number =>
   top + height * (1 - Math.min(1, Math.max(0, y / yMax)));
 
 const at = (value: number): string => value.toFixed(1);
-
-/** The colour of the i-th of several things: neighbours are far apart in hue. */
-export const colourOf = (i: number): string =>
-  `hsl(${Math.round((212 + i * 137.508) % 360)} ${i % 2 === 0 ? 58 : 46}% ${56 - 8 * (Math.floor(i / 8) % 3)}%)`;
 
 /** A round number of at least `max`, and how far apart its marks are. */
 export function roundUp(max: number, marks = 4): { max: number; step: number } {
@@ -122,15 +118,16 @@ export const svg = (width: number, height: number, title: string, parts: readonl
   ].join('\n');
 };
 
+const themed = ({ ink, dim, rule, track, page, alarm }: typeof LIGHT, axis: string): string => `
+.plot text { fill: ${ink}; } .plot .dim, .plot .tick { fill: ${dim}; } .plot .note { fill: ${alarm}; }
+.plot .rule { stroke: ${rule}; } .plot .axis { stroke: ${axis}; } .plot .mark, .plot .limit { stroke: ${alarm}; }
+.plot .track { fill: ${track}; } .plot .page { fill: ${page}; } .plot .warm { fill: ${dim}; }`;
+
 const STYLE = `
 .plot { font-family: system-ui, -apple-system, 'Segoe UI', sans-serif; font-size: 12px; }
-.plot text { fill: #1c2430; } .plot .dim, .plot .tick { fill: #66707e; } .plot .tick { font-size: 10.5px; }
-.plot .head { font-weight: 600; } .plot .rule { stroke: #e7eaee; } .plot .axis { stroke: #98a2b1; }
-.plot .mark { stroke: #c0392b; stroke-dasharray: 3 3; } .plot .note { fill: #c0392b; font-size: 10.5px; }
-.plot .limit { stroke: #c0392b; stroke-width: 1.4; } .plot .warm { fill: #66707e; fill-opacity: .09; }
-.plot .track { fill: #eef0f3; } .plot .page { fill: #ffffff; }
-@media (prefers-color-scheme: dark) {
-.plot text { fill: #e6e9ee; } .plot .dim, .plot .tick { fill: #98a2b1; } .plot .rule { stroke: #29303a; } .plot .axis { stroke: #66707e; }
-.plot .note { fill: #ff8a75; } .plot .mark, .plot .limit { stroke: #ff8a75; } .plot .track { fill: #232a33; } .plot .page { fill: #151a21; }
+.plot .tick, .plot .note { font-size: 10.5px; } .plot .head { font-weight: 600; }
+.plot .mark { stroke-dasharray: 3 3; } .plot .limit { stroke-width: 1.4; } .plot .warm { fill-opacity: .09; }
+${themed(LIGHT, DARK.dim)}
+@media (prefers-color-scheme: dark) {${themed(DARK, LIGHT.dim)}
 }
 `;

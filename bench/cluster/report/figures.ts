@@ -1,4 +1,4 @@
-import { escapeXml, svgText } from '../../../deploy/drawing/index.ts';
+import { colourOf, escapeXml, GREY, svgText } from '../../../deploy/drawing/index.ts';
 import {
   axes,
   curve,
@@ -19,22 +19,14 @@ const LEFT = 66;
 const PLOT = { left: LEFT, width: WIDTH - LEFT - 20 };
 const HEIGHT = 230;
 
-/** A system has the same colour in all pictures; bounds are grey, the paper's figures violet. */
+/** A system has the same colour in all pictures. */
 const COLOURS: Readonly<Record<string, string>> = {
-  ours: 'hsl(212 70% 50%)',
-  nexus: 'hsl(24 80% 52%)',
-  deferred: 'hsl(150 50% 42%)',
-  bound: 'hsl(215 8% 62%)',
-  paper: 'hsl(275 38% 58%)',
+  ours: colourOf(0),
+  nexus: colourOf(4),
+  deferred: colourOf(2),
+  bound: GREY,
 };
-const OTHERS = [
-  'hsl(340 55% 55%)',
-  'hsl(48 75% 45%)',
-  'hsl(190 55% 42%)',
-  'hsl(95 40% 42%)',
-  'hsl(255 45% 60%)',
-  'hsl(0 0% 45%)',
-];
+const OTHERS = [1, 5, 3, 6, 7, 9].map(colourOf);
 
 export function colourOfSystem(id: string, systems: RowResult['systems']): string {
   const others = systems.filter(system => !(system.id in COLOURS));

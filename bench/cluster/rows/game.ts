@@ -69,7 +69,6 @@ export async function gameRow(lab: Lab): Promise<RowResult> {
   for (const { x, policies, nexusPlans } of VARIANTS) {
     cells.push({ x, system: 'bound', value: boundHz });
     for (const system of [oursBut(OURS.id, OURS.title, policies), nexusBut(NEXUS.id, NEXUS.title, policies)]) {
-      if (system.id === OURS.id && (policies.planning ?? policies.overlap) !== undefined) continue;
       const expected = system.id === NEXUS.id ? 0.55 : 0.64;
       const found: Cell[] = [];
       for (const planned of system.id === NEXUS.id ? nexusPlans : [1]) {

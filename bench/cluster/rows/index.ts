@@ -1,7 +1,7 @@
 import type { Lab } from '../lab.ts';
 import type { RowResult, Target } from '../results.ts';
 import { gameRow } from './game.ts';
-import { largeRow } from './large.ts';
+import { largeRow, surgeRow } from './large.ts';
 import { manyRow } from './many.ts';
 import { dropRow, multiplexingRow, prefixRow, splitRow } from './micro.ts';
 import { oneModelRow } from './one-model.ts';
@@ -34,6 +34,7 @@ export const ROWS: readonly Row[] = [
       { what: '100 GPUs, 1000 s: surge served again', target: '< 12 s' },
     ],
   },
+  { id: 'surge', title: 'A hundred GPUs in real speed', run: surgeRow },
   { id: 'robust', title: 'Robustness', run: robustRow },
   { id: 'multiplexing', title: 'Several models on one GPU', run: multiplexingRow },
   { id: 'split', title: 'Query split against γ', run: splitRow },
