@@ -9,6 +9,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ROOM_FOR_YOUNG } from '../../deploy/roomy.ts';
 import { compile, readScenario, simulate, type Outcome, type ProcessorTime } from '../../deploy/simulate/index.ts';
 import { machine } from '../lib/machine.ts';
 import { table } from '../lib/stats.ts';
@@ -120,7 +121,7 @@ if (values.row !== undefined) {
   print(`${machine()}\n`);
   const rows = values.gpus.split(',').map(gpus => {
     const seconds = values.seconds === undefined ? [] : ['--seconds', values.seconds];
-    const args = ['--expose-gc', fileURLToPath(import.meta.url), '--row', gpus, ...seconds];
+    const args = [ROOM_FOR_YOUNG, '--expose-gc', fileURLToPath(import.meta.url), '--row', gpus, ...seconds];
     return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Row;
   });
   printRows(rows);

@@ -6,11 +6,13 @@ export interface HeapTimer {
   index: number;
 }
 
-const before = (a: HeapTimer, b: HeapTimer): boolean => a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.seq < b.seq);
-
-/** Binary heap of timers, earliest first, ties by `seq`. Each knows its place, so that a cancelled one leaves at once. */
+/**
+ * Binary heap of timers, earliest first, ties by `seq`. Each knows its place, so that a cancelled one leaves at once. The times stand in
+ * a list of their own: comparing them touches no timer.
+ */
 export class TimerHeap {
   readonly #heap: HeapTimer[] = [];
+  readonly #dueMs: number[] = [];
 
   get size(): number {
     return this.#heap.length;
@@ -21,8 +23,10 @@ export class TimerHeap {
   }
 
   push(timer: HeapTimer): void {
+    const at = this.#heap.length;
     this.#heap.push(timer);
-    this.#rise(timer, this.#heap.length - 1);
+    this.#dueMs.push(timer.dueMs);
+    this.#rise(timer, at);
   }
 
   /** Does nothing when the timer has left already. */
@@ -31,45 +35,51 @@ export class TimerHeap {
     if (at < 0) return;
     timer.index = -1;
     const last = this.#heap.pop()!;
+    this.#dueMs.pop();
     if (last === timer) return;
-    const parent = this.#heap[(at - 1) >> 1];
-    if (at > 0 && parent && before(last, parent)) this.#rise(last, at);
+    if (at > 0 && this.#goesBefore(last, (at - 1) >> 1)) this.#rise(last, at);
     else this.#sink(last, at);
   }
 
+  #goesBefore(timer: HeapTimer, at: number): boolean {
+    const dueMs = this.#dueMs[at]!;
+    return timer.dueMs < dueMs || (timer.dueMs === dueMs && timer.seq < this.#heap[at]!.seq);
+  }
+
   #rise(timer: HeapTimer, from: number): void {
-    const heap = this.#heap;
     let at = from;
     while (at > 0) {
       const up = (at - 1) >> 1;
-      const parent = heap[up]!;
-      if (!before(timer, parent)) break;
-      heap[at] = parent;
-      parent.index = at;
+      if (!this.#goesBefore(timer, up)) break;
+      this.#put(this.#heap[up]!, at);
       at = up;
     }
-    heap[at] = timer;
-    timer.index = at;
+    this.#put(timer, at);
   }
 
   #sink(timer: HeapTimer, from: number): void {
     const heap = this.#heap;
+    const dueMs = this.#dueMs;
     let at = from;
     for (;;) {
       let down = 2 * at + 1;
-      let child = heap[down];
-      if (!child) break;
-      const right = heap[down + 1];
-      if (right && before(right, child)) {
-        down++;
-        child = right;
-      }
-      if (!before(child, timer)) break;
-      heap[at] = child;
-      child.index = at;
+      if (down >= heap.length) break;
+      const right = down + 1;
+      if (
+        right < heap.length &&
+        (dueMs[right]! < dueMs[down]! || (dueMs[right] === dueMs[down] && heap[right]!.seq < heap[down]!.seq))
+      )
+        down = right;
+      if (this.#goesBefore(timer, down)) break;
+      this.#put(heap[down]!, at);
       at = down;
     }
-    heap[at] = timer;
+    this.#put(timer, at);
+  }
+
+  #put(timer: HeapTimer, at: number): void {
+    this.#heap[at] = timer;
+    this.#dueMs[at] = timer.dueMs;
     timer.index = at;
   }
 }
