@@ -183,8 +183,10 @@ export interface JournalEntry {
   readonly headers: Headers | undefined;
   /** As given to {@link Journal.append}, or by other clients in the header `Nats-Msg-Id`. */
   readonly id: string | undefined;
-  /** Place in the journal; unique in its incarnation. */
+  /** Place in the journal; unique in its incarnation, unless the server lost its latest messages in a power failure and gave places out again. */
   readonly sequence: number;
+  /** When it was stored, by the server's clock, ms since 1970: with `sequence` unique even then. */
+  readonly storedAtMs: number;
   /** 1 at the first delivery. */
   readonly attempt: number;
   /** Since it was stored, by the server's clock and ours; 0 or more. */

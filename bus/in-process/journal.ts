@@ -28,6 +28,7 @@ export type StoreOutcome = 'stored' | 'duplicate' | 'full';
 interface Kept extends Stored {
   readonly sequence: number;
   readonly storedAtMs: number;
+  readonly storedAtUnixMs: number;
   readonly bytes: number;
   /** Readers that have not acknowledged it; `until-read` only. */
   readonly awaits: Set<ReaderState>;
@@ -79,7 +80,8 @@ export class JournalState {
     if (id !== undefined) this.#ids.set(id, nowMs + dedupeMs);
     const awaits = new Set([...this.#readers.values()].filter(reader => reader.wants(message.subject)));
     const { subject, data, headers } = message;
-    const entry: Kept = { subject, data, headers, sequence: ++this.#sequence, storedAtMs: nowMs, bytes, awaits };
+    const times = { storedAtMs: nowMs, storedAtUnixMs: this.clock.unixMs() };
+    const entry: Kept = { subject, data, headers, sequence: ++this.#sequence, ...times, bytes, awaits };
     if (keep === 'until-read' && awaits.size === 0) return 'stored';
     this.#kept.set(entry.sequence, entry);
     this.#bytes += bytes;
@@ -101,17 +103,31 @@ export class JournalState {
   removeReader(name: string): void {
     const reader = this.#readers.get(name);
     this.#readers.delete(name);
-    if (reader) for (const { sequence } of this.#kept.values()) this.acknowledged(sequence, reader);
+    if (reader) for (const entry of this.#kept.values()) this.acknowledged(entry, reader);
   }
 
-  has(sequence: number): boolean {
-    return this.#kept.has(sequence);
+  has(entry: Kept): boolean {
+    return this.#kept.get(entry.sequence) === entry;
   }
 
-  acknowledged(sequence: number, reader: ReaderState): void {
-    const entry = this.#kept.get(sequence);
-    entry?.awaits.delete(reader);
-    if (entry?.awaits.size === 0 && this.#settings.keep === 'until-read') this.#drop(sequence);
+  acknowledged(entry: Kept, reader: ReaderState): void {
+    entry.awaits.delete(reader);
+    if (entry.awaits.size === 0 && this.#settings.keep === 'until-read' && this.has(entry)) this.#drop(entry.sequence);
+  }
+
+  /** The answer takes messages and acknowledgements back to now, as a power failure can; readers stay. */
+  image(): () => void {
+    const kept = [...this.#kept.values()].map(entry => ({ ...entry, awaits: new Set(entry.awaits) }));
+    const ids = [...this.#ids];
+    const [sequence, bytes] = [this.#sequence, this.#bytes];
+    return () => {
+      this.#kept.clear();
+      this.#ids.clear();
+      for (const entry of kept) this.#kept.set(entry.sequence, entry);
+      for (const [id, untilMs] of ids) this.#ids.set(id, untilMs);
+      [this.#sequence, this.#bytes] = [sequence, bytes];
+      for (const reader of this.#readers.values()) reader.restart(kept.filter(({ awaits }) => awaits.has(reader)));
+    };
   }
 
   /** Storage or a client is back. */
@@ -176,6 +192,12 @@ class ReaderState {
     this.serve();
   }
 
+  /** These are what there is for it now; what is out is forgotten. */
+  restart(entries: readonly Kept[]): void {
+    this.#waiting = entries.map(entry => ({ entry, attempt: 1 }));
+    this.serve();
+  }
+
   /** Gives out what waits, by turns, to whoever has room and can be reached. */
   serve(): void {
     while (this.#waiting.length > 0) {
@@ -184,7 +206,7 @@ class ReaderState {
       if (!to) return;
       this.#opened = [...this.#opened.slice(index + 1), ...this.#opened.slice(0, index + 1)];
       const { entry, attempt } = this.#waiting.shift()!;
-      if (this.#journal.has(entry.sequence)) this.#give(entry, attempt, to);
+      if (this.#journal.has(entry)) this.#give(entry, attempt, to);
     }
   }
 
@@ -214,13 +236,14 @@ class ReaderState {
       headers: kept.headers,
       id: kept.headers?.[MESSAGE_ID],
       sequence: kept.sequence,
+      storedAtMs: kept.storedAtUnixMs,
       attempt,
       ageMs: clock.nowMs() - kept.storedAtMs,
       ack: () => {
         if (reached()) {
           state = 'done';
           cancel();
-          this.#journal.acknowledged(kept.sequence, this);
+          this.#journal.acknowledged(kept, this);
         }
         letGo();
       },

@@ -58,9 +58,9 @@ export interface Network {
   stop(): void;
   /**
    * The answer, to be called while the server is stopped, takes buckets back to now: writes that were acknowledged since are lost, as after
-   * a power failure before they were synced to the disk. Journals and objects stay.
+   * a power failure before they were synced to the disk. `loses` says which journals and object stores go back as well: each is synced by itself.
    */
-  bucketsImage(): () => void;
+  storageImage(): (loses?: (name: string) => boolean) => void;
   /** It is back, and so is everybody who wasn't cut off by {@link disconnect}. */
   start(): void;
 }
@@ -141,8 +141,8 @@ class LocalNetwork implements Network, Hub {
     this.storage.setAvailable(available);
   }
 
-  bucketsImage(): () => void {
-    return this.storage.bucketsImage();
+  storageImage(): (loses?: (name: string) => boolean) => void {
+    return this.storage.image();
   }
 
   disconnect(name: string): void {

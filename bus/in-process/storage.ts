@@ -52,11 +52,16 @@ export class Storage {
     for (const { bucket, memory } of this.#buckets.values()) if (memory) bucket.clear();
   }
 
-  /** The answer takes all buckets back to now; those that are made later will be empty. */
-  bucketsImage(): () => void {
-    const images = new Map([...this.#buckets].map(([name, { bucket }]) => [name, bucket.image()]));
-    return () => {
-      for (const [name, { bucket }] of this.#buckets) (images.get(name) ?? (() => bucket.clear()))();
+  /** The answer takes all buckets back to now (those made later will be empty), and the journals and object stores that are named. */
+  image(): (loses?: (name: string) => boolean) => void {
+    const buckets = new Map([...this.#buckets].map(([name, { bucket }]) => [name, bucket.image()]));
+    const others = [
+      ...[...this.#journals].map(([name, journal]) => ({ name, restore: journal.image() })),
+      ...[...this.#objects].map(([name, objects]) => ({ name, restore: imageOf(objects) })),
+    ];
+    return (loses = () => false) => {
+      for (const [name, { bucket }] of this.#buckets) (buckets.get(name) ?? (() => bucket.clear()))();
+      for (const { name, restore } of others) if (loses(name)) restore();
     };
   }
 
@@ -128,4 +133,12 @@ export class Storage {
     for (const journal of this.#journals.values()) if (journal.takes(subject)) return journal;
     return undefined;
   }
+}
+
+function imageOf<V>(map: Map<string, V>): () => void {
+  const before = [...map];
+  return () => {
+    map.clear();
+    for (const [key, value] of before) map.set(key, value);
+  };
 }

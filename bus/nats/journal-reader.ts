@@ -130,6 +130,7 @@ class NatsEntry implements JournalEntry {
   readonly id: string | undefined;
   readonly sequence: number;
   readonly attempt: number;
+  readonly storedAtMs: number;
   readonly ageMs: number;
   readonly #message: JsMsg;
   readonly #letGo: () => void;
@@ -143,7 +144,8 @@ class NatsEntry implements JournalEntry {
     this.id = this.headers?.[MESSAGE_ID];
     this.sequence = message.seq;
     this.attempt = info.deliveryCount;
-    this.ageMs = Math.max(0, unixMs - info.timestampNanos / 1e6);
+    this.storedAtMs = info.timestampNanos / 1e6;
+    this.ageMs = Math.max(0, unixMs - this.storedAtMs);
     this.#message = message;
     this.#letGo = letGo;
   }

@@ -105,7 +105,7 @@ test('lease: a store that gives a revision out twice does not make two leaders',
   const [one, two] = [start('one'), start('two')];
   await two.tick();
   await wait(LEASE_MS + 1);
-  const lose = network.bucketsImage();
+  const lose = network.storageImage();
   network.disconnect('two');
   await one.tick();
   await wait(LEASE_MS + 1);

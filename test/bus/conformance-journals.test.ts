@@ -91,7 +91,7 @@ for (const { name, start } of kinds) {
   test.serial(`journal: given back it comes again, acknowledged it doesn't (${name})`, async t => {
     const world = await start(t);
     const bus = await world.connect();
-    const { got } = await follow(bus, {}, entry => (entry.attempt < 3 ? entry.retry(10) : entry.ack()));
+    const { got, entries } = await follow(bus, {}, entry => (entry.attempt < 3 ? entry.retry(10) : entry.ack()));
     bus.publish('frames.a.cam1', bytes('1'));
     await until(
       () => got.length === 3,
@@ -106,6 +106,9 @@ for (const { name, start } of kinds) {
       got,
       [1, 2].flatMap(n => [1, 2, 3].map(attempt => `frames.a.cam1 ${n} (${attempt})`)),
     );
+    const [first, second] = [entries.slice(0, 3), entries.slice(3)].map(of => of.map(entry => entry.storedAtMs));
+    t.is(new Set(first).size, 1, 'it was stored when it was stored, however often it comes');
+    t.true(second![0]! > first![0]!);
   });
 
   test.serial(

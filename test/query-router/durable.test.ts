@@ -255,3 +255,57 @@ test('durable: a frame that its publisher repeats, having had no answer, has one
   t.is(w.offers.length, 2);
   t.is(w.stored.length, 1);
 });
+
+/** The server loses its power and starts with its journals as they were `since`, those that `loses` names. */
+const loses = async (w: World, restore: (lost: (name: string) => boolean) => void, lost: string): Promise<void> => {
+  w.network.stop();
+  restore(name => name === lost);
+  await w.clock.runFor(300);
+  w.network.start();
+  await w.clock.runFor(1000);
+};
+
+test('durable: after a power failure a frame in the place of a lost one gets a result of its own', async t => {
+  const w = await durableWorld(t);
+  await w.router();
+  await w.clock.runFor(1000);
+  const restore = w.network.storageImage();
+  w.frame('cam1', { seq: 1 });
+  await serve(w, 0);
+  t.is(w.stored.length, 1);
+  await loses(w, restore, 'ganglion-frames-default');
+  w.frame('cam1', { seq: 2 });
+  await serve(w, w.offers.length);
+  t.deepEqual(
+    w.stored.map(({ seq, outcome }) => ({ seq, outcome })),
+    [
+      { seq: 1, outcome: 'ok' },
+      { seq: 2, outcome: 'ok' },
+    ],
+  );
+  t.is(new Set(w.stored.map(({ request }) => request)).size, 2);
+});
+
+test('durable: a power failure that takes acknowledgements back doubles no result; one that takes a result loses it', async t => {
+  const w = await durableWorld(t);
+  await w.router();
+  w.frame('cam1', { seq: 1 });
+  await w.nextOffer(0);
+  const restore = w.network.storageImage();
+  await serve(w, 0);
+  t.is(w.stored.length, 1);
+  await loses(w, restore, 'ganglion-frames-default');
+  t.true(w.offers.length > 1, 'it comes again');
+  await serve(w, w.offers.length);
+  const answered = w.offers.length;
+  await w.clock.runFor(60_000);
+  t.is(w.offers.length, answered, 'and was answered again');
+  t.is(w.stored.length, 1, 'but its result was stored already');
+  const before = w.network.storageImage();
+  w.frame('cam1', { seq: 2 });
+  await serve(w, answered);
+  t.is(w.stored.length, 2);
+  await loses(w, before, 'ganglion-results');
+  await w.clock.runFor(60_000);
+  t.is(w.offers.length, answered + 1, 'its frame was acknowledged');
+});

@@ -49,6 +49,12 @@ export class StoredFrame {
     this.agedMs = of.entry.ageMs;
   }
 
+  /** In the journal: no other frame's, also where a power failure made it give a sequence out twice. */
+  get #place(): string {
+    const { sequence, storedAtMs } = this.#entry;
+    return `${sequence}-${Math.round(storedAtMs).toString(36)}`;
+  }
+
   working(): void {
     this.#entry.working();
   }
@@ -68,18 +74,18 @@ export class StoredFrame {
 
   /** The same name and the whole latency, whichever router tried it how often. */
   #asOfStorage(said: Result): Result {
-    const { sequence, attempt } = this.#entry;
+    const { attempt } = this.#entry;
     const latencyMs = said.latencyMs + this.agedMs;
     const late = said.outcome === 'ok' && latencyMs > said.objectiveMs;
-    const request = `${this.#journals.frames.name}-${sequence}-${this.#query.name}`;
+    const request = `${this.#journals.frames.name}-${this.#place}-${this.#query.name}`;
     return { ...said, request, latencyMs, attempt, ...(late ? { outcome: 'late' as const } : {}) };
   }
 
   /** Stores what there is to tell, however long that takes, then acknowledges the frame. Twice stored is stored once. */
   async #finish(result: Result, bury: boolean): Promise<void> {
     // A publisher that had no answer repeats itself: then two stored frames are one.
-    const { id: given, sequence, subject } = this.#entry;
-    const frame = given === undefined ? `${this.#journals.frames.incarnation} ${sequence}` : `id ${given}`;
+    const { id: given, subject } = this.#entry;
+    const frame = given === undefined ? `${this.#journals.frames.incarnation} ${this.#place}` : `id ${given}`;
     const id = `${this.#query.key} ${subject} ${frame}`;
     try {
       const { results, dead } = this.#journals;

@@ -37,6 +37,8 @@ export class Cluster {
   readonly scenario: Scenario;
   /** Latest lines of the actors' logs. */
   readonly lines: string[] = [];
+  /** Of what was stored since then, some is lost. */
+  readonly lost: (sinceMs: number) => void;
   /** Rates of the cameras, times this. */
   surge = 1;
   frames = 0;
@@ -48,6 +50,7 @@ export class Cluster {
   constructor(scenario: Scenario, watch: Watch, mutant?: Mutant) {
     const { seed } = scenario;
     this.scenario = scenario;
+    this.lost = sinceMs => watch.durable.lost(sinceMs);
     this.links = new Links(this.clock, seededRandom(seed + 1));
     this.stores = new Stores(seededRandom(seed + 2));
     this.stores.onWrite = (where, { value }) => {

@@ -1,3 +1,4 @@
+import { seededRandom } from '../../../contracts/index.ts';
 import type { Cluster } from './cluster.ts';
 import type { Process } from './process.ts';
 import type { Fault } from './scenario.ts';
@@ -66,7 +67,7 @@ function begin(cluster: Cluster, fault: Fault): Undo {
       stores.set(fault.who, fault.mood);
       return () => stores.set(fault.who, 'fine');
     case 'power-loss':
-      return losePower(cluster);
+      return losePower(cluster, fault.atMs);
     case 'schism':
       return schism(cluster);
     case 'ghost':
@@ -102,12 +103,18 @@ function begin(cluster: Cluster, fault: Fault): Undo {
 
 const OUTAGE_MS = 300;
 
-/** When it is over, the server starts with what its disk held when it began; users apply again what they had applied. */
-function losePower({ network, documents, clock }: Cluster): Undo {
-  const lose = network.bucketsImage();
+/**
+ * When it is over, the server starts with what its disk held when it began, of journals and objects with what some of them held; users
+ * apply again what they had applied.
+ */
+function losePower({ network, documents, clock, scenario, lost }: Cluster, atMs: number): Undo {
+  const lose = network.storageImage();
+  const sinceMs = clock.nowMs();
+  const random = seededRandom(scenario.seed + Math.round(atMs));
   return () => {
     network.stop();
-    lose();
+    lose(() => random.next() < 0.5);
+    lost(sinceMs);
     clock.after(OUTAGE_MS, () => network.start());
     documents.applyAgain();
   };

@@ -67,11 +67,12 @@ export class Vault {
   async #read({ name, settings }: ReturnType<typeof deadJournal>, take: (message: unknown) => void): Promise<void> {
     const journal = await this.#bus.journal(name, settings);
     const reader = { name: 'judge', subjects: settings.subjects, ackWaitMs: 1000, heldMax: 1000 };
-    const seen = new Set<number>();
+    const seen = new Set<string>();
     await journal.read(reader, entry => {
       // What was delivered or acknowledged while the server was away comes again.
-      if (!seen.has(entry.sequence)) take(decode(entry.data));
-      seen.add(entry.sequence);
+      const place = `${entry.sequence} ${entry.storedAtMs}`;
+      if (!seen.has(place)) take(decode(entry.data));
+      seen.add(place);
       entry.ack();
     });
   }

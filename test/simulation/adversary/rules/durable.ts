@@ -8,9 +8,19 @@ interface Kept {
   readonly stored: Set<string>;
   readonly results: Set<string>;
   sinceMs: number;
+  /** When a result was last on its way into the journal. */
+  answeredMs: number;
+  /** The server may have lost it, or its result: what it had acknowledged was not synced to the disk. */
+  mayBeLost: boolean;
 }
 
-/** Every stored frame of a durable query has exactly one stored result. */
+/** How long a message takes into a journal, at most. */
+const STORING_MS = 10;
+
+/**
+ * Every stored frame of a durable query has exactly one stored result. After a power failure those that were stored or answered
+ * shortly before may have none, and a reader who had read one may read another; never one that is wrong.
+ */
 export class DurableRules {
   /** Dead letters: frames that were given up. */
   buried = 0;
@@ -23,6 +33,9 @@ export class DurableRules {
 
   appending([family, , stream = '']: readonly string[], message: () => any, id = ''): void {
     if (family === 'frames') this.#of(stream, (message() as Frame).seq).attempted.add(id);
+    if (family !== 'results') return;
+    const { stream: of = '', seq = 0 } = message() as Result;
+    this.#of(of, seq).answeredMs = this.#report.nowMs();
   }
 
   appended([family, , stream = '']: readonly string[], message: () => any, id = ''): void {
@@ -32,14 +45,23 @@ export class DurableRules {
     frame.sinceMs = this.#report.nowMs();
   }
 
+  /** Some of what was stored since then is not any more. */
+  lost(sinceMs: number): void {
+    for (const frame of this.#frames.values()) {
+      const { stored, sinceMs: storedMs, answeredMs } = frame;
+      if (stored.size === 0 || storedMs >= sinceMs || answeredMs >= sinceMs - STORING_MS) frame.mayBeLost = true;
+    }
+  }
+
   /** One that the journal of results holds. */
   result(result: Result): void {
     const { query, stream = '', seq = 0, outcome, request, trouble } = result;
     const key = `${query} ${stream}/${seq}`;
     const frame = this.#of(stream, seq);
-    if (frame.results.has(request)) this.#report.broken('durable', `the result of ${key} is stored twice`);
+    if (frame.results.has(request) && !frame.mayBeLost)
+      this.#report.broken('durable', `the result of ${key} is stored twice`);
     frame.results.add(request);
-    if (frame.results.size > frame.attempted.size)
+    if (frame.results.size > frame.attempted.size && !frame.mayBeLost)
       this.#report.broken('durable', `${key} has ${frame.results.size} results, stored once`);
     for (const mistake of this.#report.pictures.mistakes(result))
       this.#report.broken('identity', `${query}: ${mistake}`);
@@ -55,8 +77,8 @@ export class DurableRules {
   /** Frames that have been stored for so long and have no result. */
   open(ageMs: number): string[] {
     const nowMs = this.#report.nowMs();
-    return [...this.#frames].flatMap(([key, { stored, results, sinceMs }]) =>
-      results.size < stored.size && nowMs - sinceMs > ageMs ? [key] : [],
+    return [...this.#frames].flatMap(([key, { stored, results, sinceMs, mayBeLost }]) =>
+      !mayBeLost && results.size < stored.size && nowMs - sinceMs > ageMs ? [key] : [],
     );
   }
 
@@ -68,7 +90,9 @@ export class DurableRules {
     const key = `${stream}/${seq}`;
     let frame = this.#frames.get(key);
     if (!frame) {
-      frame = { attempted: new Set(), stored: new Set(), results: new Set(), sinceMs: this.#report.nowMs() };
+      const sinceMs = this.#report.nowMs();
+      const times = { sinceMs, answeredMs: -Infinity, mayBeLost: false };
+      frame = { attempted: new Set(), stored: new Set(), results: new Set(), ...times };
       this.#frames.set(key, frame);
     }
     return frame;
