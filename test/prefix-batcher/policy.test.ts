@@ -154,6 +154,25 @@ test('policy: while a short run is granted, the next batch is granted too if its
   t.deepEqual([stand.grants[2]!.model, stand.grants[2]!.startAtMs], ['short', 16]);
 });
 
+test('policy: a full batch goes before one that has to hurry, where that is still in time after it', t => {
+  const models = [
+    { ...model, name: 'short', alphaMs: 0.1, betaMs: 0.9, batchMax: 4, budgetMs: 500 },
+    { ...model, name: 'icon', budgetMs: 25 },
+  ];
+  const next = ({ shorts, slackMs }: { shorts: number; slackMs: number }): string => {
+    const stand = new Stand({ models, hosts: ['a'] });
+    stand.offer(0, { model: 'icon' });
+    stand.tell('a', 'started', 0);
+    for (let i = 0; i < shorts; i++) stand.offer(0, { model: 'short' });
+    stand.offer(1, { model: 'icon', budgetMs: 19 + slackMs });
+    stand.tell('a', 'finished', 10);
+    return stand.grants[1]!.model;
+  };
+  t.is(next({ shorts: 4, slackMs: 2 }), 'short');
+  t.is(next({ shorts: 4, slackMs: 1 }), 'icon', 'four shorts take 1.3 ms');
+  t.is(next({ shorts: 3, slackMs: 2 }), 'icon', 'three can still grow');
+});
+
 test('policy: among batches that can wait, the one that uses the device best goes first', t => {
   const models = [
     { ...model, name: 'tight', budgetMs: 200 },

@@ -5,12 +5,20 @@ import type { Policy } from './view.ts';
 /** A batch whose latest start is nearer than this share of its group's usual budget has to hurry. */
 const HURRY_SHARE = 1 / 3;
 
-/** Batches that have to hurry by their latest start; then the others, those first that use the device best. */
+/**
+ * Batches that have to hurry by their latest start; then the others, those first that use the device best. One that is full goes before one
+ * that has to hurry if that is still in time after it: it gains nothing by waiting, and what piles up behind it could not be made up for.
+ */
 function goesBefore(one: Candidate, other: Candidate): boolean {
   const [hurries, otherHurries] = [hasToHurry(one), hasToHurry(other)];
-  if (hurries !== otherHurries) return hurries;
-  return hurries ? one.latestMs < other.latestMs : efficiency(one) > efficiency(other);
+  if (hurries && otherHurries) return one.latestMs < other.latestMs;
+  if (hurries) return !canLetPass(one, other);
+  if (otherHurries) return canLetPass(other, one);
+  return efficiency(one) > efficiency(other);
 }
+
+const canLetPass = ({ latestMs }: Candidate, other: Candidate): boolean =>
+  other.count === other.seat.batchMax && other.startAtMs + other.deadlineMs - other.latestMs <= latestMs;
 
 const hasToHurry = ({ latestMs, startAtMs, group }: Candidate): boolean =>
   latestMs - startAtMs < HURRY_SHARE * group.budgetMs;
