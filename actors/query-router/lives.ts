@@ -14,6 +14,7 @@ import type { Sleeper } from './alarm-clock.ts';
 import type { Piece } from './boxes.ts';
 import type { Route } from './catalog.ts';
 import type { Fate } from './hosts.ts';
+import type { QueryMeter } from './meter.ts';
 import type { Query, Stage } from './query.ts';
 import type { Loss } from './suspicion.ts';
 
@@ -27,6 +28,7 @@ export interface Request extends Sleeper {
   /** Among those in flight: see {@link Bag}. */
   place: number;
   readonly query: Query;
+  readonly meter: QueryMeter;
   readonly stream: string | undefined;
   readonly seq: number | undefined;
   readonly meta: InferRequest['meta'];
@@ -127,9 +129,7 @@ export interface Effects {
   cut(job: CutJob, frame: Picture): void;
   measure(job: SizeJob, frame: Picture): void;
   /** A result of the stage before gave `count` inputs for `stage`. */
-  fannedOut(query: Query, stage: number, count: number): void;
-  /** Empty for a host that was never heard. */
-  incarnationOf(host: string): string;
+  fannedOut(request: Request, stage: number, count: number): void;
   fateOf(loss: Loss): Fate;
   /** What earlier attempts with the same stored frame tell. */
   lossesBefore(invocation: Invocation): readonly Loss[];
@@ -138,6 +138,15 @@ export interface Effects {
   /** `request.wakeAtMs` is what counts from now on. */
   wakeAt(request: Request): void;
   end(request: Request, outcome: Outcome, trouble: Trouble | undefined, nowMs: number): void;
+}
+
+/** What a batcher granted: a place in a batch on a host. */
+export interface Granted {
+  readonly batch: string;
+  readonly host: string;
+  /** Empty for a host that was never heard. */
+  readonly incarnation: string;
+  readonly answerInMs: number;
 }
 
 /** The answers of one batch, as they came; columns. */

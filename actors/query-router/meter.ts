@@ -40,7 +40,7 @@ interface StageMeter {
 }
 
 /** Counts of one query since start, and of its latest interval. Lives as long as the query has the same name. */
-class QueryMeter {
+export class QueryMeter {
   readonly outcomes: Record<Outcome, number> = { ok: 0, late: 0, dropped: 0, failed: 0, rejected: 0 };
   accepted = 0;
   readonly prospects = new Prospects();

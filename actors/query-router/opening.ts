@@ -1,6 +1,7 @@
 import type { InferRequest, Payload, Result } from '../../contracts/index.ts';
 import { NO_TICK } from './alarm-clock.ts';
 import { NONE, type Request } from './lives.ts';
+import type { QueryMeter } from './meter.ts';
 import { misfit } from './payload.ts';
 import type { Query } from './query.ts';
 
@@ -30,15 +31,16 @@ const cutless = (query: Query): string | undefined =>
 export function open(
   query: Query,
   asked: Asked,
-  facts: { number: number; epoch: number; payloadBytes: number; nowMs: number },
+  facts: { number: number; epoch: number; payloadBytes: number; nowMs: number; meter: QueryMeter },
 ): Request {
-  const { number, epoch, payloadBytes, nowMs } = facts;
+  const { number, epoch, payloadBytes, nowMs, meter } = facts;
   const objectiveMs = asked.budgetMs ?? query.objectiveMs;
   const allowedMs = objectiveMs - asked.ageMs;
   return {
     number,
     place: 0,
     query,
+    meter,
     stream: asked.stream,
     seq: asked.seq,
     meta: asked.meta,

@@ -11,7 +11,7 @@ import type {
 import { choose, lets, toFrame, type Piece } from './boxes.ts';
 import type { Route } from './catalog.ts';
 import { NONE } from './lives.ts';
-import type { Answered, CutJob, Effects, Invocation, Request, SizeJob } from './lives.ts';
+import type { Answered, CutJob, Effects, Granted, Invocation, Request, SizeJob } from './lives.ts';
 import type { Stage } from './query.ts';
 import { judge } from './suspicion.ts';
 import { timingOf } from './timing.ts';
@@ -34,9 +34,7 @@ export function begin(request: Request, nowMs: number, fx: Effects): void {
 /** A grant came. False: don't send the payload (there were enough grants already). */
 export function grant(
   invocation: Invocation,
-  batch: string,
-  host: string,
-  answerInMs: number,
+  { batch, host, incarnation, answerInMs }: Granted,
   nowMs: number,
   fx: Effects,
 ): boolean {
@@ -45,7 +43,7 @@ export function grant(
   invocation.state = 'granted';
   invocation.batch = batch;
   invocation.host = host;
-  invocation.incarnation = fx.incarnationOf(host);
+  invocation.incarnation = incarnation;
   invocation.grantedAtMs = nowMs;
   invocation.expectedAtMs = nowMs + answerInMs;
   invocation.dueAtMs = nowMs + 2 * answerInMs + ANSWER_SLACK_MS;
@@ -315,7 +313,7 @@ function fanOut(request: Request, stage: Stage, output: Output, parent: number, 
       return finish(request, 'failed', trouble.noBoxes(stages[cut.stages[0]!]!, stage, output.kind), nowMs, fx);
     const chosen = cut.whole || output.kind !== 'boxes' ? [] : choose(cut, output.boxes, request.size);
     const whole = cut.whole && lets(cut, output, request.size);
-    for (const index of cut.stages) fx.fannedOut(request.query, index, whole ? 1 : chosen.length);
+    for (const index of cut.stages) fx.fannedOut(request, index, whole ? 1 : chosen.length);
     for (const piece of chosen) pieces.push({ piece, stages: cut.stages });
     if (!whole) continue;
     for (const index of cut.stages)

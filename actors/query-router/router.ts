@@ -1,7 +1,5 @@
 import { coalesce, type ActorContext, type ActorInit } from '../actor/index.ts';
 import {
-  describeError,
-  InputError,
   intBetween,
   PayloadTooLargeError,
   randomId,
@@ -27,11 +25,12 @@ import { Catalog, type Route } from './catalog.ts';
 import type { RouterConfig } from './config.ts';
 import { Hosts, type Fate } from './hosts.ts';
 import { Meters } from './meter.ts';
+import { look, type Look } from './looking.ts';
 import { dataBytes, ENVELOPE_BYTES, Outgoing, packedBytes, parcels } from './outgoing.ts';
 import { open, unfit, type Asked } from './opening.ts';
 import type { Query, Stage } from './query.ts';
 import * as life from './request.ts';
-import type { CutJob, Effects, Invocation, Request, SizeJob } from './lives.ts';
+import type { CutJob, Effects, Granted, Invocation, Request, SizeJob } from './lives.ts';
 import { ID_MAX, LiveIds } from './live-ids.ts';
 import { rejection, resultOf, withoutOutputs } from './results.ts';
 import { Suspicions, type Loss } from './suspicion.ts';
@@ -119,10 +118,10 @@ export class Router implements Effects {
     const bytes = dataBytes(asked.payload);
     if (!this.hold(bytes)) return this.reject(query, asked, trouble.overloaded(`${this.#heldBytes} bytes`));
     const nowMs = this.#init.clock.nowMs();
-    const facts = { number: ++this.#requestNumber, epoch: this.catalog.epoch, payloadBytes: bytes, nowMs };
+    const meter = this.meters.of(query);
+    const facts = { number: ++this.#requestNumber, epoch: this.catalog.epoch, payloadBytes: bytes, nowMs, meter };
     const request = open(query, asked, facts);
     this.#requests.add(request);
-    const meter = this.meters.of(query);
     meter.accepted++;
     if (this.#hasProspects(request, nowMs)) return life.begin(request, nowMs, this);
     meter.turnedAway(query);
@@ -159,7 +158,10 @@ export class Router implements Effects {
 
   takeVerdicts({ grants, drops }: Verdicts): void {
     const nowMs = this.#init.clock.nowMs();
-    for (const { batch, host, ids, answerInMs } of grants) this.#takeGrant(batch, host, ids, answerInMs, nowMs);
+    for (const { batch, host, ids, answerInMs } of grants) {
+      const incarnation = this.#hosts.incarnationOf(host);
+      this.#takeGrant({ batch, host, incarnation, answerInMs }, ids, nowMs);
+    }
     for (const { reason, ids } of drops)
       for (const id of ids) {
         const invocation = this.#invocations.get(id);
@@ -255,17 +257,17 @@ export class Router implements Effects {
   }
 
   /** The stages behind the first can be expected to take it. A stored frame waits for them. */
-  #hasProspects({ query, deadlineMs }: Request, nowMs: number): boolean {
+  #hasProspects({ query, deadlineMs, meter }: Request, nowMs: number): boolean {
     if (!this.#init.config.crossStageDrop || query.stages.length === 1 || query.durable) return true;
-    return this.meters.of(query).prospects.admits(deadlineMs - nowMs, query.objectiveMs, nowMs);
+    return meter.prospects.admits(deadlineMs - nowMs, query.objectiveMs, nowMs);
   }
 
-  #takeGrant(batch: string, host: string, granted: readonly number[], answerInMs: number, nowMs: number): void {
+  #takeGrant(granted: Granted, wanted: readonly number[], nowMs: number): void {
     const ids: number[] = [];
     const payloads: Payload[] = [];
     const absent: number[] = [];
     const { maxPayloadBytes } = this.ctx.bus;
-    for (const id of granted) {
+    for (const id of wanted) {
       const invocation = this.#invocations.get(id);
       const { payload } = invocation ?? {};
       if (!invocation || !payload) {
@@ -274,7 +276,7 @@ export class Router implements Effects {
         absent.push(id);
         const why = trouble.pieceTooLarge(invocation.stage, packedBytes(payload), maxPayloadBytes - ENVELOPE_BYTES);
         life.giveUp(invocation.request, 'failed', why, nowMs, this);
-      } else if (life.grant(invocation, batch, host, answerInMs, nowMs, this)) {
+      } else if (life.grant(invocation, granted, nowMs, this)) {
         ids.push(id);
         payloads.push(payload);
       } else {
@@ -282,7 +284,11 @@ export class Router implements Effects {
       }
     }
     for (const parcel of parcels(ids, payloads, absent, maxPayloadBytes))
-      this.ctx.publish(subjects.payloads, { host }, { v: 1, router: this.#init.id, batch, ...parcel });
+      this.ctx.publish(
+        subjects.payloads,
+        { host: granted.host },
+        { v: 1, router: this.#init.id, batch: granted.batch, ...parcel },
+      );
   }
 
   /** `politely`: it had finished what it was granted before it left. */
@@ -319,7 +325,7 @@ export class Router implements Effects {
 
   track(invocation: Invocation): void {
     this.#invocations.add(invocation);
-    this.meters.of(invocation.request.query).invoked(invocation.stage.name);
+    invocation.request.meter.invoked(invocation.stage.name);
   }
 
   untrack(invocation: Invocation, answered: boolean): void {
@@ -334,10 +340,6 @@ export class Router implements Effects {
     const bytes = invocation.bytes > 0 ? invocation.bytes : invocation.request.payloadBytes;
     const { id, alone, wrongOn } = invocation;
     this.#outgoing.offer(pool, session, { id, budgetMs, bytes, alone, avoid: wrongOn });
-  }
-
-  incarnationOf(host: string): string {
-    return this.#hosts.incarnationOf(host);
   }
 
   fateOf(loss: Loss): Fate {
@@ -358,54 +360,29 @@ export class Router implements Effects {
 
   cut(job: CutJob, frame: Picture): void {
     const regions = job.pieces.map(({ piece }) => piece.region);
-    this.#look(
-      'cutting boxes out',
-      () => this.#imaging.crop(frame, regions),
-      (pictures, nowMs) => life.takeCuts(job, pictures, nowMs, this),
-      (detail, input, nowMs) => life.failCut(job, detail, input, nowMs, this),
-    );
+    this.#look({
+      what: 'cutting boxes out',
+      work: () => this.#imaging.crop(frame, regions),
+      done: (pictures, nowMs) => life.takeCuts(job, pictures, nowMs, this),
+      failed: (detail, input, nowMs) => life.failCut(job, detail, input, nowMs, this),
+    });
   }
 
   measure(job: SizeJob, frame: Picture): void {
-    this.#look(
-      'measuring a frame',
-      () => this.#imaging.size(frame),
-      (size, nowMs) => life.takeSize(job, size, nowMs, this),
-      (detail, input, nowMs) => life.failSize(job, detail, input, nowMs, this),
-    );
+    this.#look({
+      what: 'measuring a frame',
+      work: () => this.#imaging.size(frame),
+      done: (size, nowMs) => life.takeSize(job, size, nowMs, this),
+      failed: (detail, input, nowMs) => life.failSize(job, detail, input, nowMs, this),
+    });
   }
 
-  /** Work on pixels, then the transition that it leads to, in a turn's end at the earliest. `input`: the picture is at fault, else we are. */
-  #look<T extends object>(
-    what: string,
-    work: () => T | Promise<T>,
-    done: (found: T, nowMs: number) => void,
-    failed: (detail: string, input: boolean, nowMs: number) => void,
-  ): void {
-    const { clock } = this.#init;
-    const fail = (error: unknown): void => failed(describeError(error), error instanceof InputError, clock.nowMs());
-    let found: T | Promise<T>;
-    try {
-      found = work();
-    } catch (error) {
-      clock.atTurnEnd(() => fail(error));
-      return;
-    }
-    if (!(found instanceof Promise)) clock.atTurnEnd(() => done(found, clock.nowMs()));
-    else
-      this.ctx.spawn(what, async () => {
-        let pixels: T;
-        try {
-          pixels = await found;
-        } catch (error) {
-          return fail(error);
-        }
-        done(pixels, clock.nowMs());
-      });
+  #look<T extends object>(wanted: Look<T>): void {
+    look(wanted, this.#init.clock, (what, work) => this.ctx.spawn(what, work));
   }
 
-  fannedOut(query: Query, stage: number, count: number): void {
-    this.meters.of(query).fannedOut(query.stages[stage]!.name, count);
+  fannedOut({ meter, query }: Request, stage: number, count: number): void {
+    meter.fannedOut(query.stages[stage]!.name, count);
   }
 
   wakeAt(request: Request): void {
@@ -415,7 +392,7 @@ export class Router implements Effects {
   end(request: Request, outcome: Outcome, why: Trouble | undefined, nowMs: number): void {
     this.#requests.remove(request);
     const result = resultOf(request, this.origin(request.number), outcome, why, nowMs);
-    const meter = this.meters.of(request.query);
+    const { meter } = request;
     meter.ended(outcome, result.latencyMs);
     if (outcome === 'ok') meter.prospects.good(nowMs - request.acceptedAtMs, nowMs);
     else if (outcome !== 'failed' && request.results.some(answers => answers.length > 0)) meter.prospects.wasted(nowMs);

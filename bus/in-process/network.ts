@@ -31,7 +31,7 @@ export interface NetworkOptions {
   /**
    * Whether what actors say is handed over as it is ({@link Bus.publishValue}) rather than encoded and decoded as on NATS. Default
    * false. Sizes are estimates then. What is said on one subject is alike: it is weighed
-   * once a second at most. `frozen`: whoever changes what was published gets a TypeError, for tests.
+   * every five seconds at most. `frozen`: whoever changes what was published gets a TypeError, for tests.
    */
   readonly values?: boolean | 'frozen';
   /** Time that an operation on a bucket takes, ms. Default 0. */
@@ -85,7 +85,7 @@ interface Leg {
 /** Ways that a client keeps. */
 const WAYS_MAX = 4096;
 /** What is said on one subject is alike: it isn't weighed more often than this. */
-const WEIGH_MS = 1000;
+const WEIGH_MS = 5000;
 
 function put({ to, link }: Leg, letter: Letter, delayMs: number): void {
   if (!link.send(new Delivery(to, letter), delayMs)) to.client.tell('slow-consumer');

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import type { Answer, Outcome, Picture, QueryDocument } from '../../contracts/index.ts';
+import { seededRandom, type Answer, type Outcome, type Picture, type QueryDocument } from '../../contracts/index.ts';
+import { QueryMeter } from '../../actors/query-router/meter.ts';
 import { compileQuery, type Query } from '../../actors/query-router/query.ts';
 import * as life from '../../actors/query-router/request.ts';
 import type { CutJob, Effects, Invocation, Request, SizeJob } from '../../actors/query-router/lives.ts';
@@ -53,7 +54,6 @@ function recorder(heldBytesMax = Infinity) {
     cut: job => void cuts.push(job),
     measure: job => void sizes.push(job),
     fannedOut: () => {},
-    incarnationOf: () => 'a',
     fateOf: ({ sinceMs }) => (['alive', 'unclear', 'silent', 'died'] as const)[Math.floor(sinceMs) % 4]!,
     lossesBefore: () => [],
     suspected: () => {},
@@ -69,6 +69,7 @@ function open(of: Query, fx: Effects): Request {
     number: 1,
     place: 0,
     query: of,
+    meter: new QueryMeter(seededRandom(1)),
     stream: 'cam',
     seq: 1,
     meta: undefined,
@@ -146,7 +147,8 @@ test('request: whatever happens in whatever order, it ends exactly once and hold
             const all = { ...columns, host: 'h', batch, size: 1, emulated: false, answers: [said], runMs: 1 };
             life.answer(invocation, all, 0, nowMs, fx);
           };
-          if (what === 'grant' && invocation) life.grant(invocation, `batch-${nowMs}`, 'h', ms, nowMs, fx);
+          if (what === 'grant' && invocation)
+            life.grant(invocation, { batch: `batch-${nowMs}`, host: 'h', incarnation: 'a', answerInMs: ms }, nowMs, fx);
           if (what === 'found') say(found);
           if (what === 'text') say({ is: 'output', output: { kind: 'text', text: '', score: 1 } });
           if (what === 'refused') say({ is: 'refused', reason: 'leaving' });
