@@ -42,10 +42,19 @@ export interface Validator<T> {
   problems(value: unknown): { path: string; detail: string }[];
 }
 
+/** Of schemas: many actors of one kind share that of their configuration. */
+const compiled = new WeakMap<TSchema, ReturnType<typeof Compile>>();
+
+function compiledOf(schema: TSchema): ReturnType<typeof Compile> {
+  let known = compiled.get(schema);
+  if (!known) compiled.set(schema, (known = Compile(schema)));
+  return known;
+}
+
 /** Compiled on first use. */
 export function validator<S extends TSchema>(schema: S): Validator<Static<S>> {
-  let compiled: ReturnType<typeof Compile> | undefined;
-  const compile = () => (compiled ??= Compile(schema));
+  let own: ReturnType<typeof Compile> | undefined;
+  const compile = () => (own ??= compiledOf(schema));
   const problems = (value: unknown) => compile().Errors(value).map(describeProblem);
   return {
     schema,

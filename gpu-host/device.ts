@@ -34,7 +34,7 @@ export interface LoadedModel {
   /** Decodes and preprocesses on the CPU, off the event loop; at once where that takes no time. Rejects: InputError */
   prepare(payload: Payload): Prepared | Promise<Prepared>;
   /** An input to warm up and measure with: shaped like a real one. */
-  blank(): Promise<Prepared>;
+  blank(): Prepared | Promise<Prepared>;
   /**
    * Runs a batch (1 ≤ size ≤ batchMax) and postprocesses it. Runs of one device queue up in the order of the calls.
    * @throws ModelError when the run itself fails, DeviceError when the device is gone

@@ -43,6 +43,10 @@ export type ResidentEvent =
 const provided = (what: string) => () => Promise.reject(new Error(`${what} must be provided`));
 const coldSizes = ({ planned, warmed }: Context): number[] => planned.batches.filter(b => !warmed.includes(b));
 
+const warmthOf = ({ context }: { context: Context }) => {
+  return { model: context.planned.model, loaded: context.loaded!, sizes: coldSizes(context) };
+};
+
 const errorOf = ({ event }: { event: { error: unknown } }) => ({ error: event.error });
 const loadedOf = ({ event }: { event: { output: LoadedModel } }) => ({ loaded: event.output });
 
@@ -52,8 +56,8 @@ export const residentChart = setup({
   actors: {
     fetch: fromPromise<ModelFiles, { model: string }>(provided('fetch')),
     load: fromPromise<LoadedModel, { files: ModelFiles; planned: Planned }>(provided('load')),
-    warm: fromPromise<void, { loaded: LoadedModel; sizes: number[] }>(provided('warm')),
-    unload: fromPromise<void, { loaded: LoadedModel }>(provided('unload')),
+    warm: fromPromise<void, { model: string; loaded: LoadedModel; sizes: number[] }>(provided('warm')),
+    unload: fromPromise<void, { model: string; loaded: LoadedModel }>(provided('unload')),
   },
   guards: {
     unwanted: ({ context }) => !context.wanted,
@@ -122,7 +126,7 @@ export const residentChart = setup({
     warming: {
       invoke: {
         src: 'warm',
-        input: ({ context }) => ({ loaded: context.loaded!, sizes: coldSizes(context) }),
+        input: warmthOf,
         onDone: 'resident',
         onError: {
           target: 'releasing',
@@ -142,7 +146,7 @@ export const residentChart = setup({
         extending: {
           invoke: {
             src: 'warm',
-            input: ({ context }) => ({ loaded: context.loaded!, sizes: coldSizes(context) }),
+            input: warmthOf,
             onDone: 'serving',
             onError: {
               target: 'serving',
@@ -165,7 +169,7 @@ export const residentChart = setup({
     releasing: {
       invoke: {
         src: 'unload',
-        input: ({ context }) => ({ loaded: context.loaded! }),
+        input: ({ context }) => ({ model: context.planned.model, loaded: context.loaded! }),
         onDone: 'released',
         onError: 'released',
       },

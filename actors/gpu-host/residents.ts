@@ -51,6 +51,8 @@ interface Entry extends Omit<Wanted, 'planned'> {
   planned: boolean;
   /** From bytes to ready, as the latest load took. */
   loadMs: number;
+  /** What it takes, as it was reckoned for this context. */
+  claimed: { readonly context: object; readonly claim: Claim } | undefined;
 }
 
 /** Only a new order brings back what is in one of these states. */
@@ -60,9 +62,11 @@ const GOING: ReadonlySet<ResidencyState> = new Set(['releasing', 'failed']);
 export class Residents {
   readonly #ports: ResidentsPorts;
   readonly #entries = new Map<string, Entry>();
+  readonly #machine: typeof residentChart;
 
   constructor(ports: ResidentsPorts) {
     this.#ports = ports;
+    this.#machine = this.#provided();
   }
 
   get size(): number {
@@ -93,6 +97,7 @@ export class Residents {
 
   /** Suffixes that a prefix must stay for. */
   suffixesOf(prefix: string): number {
+    if (!isPrefix(prefix)) return 0;
     let count = 0;
     for (const [part, { chart }] of this.#entries) {
       const { value } = chart.getSnapshot();
@@ -104,10 +109,9 @@ export class Residents {
   /** What each part takes, were `planned` here as well. */
   claims(planned: readonly Omit<Wanted, 'stored'>[] = []): Claim[] {
     const claims = new Map<string, Claim>();
-    for (const [model, { chart, estimated }] of this.#entries) {
-      const { value, context } = chart.getSnapshot();
-      if (value !== 'failed' && value !== 'gone')
-        claims.set(model, claimOf(context.planned, context.loaded, estimated));
+    for (const [model, entry] of this.#entries) {
+      const { value } = entry.chart.getSnapshot();
+      if (value !== 'failed' && value !== 'gone') claims.set(model, claimNow(entry));
     }
     for (const { planned: wanted, estimated } of planned) {
       const context = this.#entries.get(wanted.model)?.chart.getSnapshot().context;
@@ -189,9 +193,9 @@ export class Residents {
   }
 
   report(): Resident[] {
-    return [...this.#entries].map(([model, { chart, estimated }]) => {
-      const { value, context } = chart.getSnapshot();
-      const { persistentBytes, ephemeralBytes, lane } = claimOf(context.planned, context.loaded, estimated);
+    return [...this.#entries].map(([model, entry]) => {
+      const { value, context } = entry.chart.getSnapshot();
+      const { persistentBytes, ephemeralBytes, lane } = claimNow(entry);
       return {
         model,
         state: stateOf(value),
@@ -212,8 +216,8 @@ export class Residents {
 
   #open({ planned, stored, estimated }: Wanted, isPlanned: boolean): void {
     const { model } = planned;
-    const chart = createActor(this.#provided(model, stored), { input: planned });
-    this.#entries.set(model, { stored, chart, estimated, planned: isPlanned, loadMs: 0 });
+    const chart = createActor(this.#machine, { input: planned });
+    this.#entries.set(model, { stored, chart, estimated, planned: isPlanned, loadMs: 0, claimed: undefined });
     let told = '';
     chart.subscribe(({ value, context }) => {
       if (value === 'gone') this.#entries.delete(model);
@@ -230,19 +234,22 @@ export class Residents {
     this.#ports.changed();
   }
 
-  #provided(model: string, stored: StoredModel): typeof residentChart {
+  /** One for all: a machine takes longer to make than most of its runs. */
+  #provided(): typeof residentChart {
     const { clock, log } = this.#ports;
     return residentChart.provide({
-      guards: { unused: () => this.#ports.usesOf(model) === 0 },
+      guards: { unused: ({ context }) => this.#ports.usesOf(context.planned.model) === 0 },
       actors: {
-        fetch: fromPromise(async () => {
+        fetch: fromPromise(async ({ input: { model } }) => {
+          const { stored } = this.#entries.get(model)!;
           const files = await this.#ports.filesOf(stored);
           return this.#ports.device.report.emulated ? files : fetched(files, Object.keys(stored.files));
         }),
-        load: fromPromise(async ({ input }) => {
+        load: fromPromise(async ({ input: { planned, files } }) => {
+          const { model } = planned;
           const behind = isSuffix(model) ? await this.#whenUsable(prefixOf(model)) : undefined;
           const startedMs = clock.nowMs();
-          const loaded = await this.#load(input.planned, input.files, behind?.loaded as LoadedPrefix | undefined);
+          const loaded = await this.#load(planned, files, behind?.loaded as LoadedPrefix | undefined);
           const entry = this.#entries.get(model);
           if (entry) entry.loadMs = clock.nowMs() - startedMs;
           const short = this.#shortageWith(model, loaded);
@@ -250,16 +257,16 @@ export class Residents {
           await loaded.release();
           throw new ModelError(model, `does not fit: ${short}`);
         }),
-        warm: fromPromise(async ({ input, signal }) => {
-          for (const batch of input.sizes) {
+        warm: fromPromise(async ({ input: { model, loaded, sizes }, signal }) => {
+          for (const batch of sizes) {
             if (signal.aborted) return;
-            const inputs = await Promise.all(Array.from({ length: batch }, () => input.loaded.blank()));
-            await input.loaded.run(inputs);
+            const inputs = await Promise.all(Array.from({ length: batch }, () => loaded.blank()));
+            await loaded.run(inputs);
             if (!signal.aborted) this.#entries.get(model)?.chart.send({ type: 'warmed', batch });
           }
         }),
-        unload: fromPromise(({ input }) =>
-          input.loaded
+        unload: fromPromise(({ input: { model, loaded } }) =>
+          loaded
             .release()
             .catch(error => log.warn('a model could not be unloaded', { model, error: describeError(error) })),
         ),
@@ -293,6 +300,14 @@ const claimOf = (planned: Planned, loaded: LoadedModel | undefined, estimated: O
   ephemeralBytes: loaded?.ephemeralBytes(planned.batchMax) ?? estimated.ephemeralBytes,
   lane: planned.lane,
 });
+
+/** What it takes now: asked for with every beat, and seldom another. */
+function claimNow(entry: Entry): Claim {
+  const { context } = entry.chart.getSnapshot();
+  if (entry.claimed?.context !== context)
+    entry.claimed = { context, claim: claimOf(context.planned, context.loaded, entry.estimated) };
+  return entry.claimed.claim;
+}
 
 /** As it is told in beats. */
 function stateOf(value: ReturnType<ActorRefFrom<typeof residentChart>['getSnapshot']>['value']): ResidencyState {

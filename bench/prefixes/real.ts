@@ -101,7 +101,7 @@ function openApart(device: Device): Opened {
   return {
     add: async files => void loaded.push(await device.load(files, { batchMax: BATCH })),
     round: async () => {
-      for (const [model, count] of deal()) await model.run(await times(count, () => model.blank()));
+      for (const [model, count] of deal()) await model.run(await times(count, async () => model.blank()));
     },
     persistentBytes: () => loaded.reduce((sum, model) => sum + model.persistentBytes, 0),
   };
@@ -116,7 +116,7 @@ async function openGroup(device: Device, from: ModelFiles, cut: string): Promise
     round: async () => {
       const members: Member[] = [];
       for (const [suffix, count] of deal())
-        members.push({ suffix: suffix.id, inputs: await times(count, () => suffix.blank()) });
+        members.push({ suffix: suffix.id, inputs: await times(count, async () => suffix.blank()) });
       await prefix.runMixed(members);
     },
     persistentBytes: () => suffixes.reduce((sum, suffix) => sum + suffix.persistentBytes, prefix.persistentBytes),
