@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
-import { encode, realClock } from '../../bus/index.ts';
-import { every, sleep, subjects } from '../../contracts/index.ts';
+import { decode, encode, realClock } from '../../bus/index.ts';
+import { every, sleep, subjects, type BatcherBeat, type RouterBeat } from '../../contracts/index.ts';
 import { applyFiles } from '../../deploy/apply/index.ts';
 import { collectView, isAlive, type ViewCollector } from '../../deploy/view/index.ts';
 import { Cleanup } from './cleanup.ts';
@@ -15,6 +15,11 @@ const START_MS = 150_000;
 /** Beyond every heartbeat deadline: the fault itself, nothing is awaited by it. */
 const FROZEN_MS = 4_000;
 const FRAMES_AFTER = 20;
+/** Fifty of the large frames of the flood; far beyond what the other tests need. */
+const HELD_BYTES_MAX = 10_000_000;
+const QUEUE_MAX = 500;
+/** Of any process: some 100 MB to start with, what it may hold, and copies on their way in and out (170 MB were measured). */
+const RSS_BYTES_MAX = 400_000_000;
 
 const cleanup = new Cleanup();
 let cluster: TestCluster;
@@ -29,8 +34,8 @@ test.before(async t => {
     documents: [...WATCH.documents, query('flood', { look: { model: 'looker' } }, { objectiveMs: 500 })],
     actors: [
       { actor: 'stream-sampler', name: 'sampler' },
-      { actor: 'query-router', name: 'router', count: 2 },
-      { actor: 'prefix-batcher', name: 'batcher', count: 2 },
+      { actor: 'query-router', name: 'router', count: 2, config: { heldBytesMax: HELD_BYTES_MAX } },
+      { actor: 'prefix-batcher', name: 'batcher', count: 2, config: { queueMax: QUEUE_MAX } },
       { actor: 'gpu-host', name: 'gpu', count: 2, config: EMULATED },
       { actor: 'allocator', name: 'allocator', count: 2, config: { gatherMs: 500, leaseMs: 2000 } },
     ],
@@ -190,8 +195,16 @@ test.serial('standby: frames fill the links: beats, drain and plans come in time
   t.teardown(stop);
   const lastBeats = new Map<string, number>();
   let longestGapMs = 0;
+  const most = { heldBytes: 0, queued: 0, rssBytes: 0 };
+  const watch = (beat: Partial<RouterBeat & BatcherBeat>): void => {
+    const { heldBytes = 0, pools = [], rssBytes = 0 } = beat;
+    most.heldBytes = Math.max(most.heldBytes, heldBytes);
+    most.queued = Math.max(most.queued, ...pools.map(({ queued }) => queued));
+    most.rssBytes = Math.max(most.rssBytes, rssBytes);
+  };
   for (const subject of [subjects.hostBeats, subjects.routerBeats, subjects.batcherBeats, subjects.allocatorBeats]) {
-    const listening = bus.subscribe(subject.at(prefix), ({ subject: at }) => {
+    const listening = bus.subscribe(subject.at(prefix), ({ subject: at, data }) => {
+      watch(decode(data) as object);
       const nowMs = realClock.nowMs();
       longestGapMs = Math.max(longestGapMs, nowMs - (lastBeats.get(at) ?? nowMs));
       lastBeats.set(at, nowMs);
@@ -215,6 +228,9 @@ test.serial('standby: frames fill the links: beats, drain and plans come in time
     `${sent()} frames of ${large.byteLength} bytes; longest gap between beats ${longestGapMs.toFixed(0)} ms; drained in ${drainedMs.toFixed(0)} ms`,
   );
   t.true(lastBeats.size >= 5);
+  t.log(most);
+  t.true(most.heldBytes <= HELD_BYTES_MAX && most.queued <= QUEUE_MAX, JSON.stringify(most));
+  t.true(most.rssBytes < RSS_BYTES_MAX, `${most.rssBytes} of memory`);
   t.true(longestGapMs < LATE_MS, `${longestGapMs} ms without a beat`);
   t.true(drainedMs < 4 * LATE_MS, `${drainedMs} ms`);
   await cluster.serves('watch', picture);
