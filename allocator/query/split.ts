@@ -21,6 +21,11 @@ export interface QuerySplit {
 /** Work of one elimination, in additions: some 10 ms. */
 const WORK_MAX = 3e6;
 const STEPS = 200;
+/**
+ * Of the cost of a query. Costs are those of stages apart, and a rare stage's falls a little with any time that it gets, for it waits for its batch to fill:
+ * for less than this no other stage is left without room.
+ */
+const COST_TOLERANCE = 0.001;
 
 /**
  * Splits a latency budget over a DAG of stages so that the sum of their costs is least:
@@ -29,8 +34,8 @@ const STEPS = 200;
  *
  * Time is cut into `steps` parts. O(stages · steps²) on trees and wherever a fork is joined as a whole, O(stages · stepsʷ)
  * in general; where that would exceed a bound, `steps` is lowered. Exact on the grid; against unrestricted shares the
- * cost is at most that of the best split of budget − depth · stepMs, and `costLeast` (every stage given one step more
- * than it pays for) is a proven lower bound. What is left over is handed back along each path in proportion: worth more
+ * cost is at most that of the best split of budget − depth · stepMs and 0.1 % more, and `costLeast` (every stage given one step more
+ * than it pays for) is a proven lower bound. What is left over, for nothing or for that 0.1 %, is handed back along each path in proportion: worth more
  * than piled up on one stage when curves are flat.
  * @returns undefined when no split can be served
  * @throws ConfigError for unknown stages, circles, and graphs too entangled to split
@@ -47,11 +52,12 @@ export function splitQuery(
   const costs = new Map(order.map(stage => [stage.name, tableOf(stage, stepMs, steps)]));
   const found = minimise(factorsOf(layout, costs, steps), steps);
   if (!found) return undefined;
+  const spare = (COST_TOLERANCE * found.cost) / order.length;
   const chosen = new Map<string, number>();
   for (const { name } of order) {
     const { start, end } = layout.get(name)!;
     const took = (end === LAST ? steps : found.at.get(end)!) - (start === FIRST ? 0 : found.at.get(start)!);
-    chosen.set(name, leastAsCheap(costs.get(name)!, took));
+    chosen.set(name, leastWithin(costs.get(name)!, took, spare));
   }
   const shareMs = handOut(order, chosen, budgetMs, stepMs);
   const cost = order.reduce((sum, stage) => sum + stage.cost(shareMs.get(stage.name)!), 0);
@@ -137,9 +143,10 @@ function tableOf(stage: CostedStage, stepMs: number, steps: number): Float64Arra
 
 const shifted = (table: Float64Array): Float64Array => table.map((_, k) => table[Math.min(k + 1, table.length - 1)]!);
 
-function leastAsCheap(table: Float64Array, took: number): number {
+/** The least time in which it costs at most `spare` more. */
+function leastWithin(table: Float64Array, took: number, spare: number): number {
   let least = took;
-  while (least > 0 && table[least - 1]! <= table[took]! + 1e-12) least--;
+  while (least > 0 && table[least - 1]! <= table[took]! + spare + 1e-12) least--;
   return least;
 }
 

@@ -130,6 +130,9 @@ export async function splitRow(lab: Lab): Promise<RowResult> {
     groups: [{ name: `${hosts} GPUs, ${objectiveMs} ms`, cells: await swept(lab, systems, settings) }],
     targets: [],
     paper: 'the optimal split over an even one +13 to +55 %, most at γ = 10.',
+    remarks: [
+      'The two splits hardly differ here: half of 300 ms already allows either stage its largest batch (32 and 64), so no split can make batches larger, and what is left is how much room each has. With 400 and 150 ms: traffic.',
+    ],
   };
 }
 
