@@ -1,3 +1,4 @@
+export { Gate, processClock } from './gate.ts';
 export type { Outcome } from './outcome.ts';
 export { outcomePage } from './page.ts';
 export { readScenario, withPolicy, type ScenarioFile } from './read.ts';

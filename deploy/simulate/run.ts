@@ -1,7 +1,7 @@
 import { encode } from '../../bus/index.ts';
-import { DEFAULT_PREFIX, exponential, subjects, type Profile } from '../../contracts/index.ts';
+import { DEFAULT_PREFIX, exponential, subjects, type Bus, type Profile } from '../../contracts/index.ts';
 import { bringAbout, type Hands } from './faults.ts';
-import { Freezer } from './freezer.ts';
+import { Gate, gatedBus, processClock } from './gate.ts';
 import { FRAME, Load } from './load.ts';
 import type { Outcome } from './outcome.ts';
 import { hostName, randomFor, type HostEntry, type Scenario } from './scenario.ts';
@@ -92,13 +92,15 @@ async function people(world: World, scenario: Scenario): Promise<Hands> {
   await world.allocator('allocator-1', config.allocator);
   for (let i = 1; i <= batchers; i++) await world.batcher(`batcher-${i}`, config['prefix-batcher']);
   const slowness = new Map<string, number>();
-  const freezers = new Map(
-    scenario.faults.flatMap(fault => (fault.kind === 'freeze' ? [[fault.host, new Freezer()] as const] : [])),
+  const gates = new Map(
+    scenario.faults.flatMap(fault => (fault.kind === 'freeze' ? [[fault.host, new Gate(world.clock)] as const] : [])),
   );
   const profiles = profilesByKind(scenario);
   const launch = async ({ name, kind, memoryMB, cores }: HostEntry): Promise<void> => {
-    const freezer = freezers.get(name);
-    const standing = freezer ? { clock: freezer.clock(world.clock), bus: freezer.bus.bind(freezer) } : {};
+    const gate = gates.get(name);
+    const standing = gate
+      ? { clock: processClock(world.clock, gate), bus: (bus: Bus): Bus => gatedBus(bus, gate) }
+      : {};
     const options = { kind, memoryMB, cores, config: config['gpu-host'], profiles: profiles.get(kind) ?? new Map() };
     await world.launchHost(name, { ...options, slowness: () => slowness.get(name) ?? 1 }, standing);
   };
@@ -110,8 +112,8 @@ async function people(world: World, scenario: Scenario): Promise<Hands> {
     restart: host => {
       if (!world.runs(host)) void launch(known.get(host)!);
     },
-    freeze: host => freezers.get(host)!.freeze(),
-    thaw: host => freezers.get(host)!.thaw(),
+    freeze: host => gates.get(host)!.freeze(),
+    thaw: host => gates.get(host)!.thaw(),
     slow: (host, factor) => void slowness.set(host, factor),
     drain: host => {
       const wish = encode({ v: 1, host, force: true });

@@ -1,5 +1,5 @@
 import type { Bus, BusMessage, Clock } from '../../../contracts/index.ts';
-import type { Gate } from './gate.ts';
+import type { Gate } from '../../../deploy/simulate/index.ts';
 import { moodyJournal, moodyKeyValue, moodyObjectStore, type StoreUser } from './store.ts';
 
 /** What the watchers see of one process's messages, as they are on the wire. */

@@ -1,7 +1,7 @@
 import { startActor, type AnyActor, type RunningActor } from '../../../actors/actor/index.ts';
 import type { Network, VirtualClock } from '../../../bus/index.ts';
 import { describeError, seededRandom, type Bus, type Clock, type Log } from '../../../contracts/index.ts';
-import { Gate, processClock } from './gate.ts';
+import { Gate, processClock } from '../../../deploy/simulate/index.ts';
 import { processBus, type Tamper, type Tap } from './process-bus.ts';
 import type { Links } from './links.ts';
 import type { Stores } from './store.ts';

@@ -7,7 +7,7 @@ import {
   type ObjectStore,
   type Random,
 } from '../../../contracts/index.ts';
-import type { Gate } from './gate.ts';
+import type { Gate } from '../../../deploy/simulate/index.ts';
 
 /**
  * How storage treats one process:

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../contracts/index.ts';
+import type { Bus, BusMessage, Clock } from '../../contracts/index.ts';
 
 /**
  * What happens inside one process passes here. A frozen process (SIGSTOP) takes it up in the order in which it came when it is
@@ -67,8 +67,8 @@ export class Gate {
   }
 }
 
-/** The clock of one process: it runs at a rate of its own (1.02: 2 % fast) from an origin of its own. */
-export function processClock(base: Clock, gate: Gate, { rate, originMs }: { rate: number; originMs: number }): Clock {
+/** The clock of one process: it may run at a rate of its own (1.02: 2 % fast) from an origin of its own. */
+export function processClock(base: Clock, gate: Gate, { rate, originMs } = { rate: 1, originMs: 0 }): Clock {
   return {
     nowMs: () => originMs + base.nowMs() * rate,
     unixMs: () => base.unixMs(),
@@ -83,4 +83,21 @@ export function processClock(base: Clock, gate: Gate, { rate, originMs }: { rate
       };
     },
   };
+}
+
+/** A bus whose messages pass the gate. Buckets are not held up: what a process learns from them it learns a little early. */
+export function gatedBus(inner: Bus, gate: Gate): Bus {
+  const deliverLate = (deliver: (message: BusMessage) => void) => (message: BusMessage) =>
+    gate.pass(() => deliver(message));
+  return new Proxy(inner, {
+    get: (target, name) => {
+      if (name === 'subscribe') {
+        const subscribe: Bus['subscribe'] = (subject, deliver, options) =>
+          target.subscribe(subject, deliverLate(deliver), options);
+        return subscribe;
+      }
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }
