@@ -65,7 +65,7 @@ export async function measureProfile(device: Device, model: LoadedModel, options
     return result;
   };
   const blanks = (count: number): Promise<Prepared[]> =>
-    Promise.all(Array.from({ length: count }, () => model.blank()));
+    Promise.all(Array.from({ length: count }, async () => model.blank()));
 
   for (const [index, batch] of sizes.entries()) {
     const inputs = await blanks(batch);

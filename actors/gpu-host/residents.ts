@@ -260,7 +260,7 @@ export class Residents {
         warm: fromPromise(async ({ input: { model, loaded, sizes }, signal }) => {
           for (const batch of sizes) {
             if (signal.aborted) return;
-            const inputs = await Promise.all(Array.from({ length: batch }, () => loaded.blank()));
+            const inputs = await Promise.all(Array.from({ length: batch }, async () => loaded.blank()));
             await loaded.run(inputs);
             if (!signal.aborted) this.#entries.get(model)?.chart.send({ type: 'warmed', batch });
           }
