@@ -110,7 +110,7 @@ export class Intake {
         this.#prepared(batch, item, 'prepared');
       },
       error => {
-        batch.errors.set(item, error);
+        (batch.errors ??= new Map()).set(item, error);
         this.#prepared(batch, item, 'failed');
       },
     );

@@ -278,7 +278,7 @@ const REPORTED: ReadonlySet<ItemState> = new Set(['preparing', 'prepared', 'fail
 /** Why an invocation does not run: its input is bad, was not prepared in time, or its answer would be late. */
 function whyNot(batch: Batch, item: number): Answer {
   const state = batch.states[item];
-  if (state === 'failed') return failureOf(batch.errors.get(item), 'internal');
+  if (state === 'failed') return failureOf(batch.errors?.get(item), 'internal');
   if (state === 'preparing') return { is: 'refused', reason: 'overloaded' };
   return { is: 'dropped', reason: 'deadline' };
 }

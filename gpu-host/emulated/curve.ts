@@ -84,12 +84,22 @@ export function curveOfProfile(profile: Profile): Curve {
     return Math.max(0, of(left) + ((of(right) - of(left)) * (batch - left.batch)) / (right.batch - left.batch));
   };
   return {
-    meanMs: batch => between(batch, point => point.meanMs),
-    jitter: batch => between(batch, point => (point.meanMs > 0 ? point.stdMs / point.meanMs : 0)),
+    meanMs: known(batch => between(batch, point => point.meanMs)),
+    jitter: known(batch => between(batch, point => (point.meanMs > 0 ? point.stdMs / point.meanMs : 0))),
     loadMs: profile.loadMs,
     preMs: profile.preMs,
     persistentBytes: profile.persistentBytes,
     ephemeralBytes: batch => Math.round(between(batch, point => point.ephemeralBytes)),
+  };
+}
+
+/** The same function of a batch, each value reckoned once. */
+function known(of: (batch: number) => number): (batch: number) => number {
+  const values = new Map<number, number>();
+  return batch => {
+    let value = values.get(batch);
+    if (value === undefined) values.set(batch, (value = of(batch)));
+    return value;
   };
 }
 
