@@ -37,6 +37,9 @@ const GAIN = 0.05;
 const SAMPLE_MAX = 8;
 /** Rates are means over about this time. */
 const RATE_MEMORY_MS = 600;
+/** The share that is lost is a mean over about so many, and over so long. */
+const LOSS_MEMORY = 100;
+const LOSS_MEMORY_S = 2;
 /** The usual composition of a batch is reckoned anew when a member's share has moved by this. */
 const SHARE_MOVED = 0.02;
 
@@ -46,6 +49,7 @@ export class Group<T extends Item> implements GroupView {
   readonly batchPlanned: number | undefined;
   batchTarget = 1;
   batchSustain = 1;
+  lossShare = 0;
   readonly #lots: Lots<T>;
   #seats: ReadonlyMap<HostView, Seat> = new Map();
   #latencyWaiting = 0;
@@ -147,6 +151,13 @@ export class Group<T extends Item> implements GroupView {
     this.#arrivals[item.session.member ?? 0]!++;
     this.#budgetMs += GAIN * (item.deadlineMs - nowMs - this.#budgetMs);
     this.#bytesPerItem += (this.#bytesPerItem === 0 ? 1 : GAIN) * (item.bytes - this.#bytesPerItem);
+  }
+
+  /** What became of `count` that waited: they were granted a batch, or dropped. */
+  ended(count: number, how: 'granted' | 'dropped'): void {
+    const memory = Math.max(LOSS_MEMORY, this.rateHz * LOSS_MEMORY_S);
+    const weight = 1 - (1 - 1 / memory) ** count;
+    this.lossShare += weight * (Number(how === 'dropped') - this.lossShare);
   }
 
   /** False when it didn't wait here. */

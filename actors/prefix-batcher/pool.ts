@@ -140,6 +140,7 @@ export class Pool<T extends Item> implements PoolView {
       const { drops, grants, wakeAtMs } = this.#policy.decide(this, only);
       for (const { group, queue, count } of drops) {
         this.#fairness.dropped(count * (group as Group<T>).costMs);
+        (group as Group<T>).ended(count, 'dropped');
         this.#effects.drop(this.#take(group as Group<T>, queue, 0, count), 'deadline');
       }
       for (const grant of grants) this.#grant(grant);
@@ -203,6 +204,7 @@ export class Pool<T extends Item> implements PoolView {
     const { from, count, startAtMs, latestAtMs } = grant;
     const [group, seat] = [grant.group as Group<T>, grant.seat as Seat];
     this.#fairness.served(count * group.costMs);
+    group.ended(count, 'granted');
     if (!isOpen(seat.host, this.nowMs)) throw new Error(`${seat.host.name} was granted a batch too far ahead`);
     const items = this.#take(group, seat.queue, from, count);
     this.#effects.grant({ group, seat, items, startAtMs, latestAtMs, grant });

@@ -104,9 +104,31 @@ test('policy: what has to hurry goes first, by its latest start; a long run befo
   );
 });
 
+test('policy: of batches that have to hurry those of a group that lost something go first, though they could start later', t => {
+  const firstAfter = (losses: number): string => {
+    const stand = new Stand({
+      models: [
+        { ...model, name: 'rich' },
+        { ...model, name: 'poor' },
+      ],
+      hosts: ['a'],
+    });
+    stand.offer(0, { model: 'rich' });
+    stand.tell('a', 'started', 0, { freeInMs: 30 });
+    for (let i = 0; i < losses; i++) stand.offer(1, { model: 'poor', budgetMs: 20 });
+    t.is(stand.dropped.length, losses);
+    stand.offer(1, { model: 'rich', budgetMs: 39.5 });
+    stand.offer(1, { model: 'poor', budgetMs: 41 });
+    stand.tell('a', 'finished', 30);
+    return stand.grants[1]!.model;
+  };
+  t.is(firstAfter(0), 'rich');
+  t.is(firstAfter(1), 'poor');
+});
+
 test('policy: what takes longer to arrive is granted earlier, but after what goes before it', t => {
   const models = [
-    { ...model, name: 'urgent', leadMs: 1, budgetMs: 40 },
+    { ...model, name: 'urgent', leadMs: 1, budgetMs: 32 },
     { ...model, name: 'heavy', leadMs: 3, budgetMs: 500 },
   ];
   const stand = new Stand({ models, hosts: ['a'] });

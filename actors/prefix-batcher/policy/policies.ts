@@ -3,7 +3,9 @@ import { dispatchBy } from './dispatch.ts';
 import type { Policy } from './view.ts';
 
 /** A batch whose latest start is nearer than this share of its group's usual budget has to hurry. */
-const HURRY_SHARE = 1 / 3;
+const HURRY_SHARE = 0.1;
+/** Of a group that lost 1 % of its invocations a batch is as urgent as if it had to start 5 ms sooner. */
+const LOSS_URGENCY_MS = 500;
 
 /**
  * Batches that have to hurry by their latest start; then the others, those first that use the device best. One that is full goes before one
@@ -11,7 +13,7 @@ const HURRY_SHARE = 1 / 3;
  */
 function goesBefore(one: Candidate, other: Candidate): boolean {
   const [hurries, otherHurries] = [hasToHurry(one), hasToHurry(other)];
-  if (hurries && otherHurries) return one.latestMs < other.latestMs;
+  if (hurries && otherHurries) return dueMs(one) < dueMs(other);
   if (hurries) return !canLetPass(one, other);
   if (otherHurries) return canLetPass(other, one);
   return efficiency(one) > efficiency(other);
@@ -20,8 +22,14 @@ function goesBefore(one: Candidate, other: Candidate): boolean {
 const canLetPass = ({ latestMs }: Candidate, other: Candidate): boolean =>
   other.count === other.seat.batchMax && other.startAtMs + other.deadlineMs - other.latestMs <= latestMs;
 
-const hasToHurry = ({ latestMs, startAtMs, group }: Candidate): boolean =>
-  latestMs - startAtMs < HURRY_SHARE * group.budgetMs;
+/**
+ * The latest start, sooner for those that lost some. Of a group of few inputs the one batch that comes too late is all there is, of one of many only
+ * the most urgent inputs are lost: by latest start alone the small ones would lose most.
+ */
+const dueMs = ({ latestMs, group }: Candidate): number => latestMs - LOSS_URGENCY_MS * group.lossShare;
+
+const hasToHurry = (candidate: Candidate): boolean =>
+  dueMs(candidate) - candidate.startAtMs < HURRY_SHARE * candidate.group.budgetMs;
 
 /** Throughput of the batch by that of the group's target batch. */
 function efficiency({ seat, count, group }: Candidate): number {

@@ -91,6 +91,8 @@ export interface GroupView {
   readonly batchTarget: number;
   /** The smallest batch at which the pool sustains its present load. */
   readonly batchSustain: number;
+  /** Of the latest invocations, the share that was dropped since no host could run them in time. */
+  readonly lossShare: number;
   /** Where hosts have queues of their own: inputs of a batch that capacity was planned with. */
   readonly batchPlanned?: number | undefined;
 }
