@@ -9,6 +9,7 @@ import {
   type Plan,
   type QueryDocument,
   type Result,
+  type StageResult,
   type Subject,
   type Timing,
 } from '../../contracts/index.ts';
@@ -236,13 +237,17 @@ export class Watch {
     if ((result.seq ?? -1) < span.first) return;
     query.take(result);
     for (const name in result.stages) {
-      for (const { model, batch } of result.stages[name]!) {
-        let seen = this.#models.get(model);
-        if (!seen) this.#models.set(model, (seen = { sizes: new Float64Array(BATCH_MAX + 1), invocations: 0 }));
-        seen.sizes[Math.min(BATCH_MAX, batch)]!++;
-        seen.invocations++;
-      }
+      const results = result.stages[name]!;
+      // By index: lists of several kinds come here, over which `of` makes an object at each step.
+      for (let i = 0; i < results.length; i++) this.#invocation(results[i]!);
     }
+  }
+
+  #invocation({ model, batch }: StageResult): void {
+    let seen = this.#models.get(model);
+    if (!seen) this.#models.set(model, (seen = { sizes: new Float64Array(BATCH_MAX + 1), invocations: 0 }));
+    seen.sizes[Math.min(BATCH_MAX, batch)]!++;
+    seen.invocations++;
   }
 
   #sourceOf({ tenant, query: name, stream = '' }: Result): { query: QueryWatch; span: Span } | undefined {
