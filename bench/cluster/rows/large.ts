@@ -126,6 +126,7 @@ async function hundred(lab: Lab, run: Run): Promise<RowResult> {
     about: [
       `Seven applications with six models on ${HOSTS} emulated GPUs (times of the other rows × ${stretch * SLOWER}, assumed), Poisson; ${durationS} s, epochs of 30 s, at least 10 s apart; Nexus's own steps from plan to plan.`,
       `The game's rate is ${SURGE.factor} times as high from ${surgeS.toFixed(0)} to ${(SURGE.toS / hurry).toFixed(0)} s, other applications change at other times. Rates, objectives (${stretch * 300} to ${stretch * 800} ms) and curves are assumed: the paper doesn't give them. One seed.`,
+      'Both planners are asked by the same allocator, so both see the surge as soon.',
       ...(stretch > 1
         ? [
             `In slow motion, × ${stretch}: so much fewer frames keep as many GPUs busy, and a run stays affordable; but a new GPU takes ${stretch} times as long until it has warmed up all batches of its models, about 15 s.`,
