@@ -3,6 +3,7 @@ import { compareText } from './packing.ts';
 import {
   analyseQuery,
   costOfShares,
+  leastShareMs,
   longestPath,
   splitEvenly,
   tooShort,
@@ -26,6 +27,8 @@ export interface Session {
   readonly budgetMs: number;
   /** What stages behind it need at most. */
   readonly reserveMs: number;
+  /** What they need at least. */
+  readonly reserveMinMs: number;
   readonly prefer: 'latency' | 'consolidation';
   readonly priority: number;
 }
@@ -98,7 +101,7 @@ export function sessionsOf(query: QueryDocument, view: DemandView): readonly (re
     const stays = best.some(
       ({ split, devices }) => now && costOfShares(stages, now, devices) <= (1 + SPLIT_GAIN_MIN) * split.cost,
     );
-    return best.map(({ split }) => sessionsWith(query, stages, stays ? now! : split.shareMs));
+    return best.map(({ split }) => sessionsWith(query, stages, stays ? now! : split.shareMs, view));
   } catch (error) {
     // Stages that read what isn't there, or each other in a circle, or too entangled to split.
     if (error instanceof ConfigError) return refuse(error.message);
@@ -114,7 +117,7 @@ function evenSessions(
   const shareMs = splitEvenly(stages, query.objectiveMs);
   const devices = { ...view.devices, rule: view.rules[0]! };
   const short = stages.find(stage => costOfShares([{ ...stage, from: [] }], shareMs, devices) === Infinity);
-  if (!short) return view.rules.map(() => sessionsWith(query, stages, shareMs));
+  if (!short) return view.rules.map(() => sessionsWith(query, stages, shareMs, view));
   const ms = shareMs.get(short.name)!.toFixed(1);
   const reason = `stage ${short.name} can't be done in ${ms} ms, its even share of ${query.objectiveMs} ms`;
   return { tenant: tenantOf(query), query: query.name, reason };
@@ -191,9 +194,14 @@ function sessionsWith(
   query: QueryDocument,
   stages: readonly ModelStage[],
   shareMs: ReadonlyMap<string, number>,
+  { devices: { kinds, curves, networkMs } }: DemandView,
 ): Session[] {
   const tenant = tenantOf(query);
-  const reserveMs = reserves(stages, shareMs);
+  const reserveMs = reserves(stages, ({ name }) => shareMs.get(name)!);
+  // An input that just misses a run waits for it and for its own.
+  const reserveMinMs = reserves(stages, ({ name, model }) =>
+    Math.min(shareMs.get(name)!, leastShareMs({ model, networkMs }, kinds, curves, 'independent')),
+  );
   return stages.map(({ name, model, rateHz }) => ({
     name: `${tenant}.${query.name}.${name}`,
     tenant,
@@ -203,17 +211,18 @@ function sessionsWith(
     rateHz,
     budgetMs: shareMs.get(name)!,
     reserveMs: reserveMs.get(name)!,
+    reserveMinMs: reserveMinMs.get(name)!,
     prefer: query.prefer ?? 'latency',
     priority: query.priority ?? 0,
   }));
 }
 
-/** For each stage the longest sum of shares behind it. */
-function reserves(stages: readonly ModelStage[], shareMs: ReadonlyMap<string, number>): Map<string, number> {
+/** For each stage the longest sum of what those behind it take. */
+function reserves(stages: readonly ModelStage[], msOf: (stage: ModelStage) => number): Map<string, number> {
   const reserve = new Map<string, number>(stages.map(stage => [stage.name, 0]));
-  for (const { name, from } of stages.toReversed()) {
-    const path = shareMs.get(name)! + reserve.get(name)!;
-    for (const parent of from) reserve.set(parent, Math.max(reserve.get(parent)!, path));
+  for (const stage of stages.toReversed()) {
+    const path = msOf(stage) + reserve.get(stage.name)!;
+    for (const parent of stage.from) reserve.set(parent, Math.max(reserve.get(parent)!, path));
   }
   return reserve;
 }

@@ -206,9 +206,9 @@ function plannedQuery(stages: Ask, pools: Plan['pools']): Plan['queries'][number
   return {
     tenant,
     query,
-    stages: stages.map(({ name, stage, budgetMs, reserveMs }) => {
+    stages: stages.map(({ name, stage, budgetMs, reserveMs, reserveMinMs }) => {
       const pool = pools.find(p => p.sessions.includes(name))!.pool;
-      return { stage, session: name, pool, budgetMs, reserveMs };
+      return { stage, session: name, pool, budgetMs, reserveMs, reserveMinMs };
     }),
   };
 }

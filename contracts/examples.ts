@@ -326,7 +326,16 @@ export const plan: Plan = {
     {
       tenant: 'default',
       query: 'scoreboard',
-      stages: [{ stage: 'detect', session: 'default/ppocr-det/300', pool: 'pool-0', budgetMs: 300, reserveMs: 500 }],
+      stages: [
+        {
+          stage: 'detect',
+          session: 'default/ppocr-det/300',
+          pool: 'pool-0',
+          budgetMs: 300,
+          reserveMs: 500,
+          reserveMinMs: 60,
+        },
+      ],
     },
   ],
   refused: [],

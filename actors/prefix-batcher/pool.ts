@@ -1,3 +1,4 @@
+import type { DropReason } from '../../contracts/index.ts';
 import { AloneLane } from './alone.ts';
 import { Fairness } from './fairness.ts';
 import type { Group, Item } from './group.ts';
@@ -9,6 +10,7 @@ import {
   Surroundings,
   type Around,
   type DeadlineQueue,
+  type Drop,
   type Grant,
   type Policy,
   type PoolView,
@@ -40,7 +42,7 @@ export interface PoolEffects<T extends Item> {
   /** Books the batch on its host and tells everybody. */
   grant(batch: Batch<T>): void;
   /** deadline: none can be in time any more; no-capacity: its tenant has had its share. */
-  drop(items: readonly T[], reason: 'deadline' | 'no-capacity'): void;
+  drop(items: readonly T[], reason: DropReason): void;
 }
 
 /** The queues and hosts that one policy decides about. No I/O, no clock: time is told with each call. */
@@ -138,11 +140,7 @@ export class Pool<T extends Item> implements PoolView {
     let only = changed;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const { drops, grants, wakeAtMs } = this.#policy.decide(this, only);
-      for (const { group, queue, count } of drops) {
-        this.#fairness.dropped(count * (group as Group<T>).costMs);
-        (group as Group<T>).ended(count, 'dropped');
-        this.#effects.drop(this.#take(group as Group<T>, queue, 0, count), 'deadline');
-      }
+      if (drops.length > 0) this.#drop(drops);
       for (const grant of grants) this.#grant(grant);
       if (drops.length === 0 && grants.length === 0) {
         this.#wakeAtMs = Math.min(only ? this.#wakeAtMs : Infinity, wakeAtMs, this.#alone.wakeAtMs);
@@ -208,6 +206,17 @@ export class Pool<T extends Item> implements PoolView {
     if (!isOpen(seat.host, this.nowMs)) throw new Error(`${seat.host.name} was granted a batch too far ahead`);
     const items = this.#take(group, seat.queue, from, count);
     this.#effects.grant({ group, seat, items, startAtMs, latestAtMs, grant });
+  }
+
+  #drop(drops: readonly Drop[]): void {
+    const taken = drops.map(({ group, queue, count }) => this.#take(group as Group<T>, queue, 0, count));
+    const reason = this.queued === 0 ? 'budget' : 'deadline';
+    for (const [i, items] of taken.entries()) {
+      const group = drops[i]!.group as Group<T>;
+      this.#fairness.dropped(items.length * group.costMs);
+      group.ended(items.length, 'dropped');
+      this.#effects.drop(items, reason);
+    }
   }
 
   #take(group: Group<T>, queue: QueueView, from: number, count: number): T[] {

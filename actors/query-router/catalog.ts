@@ -23,6 +23,8 @@ export interface Route {
   readonly budgetMs: number;
   /** To be left for the stages behind it. */
   readonly reserveMs: number;
+  /** Of that, what they can not do without. */
+  readonly reserveMinMs: number;
 }
 
 interface Readers {

@@ -19,6 +19,11 @@ export const RouterConfig = Type.Object(
       default: true,
       description: 'requests are dropped before their first stage while later ones drop what it has worked for',
     }),
+    borrow: Type.Boolean({
+      default: true,
+      description:
+        'a stage whose share of the objective is too short for inputs that come together takes what later ones can spare',
+    }),
     stopMs: Type.Number({
       minimum: 0,
       default: 5000,

@@ -90,6 +90,8 @@ export interface Invocation {
   expectedAtMs: number;
   /** Offered, or granted, to run with nothing else on its host. */
   alone: boolean;
+  /** It takes of the time of later stages what they can spare. */
+  borrows: boolean;
   /** Hosts that had it and gave no answer. */
   losses: readonly Loss[];
   /** A host whose output for it could not be right; empty: none. */

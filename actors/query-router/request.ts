@@ -51,9 +51,17 @@ export function grant(
   return true;
 }
 
-/** The batcher gave it up. Ignored while a host is at it: then the drop concerns a repeated offer. */
+/**
+ * The batcher gave it up. Ignored while a host is at it: then the drop concerns a repeated offer. Where the share of its stage was only too
+ * short for inputs that came together, it borrows once from the stages behind: they are planned more than they need.
+ */
 export function dropByBatcher(invocation: Invocation, reason: DropReason, nowMs: number, fx: Effects): void {
   if (invocation.state !== 'queued') return;
+  if (reason === 'budget' && !invocation.borrows) {
+    const route = fx.routeOf(invocation.request.query, invocation.stage);
+    invocation.borrows = route !== undefined && route.reserveMinMs < route.reserveMs;
+    if (invocation.borrows) return offer(invocation, nowMs, fx);
+  }
   finish(invocation.request, 'dropped', trouble.droppedByBatcher(invocation, reason), nowMs, fx);
 }
 
@@ -198,6 +206,7 @@ function invoke(
     incarnation: '',
     expectedAtMs: 0,
     alone: false,
+    borrows: false,
     losses: NONE,
     wrongOn: '',
   };
@@ -224,7 +233,7 @@ function offer(invocation: Invocation, nowMs: number, fx: Effects): void {
   if (invocation.grants >= GRANTS_MAX) return finish(request, 'dropped', trouble.noAnswer(invocation), nowMs, fx);
   invocation.alone = verdict === 'suspect' || invocation.wrongOn !== '';
   const route = fx.routeOf(request.query, stage);
-  const budgetMs = route ? budgetOf(route, leftMs) : leftMs;
+  const budgetMs = route ? budgetOf(route, leftMs, invocation.borrows) : leftMs;
   invocation.dueAtMs = nowMs + Math.max(REPEAT_MS_MIN, budgetMs / 4);
   if (route) {
     if (invocation.pool !== '' && invocation.pool !== route.pool) fx.withdraw(invocation);
@@ -236,9 +245,9 @@ function offer(invocation: Invocation, nowMs: number, fx: Effects): void {
 }
 
 /** What earlier stages left over is this one's; what is missing (an old frame, a lost host) all stages bear in proportion. */
-function budgetOf({ budgetMs, reserveMs }: Route, leftMs: number): number {
+function budgetOf({ budgetMs, reserveMs, reserveMinMs }: Route, leftMs: number, borrows: boolean): number {
   const share = reserveMs > 0 ? budgetMs / (budgetMs + reserveMs) : 1;
-  return Math.max(leftMs - reserveMs, leftMs * share);
+  return Math.max(leftMs - (borrows ? reserveMinMs : reserveMs), leftMs * share);
 }
 
 function offerAgain(invocation: Invocation, nowMs: number, fx: Effects): void {

@@ -162,11 +162,13 @@ export class Router implements Effects {
       const incarnation = this.#hosts.incarnationOf(host);
       this.#takeGrant({ batch, host, incarnation, answerInMs }, ids, nowMs);
     }
-    for (const { reason, ids } of drops)
+    for (const { reason, ids } of drops) {
+      const why = reason === 'budget' && !this.#init.config.borrow ? 'deadline' : reason;
       for (const id of ids) {
         const invocation = this.#invocations.get(id);
-        if (invocation) life.dropByBatcher(invocation, reason, nowMs, this);
+        if (invocation) life.dropByBatcher(invocation, why, nowMs, this);
       }
+    }
     // Refused ones stay queued: they are offered again when the plan changes, or when their repeat is due.
   }
 

@@ -45,14 +45,22 @@ export function unreadable(error: GanglionError, bytes: number): Trouble {
 
 // ── On the way ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+const TOO_LATE = 'no device could answer it in time; allow more time, send less, or add hosts';
 const DROPS: Readonly<Record<DropReason, string>> = {
-  deadline: 'no device could answer it in time; allow more time, send less, or add hosts',
+  deadline: TOO_LATE,
+  budget: TOO_LATE,
   'no-capacity': 'the queue is full; send less, or add hosts',
   shutdown: 'it is shutting down; try again',
 };
 
 export const droppedByBatcher = ({ stage }: Invocation, reason: DropReason): Trouble =>
-  make('batcher', reason, `the batcher dropped stage ${stage.name}: ${DROPS[reason]}`, true, stage.name);
+  make(
+    'batcher',
+    reason === 'budget' ? 'deadline' : reason,
+    `the batcher dropped stage ${stage.name}: ${DROPS[reason]}`,
+    true,
+    stage.name,
+  );
 
 export const droppedByHost = ({ stage, host }: Invocation, reason: DropReason): Trouble =>
   make('host', reason, `host ${host} dropped stage ${stage.name}: ${DROPS[reason]}`, true, stage.name);

@@ -35,8 +35,11 @@ export type Offers = Static<typeof Offers>;
 export const Withdrawals = Type.Object({ v: Type.Literal(1), router: Type.String(), ids: Ids });
 export type Withdrawals = Static<typeof Withdrawals>;
 
-export const DROP_REASONS = ['deadline', 'no-capacity', 'shutdown'] as const;
-/** deadline: no device can answer in time any more; no-capacity: the queue is full; shutdown: the actor is going. */
+export const DROP_REASONS = ['deadline', 'budget', 'no-capacity', 'shutdown'] as const;
+/**
+ * deadline: no device can answer in time any more; budget: nor here, but nothing else waits in the pool: with a larger budget one could;
+ * no-capacity: the queue is full; shutdown: the actor is going.
+ */
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** Batcher → router: what becomes of its offers. */

@@ -102,6 +102,7 @@ export const Plan = Type.Object({
           pool: Type.String(),
           budgetMs: Ms('its share of the objective'),
           reserveMs: Ms('to be left for the stages behind it'),
+          reserveMinMs: Ms('the part of that without which they can not be done'),
         }),
         { maxItems: 64 },
       ),

@@ -42,6 +42,12 @@ export const PoliciesEntry = Type.Object(
         description: 'what can not make the end of its query is dropped at an early stage; default true',
       }),
     ),
+    borrow: Type.Optional(
+      Type.Boolean({
+        description:
+          'inputs that come together may take of the time of later stages what those can spare; default true',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -88,7 +94,7 @@ const optionsOf = ({ options, drop }: PoliciesEntry): PolicyOptions | undefined 
 /** What they come to in the configuration of each actor: fields that nobody chose are left out. */
 export const configOf = (policies: PoliciesEntry) => ({
   'prefix-batcher': chosen({ policy: policies.dispatch, policyOptions: optionsOf(policies) }),
-  'query-router': chosen({ crossStageDrop: policies.crossStageDrop }),
+  'query-router': chosen({ crossStageDrop: policies.crossStageDrop, borrow: policies.borrow }),
   'gpu-host': chosen({ overlap: policies.overlap }),
   allocator: chosen({ policy: policies.planning, split: policies.split, prefixes: policies.prefixes }),
 });

@@ -22,7 +22,7 @@ export function draft(hosts: Record<string, string[]>): Draft {
       prefer: 'latency',
     })),
     queries: models.map(model => {
-      const stage = { stage: 's', session: model, pool: 'pool-1', budgetMs: 100, reserveMs: 0 };
+      const stage = { stage: 's', session: model, pool: 'pool-1', budgetMs: 100, reserveMs: 0, reserveMinMs: 0 };
       return { tenant: 't', query: model, stages: [stage] };
     }),
     refused: [],

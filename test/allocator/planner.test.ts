@@ -105,6 +105,9 @@ test('plan: a query of two stages shares its objective out, and says what is res
   t.is(Math.round(find.budgetMs + who.budgetMs), 400);
   t.is(find.reserveMs, who.budgetMs);
   t.is(who.reserveMs, 0);
+  const twoRunsMs = 2 * (3.4 + 2);
+  t.is(find.reserveMinMs, twoRunsMs + 3, 'and what of that it can not do without');
+  t.is(who.reserveMinMs, 0);
   t.is(sessions.find(s => s.name === 'default.q.who')!.rateHz, 80);
 });
 

@@ -182,7 +182,16 @@ function planOf(epoch: number, asked: readonly Asked[], models: Models, groups: 
     queries: asked.map(({ query }) => ({
       tenant: 'default',
       query: query.name,
-      stages: [{ stage: 'only', session: sessionOf(query), pool: 'pool-0', budgetMs: OBJECTIVE_MS, reserveMs: 0 }],
+      stages: [
+        {
+          stage: 'only',
+          session: sessionOf(query),
+          pool: 'pool-0',
+          budgetMs: OBJECTIVE_MS,
+          reserveMs: 0,
+          reserveMinMs: 0,
+        },
+      ],
     })),
     refused: [],
     profiles: models.map(({ model }) => profile(model)),

@@ -244,7 +244,7 @@ test('batcher: without a usable host invocations wait for one, then are dropped 
   await cluster.run(80);
   t.is(cluster.verdicts.length, 0);
   await cluster.run(19);
-  t.deepEqual(cluster.dropped('deadline'), ids);
+  t.deepEqual(cluster.dropped('budget'), ids);
 });
 
 test('batcher: what can not be in time is dropped at once', async t => {
@@ -253,7 +253,7 @@ test('batcher: what can not be in time is dropped at once', async t => {
   cluster.beat('gpu-a');
   const ids = cluster.offer(2, { budgetMs: 8 });
   await cluster.run(1);
-  t.deepEqual(cluster.dropped('deadline'), ids);
+  t.deepEqual(cluster.dropped('budget'), ids);
   await cluster.run(1000);
   t.is(cluster.beats.at(-1)!.pools[0]!.dropped, 2);
 });
@@ -289,7 +289,7 @@ test('batcher: a model without a profile is told about and not scheduled', async
   cluster.beat('gpu-a');
   const ids = cluster.offer(1, { budgetMs: 50 });
   await cluster.run(60);
-  t.deepEqual(cluster.dropped('deadline'), ids);
+  t.deepEqual(cluster.dropped('budget'), ids);
 });
 
 test('batcher: it beats each second and counts what it did', async t => {

@@ -22,6 +22,41 @@ test('router: what the batcher drops ends dropped, and its siblings are withdraw
   t.is(state.heldBytes, 0);
 });
 
+test('router: a stage that only its budget keeps from being served borrows once what later stages can spare', async t => {
+  const { clock, router, frame, offers, results, drop } = await world(t, { queries: [reading] });
+  await router();
+  frame('cam-1');
+  await clock.runFor(1);
+  drop(offers[0]!, 'budget');
+  await clock.runFor(1);
+  t.deepEqual(
+    offers.map(({ budgetMs }) => Math.round(budgetMs)),
+    [200, 299],
+    'half of the reserve of 200 ms is needed',
+  );
+  drop(offers[1]!, 'budget');
+  await clock.runFor(1);
+  t.like(results, [{ outcome: 'dropped', trouble: { at: 'batcher', reason: 'deadline', stage: 'detect' } }]);
+  t.is(offers.length, 2);
+});
+
+test('router: the last stage has nothing to borrow, nor has any where that is switched off', async t => {
+  const { clock, router, frame, offers, results, drop } = await world(t, { queries: [looking, reading] });
+  await router('router-1', { borrow: false });
+  frame('cam-1');
+  await clock.runFor(1);
+  for (const offer of [...offers]) drop(offer, 'budget');
+  await clock.runFor(1);
+  t.deepEqual(
+    results.map(({ query, outcome }) => [query, outcome]),
+    [
+      ['look', 'dropped'],
+      ['read', 'dropped'],
+    ],
+  );
+  t.is(offers.length, 2);
+});
+
 test('router: offers that nobody answers are repeated, and dropped at the deadline', async t => {
   const { clock, router, frame, offers, results } = await world(t);
   await router();

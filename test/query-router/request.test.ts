@@ -40,7 +40,7 @@ function recorder(heldBytesMax = Infinity) {
   const state = { lastId: 0, heldBytes: 0, offers: 0, withdrawals: 0 };
   const fx: Effects = {
     nextId: () => ++state.lastId,
-    routeOf: () => ({ session: 's', pool: 'p', budgetMs: 900, reserveMs: 100 }),
+    routeOf: () => ({ session: 's', pool: 'p', budgetMs: 900, reserveMs: 100, reserveMinMs: 40 }),
     hold: bytes => {
       if (state.heldBytes + bytes > heldBytesMax) return false;
       state.heldBytes += bytes;

@@ -278,6 +278,7 @@ export function planFor(documents: readonly QueryDocument[], more: Partial<Plan>
           pool,
           budgetMs: objectiveMs / 2,
           reserveMs: last ? 0 : objectiveMs / 2,
+          reserveMinMs: last ? 0 : objectiveMs / 4,
         };
       }),
     })),

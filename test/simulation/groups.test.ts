@@ -89,7 +89,16 @@ function planOf(epoch: number, members: readonly string[], grouped: boolean): Pl
     queries: members.map(model => ({
       tenant: 'default',
       query: `query-${index(model)}`,
-      stages: [{ stage: 'read', session: session(model), pool: 'pool-0', budgetMs: budgetMs(model), reserveMs: 0 }],
+      stages: [
+        {
+          stage: 'read',
+          session: session(model),
+          pool: 'pool-0',
+          budgetMs: budgetMs(model),
+          reserveMs: 0,
+          reserveMinMs: 0,
+        },
+      ],
     })),
     refused: [],
     profiles: grouped

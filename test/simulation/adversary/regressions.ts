@@ -212,4 +212,24 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    why: 'three frames that come together are served, though the share of their first stage is enough for two (seed 847)',
+    scenario: {
+      ...SMALL,
+      seed: 847,
+      hosts: 4,
+      routers: 1,
+      batchers: 2,
+      allocators: 2,
+      streams: 3,
+      memoryMB: 1000,
+      healAtMs: 12259,
+      faults: [
+        { atMs: 7721, forMs: 983, is: 'weather', who: '*', loss: 0, double: 0, delayMs: 2, lagMs: 50 },
+        { atMs: 8213, forMs: 231, is: 'disconnect', who: 'router-1' },
+        { atMs: 8646, forMs: 426, is: 'surge', factor: 0.2 },
+        { atMs: 9214, forMs: 6416, is: 'ghost' },
+      ],
+    },
+  },
 ];
