@@ -43,6 +43,8 @@ export type Draft = Omit<Plan, 'v' | 'epoch' | 'nonce'>;
 
 export interface Planned {
   readonly draft: Draft;
+  /** Which part of the rate of the queries that aren't refused capacity is planned for, 0..1. */
+  readonly servedShare: number;
   /** Sentences for operators: what is degraded and what was odd. */
   readonly notes: readonly string[];
 }
@@ -71,6 +73,8 @@ export function makePlan(input: PlannerInput): Planned {
   const planned = new Set(hosts.flatMap(host => host.models.map(({ model }) => `${model} ${host.kind}`)));
   const short = squeezed.length > 0 || served.flat().some(session => shareOf(session) < 1);
   const beyond = served.flat().filter(session => shareOf(session) < 1);
+  const askedHz = sessions.reduce((sum, { rateHz }) => sum + rateHz, 0);
+  const servedHz = served.flat().reduce((sum, session) => sum + session.rateHz * shareOf(session), 0);
   return {
     draft: {
       policy: entryOf(settings.policy).name,
@@ -84,6 +88,7 @@ export function makePlan(input: PlannerInput): Planned {
         .map(r => ({ ...r, reason: r.reason.slice(0, 1024) })),
       profiles: profiles.filter(profile => planned.has(`${profile.model} ${profile.device}`)),
     },
+    servedShare: askedHz > 0 ? servedHz / askedHz : 1,
     notes: [
       ...beyond.map(
         s => `${s.name}: ${(s.rateHz * (1 - shareOf(s))).toFixed(1)} Hz beyond capacity; add hosts or lower the rate`,

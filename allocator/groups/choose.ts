@@ -12,6 +12,9 @@ const SPREAD_LESS = 0.8;
 /** Fewer members are not spread, unless they don't fit. */
 const SPREAD_MEMBERS_MIN = 4;
 
+/** Share of the rates that is served where the hosts don't suffice, which is found to 1/256. */
+const CLEARLY_MORE = 0.01;
+
 interface Choice {
   readonly planned: Planned;
   readonly units: readonly Unit[];
@@ -41,8 +44,8 @@ export function makeGroupedPlan(input: PlannerInput): Planned {
   const plannedWith = (units: readonly Unit[]): Choice | undefined => {
     const profiles = units.map(unit => unitProfiles(unit, input, ratesHz));
     if (profiles.some(own => own.length === 0)) return undefined;
-    const { draft, notes } = makePlan(folded(input, units, profiles.flat()));
-    return { planned: { draft: unfolded(draft, units, input), notes }, units };
+    const planned = makePlan(folded(input, units, profiles.flat()));
+    return { planned: { ...planned, draft: unfolded(planned.draft, units, input) }, units };
   };
   let best: Choice = { planned: makePlan(input), units: [] };
   for (const candidate of candidates) best = withGroup(candidate, best, { input, ratesHz, plannedWith });
@@ -111,11 +114,14 @@ function binsThatFit({ cut, members }: Group, { profiles, hosts }: PlannerInput)
   return 1;
 }
 
-/** Fewer queries refused, then fewer hosts, then at most `less` times the memory for weights. */
-function isBetter({ planned: { draft: one } }: Choice, { planned: { draft: other } }: Choice, less: number): boolean {
-  if (one.refused.length !== other.refused.length) return one.refused.length < other.refused.length;
-  if (one.hosts.length !== other.hosts.length) return one.hosts.length < other.hosts.length;
-  return weightBytes(one) <= less * weightBytes(other);
+/** Fewer queries refused, then clearly more of their rate served, then fewer hosts, then at most `less` times the memory for weights. */
+function isBetter({ planned: one }: Choice, { planned: other }: Choice, less: number): boolean {
+  const [refused, refusedByOther] = [one.draft.refused.length, other.draft.refused.length];
+  if (refused !== refusedByOther) return refused < refusedByOther;
+  if (Math.abs(one.servedShare - other.servedShare) > CLEARLY_MORE) return one.servedShare > other.servedShare;
+  const [hosts, hostsOfOther] = [one.draft.hosts.length, other.draft.hosts.length];
+  if (hosts !== hostsOfOther) return hosts < hostsOfOther;
+  return weightBytes(one.draft) <= less * weightBytes(other.draft);
 }
 
 function weightBytes({ hosts, profiles }: Draft): number {

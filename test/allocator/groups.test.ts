@@ -157,6 +157,21 @@ test('groups: a cut that saves neither hosts nor memory is not made', t => {
   t.true(draft.pools.every(({ groups }) => groups.length === 0));
 });
 
+test('groups: where hosts do not suffice, what serves more of the rates wins, even if it takes more memory', t => {
+  const busy = input(20);
+  const short: PlannerInput = {
+    ...busy,
+    profiles: busy.profiles.map(p => (isSuffix(p.model) ? { ...p, persistentBytes: 100 * MB } : p)),
+    queries: busy.queries.map(query => ({ ...query, rateHz: 120 })),
+    hosts: names(2).map(name => ({ ...host(name), memoryBytes: 5000 * MB })),
+  };
+  const [apart, grouped] = [makePlan(short), makeGroupedPlan(short)];
+  t.true(apart.servedShare < 0.8, `${apart.servedShare}`);
+  t.true(grouped.draft.pools.some(({ groups }) => groups.length > 0));
+  t.true(grouped.servedShare > apart.servedShare + 0.1, `${grouped.servedShare}`);
+  t.deepEqual([apart.draft.refused, grouped.draft.refused], [[], []]);
+});
+
 test('groups: parts that take far longer than the whole are not planned, though the others were not measured whole', t => {
   const one = input(3);
   const slow = (ms: number): PlannerInput => ({
