@@ -3,18 +3,48 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { staggeredBoundHz, upperBoundHz } from '../../bench/cluster/bounds.ts';
+import { apartBoundHz, staggeredBoundHz, upperBoundHz } from '../../bench/cluster/bounds.ts';
 import { CURVES } from '../../bench/cluster/curves.ts';
 import { Lab } from '../../bench/cluster/lab.ts';
 import { figuresOf, notesOf } from '../../bench/cluster/report/table.ts';
 import { ratioTarget, type RowResult } from '../../bench/cluster/results.ts';
 import { oneModel } from '../../bench/cluster/rows/one-model.ts';
+import { exponential, seededRandom } from '../../contracts/index.ts';
 
 test('evaluation: bounds are those of the papers', t => {
   // 36 of 1.082b + 5.204 are the most with (1 + 1/8)·ℓ(b) ≤ 50; 18 on one device.
   t.is(Math.round(staggeredBoundHz(CURVES.resnet50, 50, 8)), Math.round((8 * 36_000) / 44.156));
   t.is(Math.round(staggeredBoundHz(CURVES.resnet50, 50, 1)), 729);
   t.is(staggeredBoundHz(CURVES.stress, 50, 1), 0, 'not one fits twice');
+});
+
+test('evaluation: models apart fill their batches as Poisson arrivals let them', t => {
+  const { alphaMs, betaMs } = CURVES.resnet50;
+  const [objectiveMs, hosts] = [50, 4];
+  const rateHz = apartBoundHz(
+    CURVES.resnet50,
+    [1, 1, 1, 1, 1, 1, 1, 1].map(share => share / 8),
+    {
+      objectiveMs,
+      hosts,
+      besidesMs: 0.1,
+    },
+  );
+  const random = seededRandom(1);
+  const everyMs = (1000 * 8) / rateHz;
+  let [batches, inputs, atMs] = [0, 0, 0];
+  while (inputs < 200_000) {
+    const beganMs = atMs;
+    let size = 0;
+    do {
+      size++;
+      atMs += exponential(random, everyMs);
+    } while (atMs - beganMs <= objectiveMs - (alphaMs * (size + 1) + betaMs));
+    inputs += size;
+    batches++;
+  }
+  const eachMs = alphaMs + (betaMs * batches) / inputs + 0.1;
+  t.true(Math.abs((rateHz * eachMs) / 1000 / hosts - 1) < 0.005, `${rateHz}/s keep ${(rateHz * eachMs) / 1000} busy`);
 });
 
 test('evaluation: no split of the objective beats the upper bound', t => {
