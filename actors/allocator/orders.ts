@@ -1,4 +1,11 @@
-import { describeError, NoResponderError, type Clock, type Order, type OrderReply } from '../../contracts/index.ts';
+import {
+  describeError,
+  DisconnectedError,
+  NoResponderError,
+  type Clock,
+  type Order,
+  type OrderReply,
+} from '../../contracts/index.ts';
 
 type Verb = Order['verb'];
 type Fenced = { readonly v: 1; readonly epoch: number; readonly nonce: string };
@@ -50,8 +57,8 @@ export class Orders {
         this.#ports.replied(host, order.verb, reply);
       } catch (error) {
         given.underWay = false;
-        // Nobody listened: it was not done. After a time-out it may have been.
-        if (error instanceof NoResponderError) given.key = '';
+        // Nobody listened, or the bus was away: it is given again at once. After a time-out it may have been done.
+        if (error instanceof NoResponderError || error instanceof DisconnectedError) given.key = '';
         this.#ports.replied(host, order.verb, { accepted: 'unknown', detail: describeError(error) });
       }
     });

@@ -1,3 +1,4 @@
+import { Handover } from '../../../actors/allocator/handover.ts';
 import { Lease } from '../../../actors/allocator/lease.ts';
 import { Serving } from '../../../actors/gpu-host/serving.ts';
 import { decode, encode } from '../../../bus/index.ts';
@@ -118,6 +119,18 @@ export const MUTANTS: readonly Mutant[] = [
         }),
       };
     }),
+  },
+  {
+    name: 'a leader makes room by the plan that it has put in force, whatever is followed',
+    firstSeed: 21,
+    provokedBy: ['schism', 'ghost', 'version', 'delete', 'power-loss'],
+    provokedWith: ['group'],
+    rules: ['early-release'],
+    patch: () => {
+      const { mayRelease } = Handover.prototype;
+      Handover.prototype.mayRelease = () => true;
+      return () => void (Handover.prototype.mayRelease = mayRelease);
+    },
   },
   {
     name: 'the leader believes that all hosts obey it: it tells nothing to those that hold all that they should',
