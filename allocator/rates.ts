@@ -76,7 +76,8 @@ function beyond(
   const { plannedHz, seconds } = of;
   // What rose a short time ago isn't falling because its average has yet to rise.
   const recentHz = Math.min(plannedHz, Math.max(...recent.map(window => window.meanHz)));
-  const meanHz = Math.max(of.meanHz, recentHz);
+  // Nor does what fell rise because a long average has yet to fall.
+  const meanHz = Math.max(recentHz, Math.min(of.meanHz, Math.max(plannedHz, recent.at(-1)!.meanHz)));
   // An exponential average over τ of what varies by σ² in each second varies by σ²/2τ, as a mean of 2τ does; by more while it is young.
   const observedS = Math.max(...meters.map(meter => meter.observedMs)) / 1000;
   const span = 2 * seconds * Math.tanh(observedS / (2 * seconds));

@@ -111,15 +111,20 @@ for (const factor of [1.5, 2, 4])
     }
   });
 
-test('rates: after a surge was planned for, its average that has yet to rise is no fall', t => {
+test('rates: averages that have yet to follow are no fall after a surge was planned for, and no rise after its end', t => {
   const story = new Story();
   story.hold(120, 300);
   for (let i = 0; i < 40; i++) {
     story.hear(1200);
     if (i >= 3) t.is(story.outgrown(1.1 * 1200), undefined, `${i} s after`);
   }
+  story.hold(80, 1200);
   story.hold(40, 300);
   t.true(story.outgrown(1.1 * 1200)! < 400);
+  for (let i = 0; i < 120; i++) {
+    story.hear(300);
+    t.is(story.outgrown(1.2 * 300), undefined, `${i} s after the fall was planned for`);
+  }
 });
 
 test('rates: streams that go over to another router are no surge', t => {
