@@ -14,8 +14,8 @@ export interface HandoverPorts {
 export class Handover {
   readonly #ports: HandoverPorts;
   readonly #listeningSinceMs: number;
-  /** Undefined: nothing has been prepared yet. */
-  #preparingSinceMs: number | undefined;
+  /** Since when each host that may obey another leader has been waited for. */
+  readonly #askedSinceMs = new Map<string, number>();
 
   constructor(ports: HandoverPorts) {
     this.#ports = ports;
@@ -23,14 +23,18 @@ export class Handover {
   }
 
   begin(): void {
-    this.#preparingSinceMs = undefined;
+    this.#askedSinceMs.clear();
   }
 
-  /** Hosts that have only to obey before the plan may be committed. One that can't be reached is waited for `commitMs` in all. */
+  /** Hosts that have only to obey before the plan may be committed. One that can't be reached is waited for `commitMs`, once. */
   toObey(candidate: Plan): Step[] {
     const { clock, cluster, config } = this.#ports;
-    this.#preparingSinceMs ??= clock.nowMs();
-    return clock.nowMs() - this.#preparingSinceMs < config.commitMs ? toObey(candidate, cluster) : [];
+    const nowMs = clock.nowMs();
+    return toObey(candidate, cluster).filter(({ host }) => {
+      const sinceMs = this.#askedSinceMs.get(host) ?? nowMs;
+      this.#askedSinceMs.set(host, sinceMs);
+      return nowMs - sinceMs < config.commitMs;
+    });
   }
 
   /** What hosts hold beyond this leader's own plan may be in use by one that it never saw, until all who are heard follow its own. */
