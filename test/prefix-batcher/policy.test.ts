@@ -181,18 +181,22 @@ test('policy: a full batch goes before one that has to hurry, where that is stil
     { ...model, name: 'short', alphaMs: 0.1, betaMs: 0.9, batchMax: 4, budgetMs: 500 },
     { ...model, name: 'icon', budgetMs: 25 },
   ];
-  const next = ({ shorts, slackMs }: { shorts: number; slackMs: number }): string => {
+  const next = ({ shorts, slackMs, icons = 1 }: { shorts: number; slackMs: number; icons?: number }): string => {
+    const batch = Math.min(icons, model.batchMax);
     const stand = new Stand({ models, hosts: ['a'] });
     stand.offer(0, { model: 'icon' });
     stand.tell('a', 'started', 0);
     for (let i = 0; i < shorts; i++) stand.offer(0, { model: 'short' });
-    stand.offer(1, { model: 'icon', budgetMs: 19 + slackMs });
+    const budgetMs = 9 + model.alphaMs * batch + model.betaMs + slackMs;
+    for (let i = 0; i < icons; i++) stand.offer(1, { model: 'icon', budgetMs });
     stand.tell('a', 'finished', 10);
     return stand.grants[1]!.model;
   };
   t.is(next({ shorts: 4, slackMs: 2 }), 'short');
   t.is(next({ shorts: 4, slackMs: 1 }), 'icon', 'four shorts take 1.3 ms');
   t.is(next({ shorts: 3, slackMs: 2 }), 'icon', 'three can still grow');
+  t.is(next({ shorts: 4, slackMs: 2, icons: model.batchMax }), 'short');
+  t.is(next({ shorts: 4, slackMs: 2, icons: model.batchMax + 1 }), 'icon', 'there is another run behind it');
 });
 
 test('policy: among batches that can wait, the one that uses the device best goes first', t => {

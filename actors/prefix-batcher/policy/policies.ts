@@ -19,8 +19,15 @@ function goesBefore(one: Candidate, other: Candidate): boolean {
   return efficiency(one) > efficiency(other);
 }
 
-const canLetPass = ({ latestMs }: Candidate, other: Candidate): boolean =>
-  other.count === other.seat.batchMax && other.startAtMs + other.deadlineMs - other.latestMs <= latestMs;
+/** The full one ends before the latest start of what hurries, and of the runs that its hosts owe those behind it. */
+function canLetPass(hurried: Candidate, full: Candidate): boolean {
+  const { group, seat, count } = hurried;
+  if (full.count < full.seat.batchMax) return false;
+  const runsBehind = Math.ceil(seat.queue.length / (count * group.seats.length)) - 1;
+  return full.startAtMs + runMs(full) + runsBehind * runMs(hurried) <= hurried.latestMs;
+}
+
+const runMs = ({ deadlineMs, latestMs }: Candidate): number => deadlineMs - latestMs;
 
 /**
  * The latest start, sooner for those that lost some. Of a group of few inputs the one batch that comes too late is all there is, of one of many only
