@@ -199,6 +199,24 @@ test('policy: a full batch goes before one that has to hurry, where that is stil
   t.is(next({ shorts: 4, slackMs: 2, icons: model.batchMax + 1 }), 'icon', 'there is another run behind it');
 });
 
+test('policy: what is given seconds, to outlast the loss of a host, does not wait for the sake of throughput', t => {
+  const first = (budgetMs: number): string => {
+    const models = [
+      { ...model, name: 'patient', budgetMs },
+      { ...model, name: 'full', budgetMs: 500 },
+    ];
+    const stand = new Stand({ models, hosts: ['a'] });
+    stand.offer(0, { model: 'patient' });
+    stand.tell('a', 'started', 0);
+    stand.offer(0, { model: 'patient', budgetMs: budgetMs / 4 });
+    for (let i = 0; i < model.batchMax; i++) stand.offer(0, { model: 'full' });
+    stand.tell('a', 'finished', 10);
+    return stand.grants[1]!.model;
+  };
+  t.is(first(1000), 'full');
+  t.is(first(4000), 'patient', 'a quarter of its time is left');
+});
+
 test('policy: among batches that can wait, the one that uses the device best goes first', t => {
   const models = [
     { ...model, name: 'tight', budgetMs: 200 },

@@ -4,6 +4,12 @@ import type { Policy } from './view.ts';
 
 /** A batch whose latest start is nearer than this share of its group's usual budget has to hurry. */
 const HURRY_SHARE = 0.1;
+/**
+ * Who is given so much time is to outlast the loss of a host. What has waited must not wait on for the sake of throughput: the next host may
+ * be lost before its turn comes.
+ */
+const PATIENT_MS = 2000;
+const PATIENT_HURRY_SHARE = 1 / 3;
 /** Of a group that lost 1 % of its invocations a batch is as urgent as if it had to start 5 ms sooner. */
 const LOSS_URGENCY_MS = 500;
 
@@ -22,7 +28,7 @@ function goesBefore(one: Candidate, other: Candidate): boolean {
 /** The full one ends before the latest start of what hurries, and of the runs that its hosts owe those behind it. */
 function canLetPass(hurried: Candidate, full: Candidate): boolean {
   const { group, seat, count } = hurried;
-  if (full.count < full.seat.batchMax) return false;
+  if (full.count < full.seat.batchMax || isPatient(hurried)) return false;
   const runsBehind = Math.ceil(seat.queue.length / (count * group.seats.length)) - 1;
   return full.startAtMs + runMs(full) + runsBehind * runMs(hurried) <= hurried.latestMs;
 }
@@ -36,7 +42,10 @@ const runMs = ({ deadlineMs, latestMs }: Candidate): number => deadlineMs - late
 const dueMs = ({ latestMs, group }: Candidate): number => latestMs - LOSS_URGENCY_MS * group.lossShare;
 
 const hasToHurry = (candidate: Candidate): boolean =>
-  dueMs(candidate) - candidate.startAtMs < HURRY_SHARE * candidate.group.budgetMs;
+  dueMs(candidate) - candidate.startAtMs <
+  (isPatient(candidate) ? PATIENT_HURRY_SHARE : HURRY_SHARE) * candidate.group.budgetMs;
+
+const isPatient = ({ group }: Candidate): boolean => group.budgetMs >= PATIENT_MS;
 
 /** Throughput of the batch by that of the group's target batch. */
 function efficiency({ seat, count, group }: Candidate): number {
