@@ -45,7 +45,7 @@ test('router: the last stage has nothing to borrow, nor has any where that is sw
   await router('router-1', { borrow: false });
   frame('cam-1');
   await clock.runFor(1);
-  for (const offer of [...offers]) drop(offer, 'budget');
+  for (const offer of offers) drop(offer, 'budget');
   await clock.runFor(1);
   t.deepEqual(
     results.map(({ query, outcome }) => [query, outcome]),
