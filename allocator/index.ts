@@ -27,4 +27,5 @@ export {
   type PlannerSettings,
 } from './planner.ts';
 export { RateBook } from './rates.ts';
-export { asPlanned, garbage, memoryWith, reach, renewed, type Holdings, type Reach } from './reach.ts';
+export { asPlanned, garbage, memoryWith, type Holdings } from './holdings.ts';
+export { reach, renewed, type Reach } from './reach.ts';

@@ -1,13 +1,22 @@
 import type { Draft, Holdings } from '../../allocator/index.ts';
-import type { Plan, Resident } from '../../contracts/index.ts';
+import { cutOf, isPrefix, isSuffix, modelOf, type Plan, type Resident } from '../../contracts/index.ts';
 import { linear, profileOf } from './profiles.ts';
 
-/** Plans as `{host: [models]}`; every model weighs 60 of a host's 100 bytes. */
-export function draft(hosts: Record<string, string[]>): Draft {
-  const models = [...new Set(Object.values(hosts).flat())];
+type Hosts = Record<string, string[]>;
+type Bytes = (part: string) => number;
+const EACH: Bytes = () => 60;
+
+/** Plans as `{host: [models]}`, prefixes and suffixes among them; every part weighs 60 of a host's 100 bytes unless `bytes` says otherwise. */
+export function draft(hosts: Hosts, bytes = EACH): Draft {
+  const parts = [...new Set(Object.values(hosts).flat())];
+  const models = [...new Set(parts.filter(part => !isPrefix(part)).map(modelOf))];
+  const groups = parts.filter(isPrefix).map(prefix => ({
+    prefix,
+    members: parts.filter(part => isSuffix(part) && cutOf(part) === cutOf(prefix)).map(modelOf),
+  }));
   return {
     policy: 'p',
-    pools: [{ pool: 'pool-1', batcher: 'b', hosts: Object.keys(hosts), sessions: models, groups: [] }],
+    pools: [{ pool: 'pool-1', batcher: 'b', hosts: Object.keys(hosts), sessions: models, groups }],
     hosts: Object.entries(hosts).map(([host, list]) => ({
       host,
       kind: 'k',
@@ -26,11 +35,11 @@ export function draft(hosts: Record<string, string[]>): Draft {
       return { tenant: 't', query: model, stages: [stage] };
     }),
     refused: [],
-    profiles: models.map(model => profileOf(model, linear(1, 1, 2), { persistentBytes: 60 })),
+    profiles: parts.map(part => profileOf(part, linear(1, 1, 2), { persistentBytes: bytes(part) })),
   };
 }
-export const inForce = (hosts: Record<string, string[]>): Plan => ({ v: 1, epoch: 1, nonce: 'n', ...draft(hosts) });
-export const holding = (hosts: Record<string, string[]>): Map<string, Holdings> =>
+export const inForce = (hosts: Hosts, bytes = EACH): Plan => ({ v: 1, epoch: 1, nonce: 'n', ...draft(hosts, bytes) });
+export const holding = (hosts: Hosts, bytes = EACH): Map<string, Holdings> =>
   new Map(
     Object.entries(hosts).map(([host, list]) => [
       host,
@@ -42,7 +51,7 @@ export const holding = (hosts: Record<string, string[]>): Map<string, Holdings> 
             state: 'resident',
             batches: [1],
             lane: 0,
-            persistentBytes: 60,
+            persistentBytes: bytes(model),
             ephemeralBytes: 1,
             queued: 0,
           }),

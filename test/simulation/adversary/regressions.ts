@@ -257,4 +257,38 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    why: 'two full hosts: members of a prefix group are loaded as wholes beside what is served, before it goes (seed 3873)',
+    scenario: {
+      ...SMALL,
+      seed: 3873,
+      hosts: 2,
+      extras: ['group', 'film'],
+      samplers: 2,
+      streams: 3,
+      rateHz: 6,
+      memoryMB: 600,
+      healAtMs: 11643,
+      faults: [{ atMs: 11403, forMs: 1429, is: 'delete' }],
+    },
+  },
+  {
+    why: 'one full host: one member of its group is loaded as a whole and others elsewhere, before it makes room for more (seed 8475)',
+    scenario: {
+      ...SMALL,
+      seed: 8475,
+      hosts: 2,
+      allocators: 2,
+      extras: ['group', 'film'],
+      samplers: 1,
+      streams: 2,
+      rateHz: 4,
+      memoryMB: 600,
+      healAtMs: 11180,
+      faults: [
+        { atMs: 7902, forMs: 363, is: 'version' },
+        { atMs: 9670, forMs: 7442, is: 'ghost' },
+      ],
+    },
+  },
 ];
