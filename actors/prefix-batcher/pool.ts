@@ -189,7 +189,7 @@ export class Pool<T extends Item> implements PoolView {
     this.onlyTimePassed = false;
     const { drops, grants } = this.#alone.settle(this.nowMs, this.queued > this.#alone.length);
     this.queued -= drops.length + grants.length;
-    if (drops.length > 0) this.#effects.drop(drops, 'deadline');
+    if (drops.length > 0) this.#effects.drop(drops, 'budget');
     for (const batch of grants) this.#effects.grant(batch);
   }
 
@@ -210,12 +210,12 @@ export class Pool<T extends Item> implements PoolView {
 
   #drop(drops: readonly Drop[]): void {
     const taken = drops.map(({ group, queue, count }) => this.#take(group as Group<T>, queue, 0, count));
-    const reason = this.queued === 0 ? 'budget' : 'deadline';
     for (const [i, items] of taken.entries()) {
       const group = drops[i]!.group as Group<T>;
       this.#fairness.dropped(items.length * group.costMs);
       group.ended(items.length, 'dropped');
-      this.#effects.drop(items, reason);
+      const couldRun = group.seats.some(({ resident, host }) => resident && isUsable(host, this.nowMs));
+      this.#effects.drop(items, this.queued > 0 && couldRun ? 'deadline' : 'budget');
     }
   }
 

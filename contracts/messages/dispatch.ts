@@ -37,7 +37,8 @@ export type Withdrawals = Static<typeof Withdrawals>;
 
 export const DROP_REASONS = ['deadline', 'budget', 'no-capacity', 'shutdown'] as const;
 /**
- * deadline: no device can answer in time any more; budget: nor here, but nothing else waits in the pool: with a larger budget one could;
+ * deadline: no device can answer in time any more; budget: nor here, but with a larger budget one could: nothing else waits in the pool, no device
+ * could be used, or it was on a host that was lost;
  * no-capacity: the queue is full; shutdown: the actor is going.
  */
 export type DropReason = (typeof DROP_REASONS)[number];

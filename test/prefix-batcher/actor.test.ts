@@ -247,6 +247,15 @@ test('batcher: without a usable host invocations wait for one, then are dropped 
   t.deepEqual(cluster.dropped('budget'), ids);
 });
 
+test('batcher: without a usable host a larger budget helps, whatever else waits', async t => {
+  const cluster = new Cluster(t);
+  await cluster.start({}, planOf(1));
+  const ids = cluster.offer(2, { budgetMs: 100 });
+  cluster.offer(1, { budgetMs: 1000 });
+  await cluster.run(100);
+  t.deepEqual(cluster.dropped('budget'), ids);
+});
+
 test('batcher: what can not be in time is dropped at once', async t => {
   const cluster = new Cluster(t);
   await cluster.start({}, planOf(1));

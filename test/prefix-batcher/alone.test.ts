@@ -77,7 +77,7 @@ test('alone: what can not be in time is dropped, what is withdrawn is forgotten,
   ];
   await cluster.run(2);
   t.deepEqual(cluster.granted(), [first!]);
-  t.deepEqual(cluster.dropped('deadline'), [hopeless!]);
+  t.deepEqual(cluster.dropped('budget'), [hopeless!]);
   cluster.withdraw([withdrawn!]);
   await cluster.run(1);
   cluster.publish(planOf(2, { pools: [], sessions: [] }));

@@ -200,7 +200,7 @@ test('policy: a full batch goes before one that has to hurry, where that is stil
 });
 
 test('policy: what is given seconds, to outlast the loss of a host, does not wait for the sake of throughput', t => {
-  const first = (budgetMs: number): string => {
+  const first = (budgetMs: number, leftMs = budgetMs / 4): string => {
     const models = [
       { ...model, name: 'patient', budgetMs },
       { ...model, name: 'full', budgetMs: 500 },
@@ -208,13 +208,15 @@ test('policy: what is given seconds, to outlast the loss of a host, does not wai
     const stand = new Stand({ models, hosts: ['a'] });
     stand.offer(0, { model: 'patient' });
     stand.tell('a', 'started', 0);
-    stand.offer(0, { model: 'patient', budgetMs: budgetMs / 4 });
+    stand.offer(0, { model: 'patient', budgetMs: leftMs });
     for (let i = 0; i < model.batchMax; i++) stand.offer(0, { model: 'full' });
     stand.tell('a', 'finished', 10);
     return stand.grants[1]!.model;
   };
   t.is(first(1000), 'full');
   t.is(first(4000), 'patient', 'a quarter of its time is left');
+  t.is(first(4000, 3500), 'patient', 'an eighth of its time has gone');
+  t.is(first(4000, 3900), 'full', 'it has just come');
 });
 
 test('policy: among batches that can wait, the one that uses the device best goes first', t => {

@@ -6,10 +6,10 @@ import type { Policy } from './view.ts';
 const HURRY_SHARE = 0.1;
 /**
  * Who is given so much time is to outlast the loss of a host. What has waited must not wait on for the sake of throughput: the next host may
- * be lost before its turn comes.
+ * be lost before its turn comes. Only what has just come may.
  */
 const PATIENT_MS = 2000;
-const PATIENT_HURRY_SHARE = 1 / 3;
+const PATIENT_HURRY_SHARE = 0.9;
 /** Of a group that lost 1 % of its invocations a batch is as urgent as if it had to start 5 ms sooner. */
 const LOSS_URGENCY_MS = 500;
 

@@ -291,4 +291,41 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    why: 'two hosts die, six seconds apart: what waited for the first one was served in its turn, and outlasts the second (crashes, seed 20497)',
+    scenario: {
+      ...SMALL,
+      kind: 'crash',
+      seed: 20497,
+      hosts: 3,
+      batchers: 2,
+      allocators: 2,
+      streams: 2,
+      rateHz: 6,
+      skew: 0.01,
+      healAtMs: 16239,
+      faults: [
+        { atMs: 5100, forMs: 4000, is: 'crash', who: 'gpu-1' },
+        { atMs: 11174, forMs: 4000, is: 'crash', who: 'gpu-2' },
+      ],
+    },
+  },
+  {
+    why: 'five seconds apart: a stage whose share ends while no host is left takes of what is left to the request (crashes, seed 30059)',
+    scenario: {
+      ...SMALL,
+      kind: 'crash',
+      seed: 30059,
+      hosts: 4,
+      allocators: 2,
+      streams: 2,
+      rateHz: 6,
+      skew: 0.01,
+      healAtMs: 15373,
+      faults: [
+        { atMs: 5221, forMs: 4000, is: 'crash', who: 'gpu-1' },
+        { atMs: 10221, forMs: 4000, is: 'crash', who: 'gpu-2' },
+      ],
+    },
+  },
 ];
