@@ -24,6 +24,11 @@ export interface RunResult {
   readonly outputs: readonly (Output | Error)[];
 }
 
+/** What will be there, or fails: a promise, or lighter. It can be awaited; `then` may call back at once, and in the turn in which it comes. */
+export interface Eventual<T> {
+  then(done: (value: T) => void, failed: (error: unknown) => void): void;
+}
+
 /** A model that is resident on a device. */
 export interface LoadedModel {
   readonly id: string;
@@ -39,7 +44,7 @@ export interface LoadedModel {
    * Runs a batch (1 ≤ size ≤ batchMax) and postprocesses it. Runs of one device queue up in the order of the calls.
    * @throws ModelError when the run itself fails, DeviceError when the device is gone
    */
-  run(inputs: readonly Prepared[]): Promise<RunResult>;
+  run(inputs: readonly Prepared[]): Eventual<RunResult>;
   /** Frees the memory; waits for runs under way. A later call of anything rejects. */
   release(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 export type {
   Device,
+  Eventual,
   LoadedModel,
   LoadedPrefix,
   LoadedSuffix,

@@ -1,7 +1,7 @@
 /** Runs tasks one after the other in the order of the calls. One that fails does not stop those behind it. */
 export class Lane {
   /** Who comes next, in order; undefined: the lane is free. */
-  #waiting: (() => void)[] | undefined;
+  #waiting: ((leave: () => void) => void)[] | undefined;
 
   /** Resolves as `task` does, once everything added before has ended. */
   add<T>(task: () => Promise<T>): Promise<T> {
@@ -16,11 +16,10 @@ export class Lane {
 
   /** Calls `task` when everything before it has ended: at once where nothing is there. It must call `leave`, once, and not throw. */
   enter(task: (leave: () => void) => void): void {
-    const start = (): void => task(() => this.#next());
-    if (this.#waiting) this.#waiting.push(start);
+    if (this.#waiting) this.#waiting.push(task);
     else {
       this.#waiting = [];
-      start();
+      task(this.#leave);
     }
   }
 
@@ -34,9 +33,9 @@ export class Lane {
     );
   }
 
-  #next(): void {
+  readonly #leave = (): void => {
     const next = this.#waiting?.shift();
-    if (next) next();
+    if (next) next(this.#leave);
     else this.#waiting = undefined;
-  }
+  };
 }

@@ -101,7 +101,9 @@ export class Cluster {
 
   /** Highest epoch that somebody obeys or follows on behalf of another leader than `nonce`. */
   foreignEpoch(nonce: string): number {
-    const beats = [...this.hosts.values(), ...this.batchers.values()].map(heard => heard.beat);
-    return Math.max(0, ...beats.filter(beat => beat.nonce !== nonce).map(beat => beat.epoch));
+    let highest = 0;
+    for (const heard of [this.hosts, this.batchers])
+      for (const { beat } of heard.values()) if (beat.nonce !== nonce) highest = Math.max(highest, beat.epoch);
+    return highest;
   }
 }

@@ -114,21 +114,27 @@ export function toDrain(
   draining: ReadonlySet<string>,
   measured: { readonly host: string; readonly model: string } | undefined,
 ): Step[] {
-  const planned = new Map(plan.hosts.map(({ host, models }) => [host, models]));
-  return [...cluster.hosts].flatMap(([host, { beat }]): Step[] => {
-    if (beat.state !== 'ready') return beat.state === 'leaving' ? [{ host, waitingFor: `${host} to leave` }] : [];
-    const keep = planned.get(host)?.map(m => m.model) ?? [];
-    if (measured?.host === host) {
-      keep.push(measured.model);
-      if (isSuffix(measured.model)) keep.push(prefixId(cutOf(measured.model)!));
-    }
-    const extra = beat.residents.map(r => r.model).filter(model => !keep.includes(model));
-    if (extra.length > 0) {
+  const planned = new Map<string, PlannedHost['models']>();
+  for (const { host, models } of plan.hosts) planned.set(host, models);
+  const steps: Step[] = [];
+  for (const [host, { beat }] of cluster.hosts) {
+    const models = planned.get(host) ?? [];
+    if (beat.state !== 'ready') {
+      if (beat.state === 'leaving') steps.push({ host, waitingFor: `${host} to leave` });
+    } else if (measured?.host !== host && beat.residents.every(({ model }) => models.some(m => m.model === model))) {
+      // As it is with every host at nearly every beat: nothing is made for it.
+      if (models.length === 0 && draining.has(host))
+        steps.push({ host, waitingFor: `${host} to leave`, order: { verb: 'leave' } });
+    } else {
+      const keep = models.map(m => m.model);
+      if (measured?.host === host) {
+        keep.push(measured.model);
+        if (isSuffix(measured.model)) keep.push(prefixId(cutOf(measured.model)!));
+      }
+      const extra = beat.residents.map(r => r.model).filter(model => !keep.includes(model));
       const waitingFor = `${host} to release ${names(extra)}`;
-      return [{ host, waitingFor, order: { verb: 'release', keep: [...new Set(keep)] } }];
+      if (extra.length > 0) steps.push({ host, waitingFor, order: { verb: 'release', keep: [...new Set(keep)] } });
     }
-    if (draining.has(host) && keep.length === 0)
-      return [{ host, waitingFor: `${host} to leave`, order: { verb: 'leave' } }];
-    return [];
-  });
+  }
+  return steps;
 }

@@ -1,8 +1,6 @@
 import type { Answers } from '../../contracts/index.ts';
 import { encodedBytesMax } from './size.ts';
 
-export type AnswersHead = Pick<Answers, 'host' | 'batch' | 'emulated' | 'size' | 'runMs' | 'sinceRunMs'>;
-
 /** Names and fixed fields of the message, and the three numbers of a column beside the answer, at their longest. */
 const HEAD_BYTES = 256;
 const ROW_BYTES = 3 * 9;

@@ -149,18 +149,24 @@ const isUnsettled = (state: ItemState): boolean => state === 'awaited' || state 
 
 const usedOf = ({ models, model }: Outline): string[] => [...new Set(model.map(index => models[index]!))];
 
+const COLUMNS = ['router', 'model', 'budgetMs'] as const;
+
 function checkOutline(outline: Outline): void {
   const { ids, routers, models } = outline;
-  for (const name of ['router', 'model', 'budgetMs'] as const) {
+  for (const name of COLUMNS) {
     if (outline[name].length !== ids.length) {
       throw misfit(`/${name}`, `has ${outline[name].length} entries, /ids has ${ids.length}`);
     }
   }
   if (outline.router.some(index => index >= routers.length)) throw misfit('/router', 'points outside of /routers');
   if (outline.model.some(index => index >= models.length)) throw misfit('/model', 'points outside of /models');
-  const nameless = [...routers, outline.batcher].find(name => !isToken(name));
-  if (nameless !== undefined) throw misfit('/routers', `names ${JSON.stringify(nameless)}, which is no actor's name`);
+  for (const name of routers) checkName(name);
+  checkName(outline.batcher);
   if (hasTwins(outline)) throw misfit('/ids', 'names an invocation twice');
+}
+
+function checkName(name: string): void {
+  if (!isToken(name)) throw misfit('/routers', `names ${JSON.stringify(name)}, which is no actor's name`);
 }
 
 /** Ids are unique within their router. */

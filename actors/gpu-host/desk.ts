@@ -1,5 +1,4 @@
 import { modelOf, type Answer, type Answers, type Payloads, type Progress } from '../../contracts/index.ts';
-import type { AnswersHead } from './answers.ts';
 import type { Batch } from './batch.ts';
 import type { Held } from './held.ts';
 
@@ -8,9 +7,9 @@ export type Refusal = Extract<Answer, { is: 'refused' }>['reason'];
 export interface DeskPorts {
   nowMs(): number;
   /** What all that this host says has in common. */
-  readonly name: Pick<AnswersHead, 'host' | 'emulated'>;
+  readonly name: Pick<Answers, 'host' | 'emulated'>;
   answer(router: string, message: Answers): void;
-  progress(batcher: string, message: Omit<Progress, 'v' | 'host'>): void;
+  progress(batcher: string, message: Progress): void;
   /** Until the device is free of all that it was granted. */
   freeInMs(): number;
   /** Batches granted and not finished. */
@@ -24,7 +23,12 @@ export interface DeskCounts {
   failed: number;
 }
 
-const NOT_RUN = { size: 0, runMs: 0, sinceRunMs: 0 };
+/** A batch that ran, or what was left of it. */
+interface RanBatch {
+  readonly size: number;
+  readonly startedMs: number;
+  readonly runMs: number;
+}
 
 /** Where batches are answered for: to each router what became of its invocations, to the batcher how the device gets on. */
 export class Desk {
@@ -45,30 +49,36 @@ export class Desk {
     batch: Batch,
     items: readonly number[],
     answerOf: (item: number, place: number) => Answer,
-    run?: { readonly size: number; readonly startedMs: number; readonly runMs: number },
+    run?: RanBatch,
   ): void {
     if (items.length === 0) return;
     const nowMs = this.#ports.nowMs();
-    const ran = run && { ...run, sinceRunMs: Math.max(0, nowMs - run.startedMs - run.runMs) };
+    const startedMs = run ? run.startedMs : nowMs;
     const { settledMs, outlinedMs } = batch;
     const messages: (Answers | undefined)[] = [];
+    let part = '';
+    let model = '';
     for (let place = 0; place < items.length; place++) {
       const item = items[place]!;
-      const message = (messages[batch.router(item)] ??= this.#blank(batch.id, ran ?? NOT_RUN));
+      if (batch.modelOf(item) !== part) {
+        part = batch.modelOf(item);
+        model = modelOf(part);
+      }
+      const message = (messages[batch.router(item)] ??= this.#blank(batch.id, nowMs, run));
       const answer = this.#counted(answerOf(item, place));
-      message.model.push(modelOf(batch.modelOf(item)));
+      message.model.push(model);
       message.ids.push(batch.idOf(item));
       message.answers.push(answer);
       message.transferMs.push(settledMs[item]! - outlinedMs);
-      message.waitMs.push(Math.max(0, (run?.startedMs ?? nowMs) - settledMs[item]!));
+      message.waitMs.push(Math.max(0, startedMs - settledMs[item]!));
       this.#close(batch, item);
     }
-    for (const [i, message] of messages.entries()) if (message) this.#ports.answer(batch.routers[i]!, message);
+    for (let i = 0; i < messages.length; i++) if (messages[i]) this.#ports.answer(batch.routers[i]!, messages[i]!);
   }
 
   /** Refuses payloads that no batch waits for. `partOf` leaves out those that were answered before. */
   refuse({ batch, router, ids }: Payloads, partOf: (id: number) => string | undefined): void {
-    const message = this.#blank(batch, NOT_RUN);
+    const message = this.#blank(batch, this.#ports.nowMs());
     for (const id of ids) {
       const model = partOf(id);
       if (model === undefined) continue;
@@ -83,17 +93,20 @@ export class Desk {
 
   progress(batch: Batch, phase: Progress['phase'], run: Pick<Progress, 'size' | 'runMs' | 'wrong'>): void {
     const nowMs = this.#ports.nowMs();
-    this.#ports.progress(batch.batcher, {
+    const said: Progress = {
+      v: 1,
+      host: this.#ports.name.host,
       batch: batch.id,
       phase,
       size: run.size,
       fillMs: (batch.filledMs ?? nowMs) - batch.outlinedMs,
       heldMs: nowMs - batch.outlinedMs,
       runMs: run.runMs,
-      ...(run.wrong ? { wrong: run.wrong } : {}),
       freeInMs: this.#ports.freeInMs(),
       backlog: this.#ports.backlog(),
-    });
+    };
+    if (run.wrong) said.wrong = run.wrong;
+    this.#ports.progress(batch.batcher, said);
   }
 
   #close(batch: Batch, item: number): void {
@@ -103,10 +116,22 @@ export class Desk {
     batch.prepared[item] = undefined;
   }
 
-  #blank(batch: string, { size, runMs, sinceRunMs }: Omit<AnswersHead, 'host' | 'emulated' | 'batch'>): Answers {
+  #blank(batch: string, nowMs: number, run?: RanBatch): Answers {
     const { host, emulated } = this.#ports.name;
-    const columns = { model: [], ids: [], answers: [], transferMs: [], waitMs: [] };
-    return { v: 1, batch, size, runMs, sinceRunMs, host, emulated, ...columns };
+    return {
+      v: 1,
+      batch,
+      size: run ? run.size : 0,
+      runMs: run ? run.runMs : 0,
+      sinceRunMs: run ? Math.max(0, nowMs - run.startedMs - run.runMs) : 0,
+      host,
+      emulated,
+      model: [],
+      ids: [],
+      answers: [],
+      transferMs: [],
+      waitMs: [],
+    };
   }
 
   #counted(answer: Answer): Answer {

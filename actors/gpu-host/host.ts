@@ -180,8 +180,7 @@ export class Host {
         refusal: () => REFUSAL_OF[this.state],
         name: { host, emulated },
         answer: (router, message) => this.#answer(router, message),
-        progress: (batcher, message) =>
-          this.#sent(this.#ctx.publish(subjects.progress, { batcher }, { v: 1, host, ...message })),
+        progress: (batcher, message) => this.#sent(this.#ctx.publish(subjects.progress, { batcher }, message)),
         ended: batch => {
           for (const model of batch.models) this.residents.idle(model);
           if (this.state === 'leaving' && this.serving.backlog === 0) this.#chart.send({ type: 'finish' });

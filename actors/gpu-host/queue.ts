@@ -23,13 +23,14 @@ export const isReady = (batch: Waiting, nowMs: number): boolean => batch.unsettl
  * then waiting costs it nothing.
  */
 export function nextStep(queue: readonly Waiting[], nowMs: number): Step {
-  const awaited: Waiting[] = [];
+  let awaited: Waiting[] | undefined;
   let wakeMs: number | undefined;
-  for (const [i, batch] of queue.entries()) {
+  for (let i = 0; i < queue.length; i++) {
+    const batch = queue[i]!;
     if (!isReady(batch, nowMs)) {
-      awaited.push(batch);
+      (awaited ??= []).push(batch);
       wakeMs = Math.min(wakeMs ?? Number.POSITIVE_INFINITY, batch.latestMs);
-    } else if (!awaited.some(earlier => yieldsTo(batch, earlier, nowMs))) {
+    } else if (!awaited?.some(earlier => yieldsTo(batch, earlier, nowMs))) {
       return { start: i, wakeMs: undefined };
     }
   }

@@ -51,6 +51,8 @@ interface Entry extends Omit<Wanted, 'planned'> {
   planned: boolean;
   /** From bytes to ready, as the latest load took. */
   loadMs: number;
+  /** What may run on it by itself, as its chart was seen to be. */
+  own: { readonly seen: object; readonly usable: Usable | undefined } | undefined;
   /** What it takes, as it was reckoned for this context. */
   claimed: { readonly context: object; readonly claim: Claim } | undefined;
 }
@@ -86,11 +88,9 @@ export class Residents {
 
   /** The part, if batches may run on it: it is resident, or draining, and a suffix's prefix as well. */
   usable(part: string): Usable | undefined {
-    const snapshot = this.#entries.get(part)?.chart.getSnapshot();
-    if (!snapshot || !(stateOf(snapshot.value) === 'resident' || snapshot.value === 'draining')) return undefined;
-    const { loaded, planned } = snapshot.context;
-    const own = { loaded: loaded!, batchMax: planned.batchMax };
-    if (!isSuffix(part)) return own;
+    const entry = this.#entries.get(part);
+    const own = entry && ownNow(entry);
+    if (!own || !isSuffix(part)) return own;
     const prefix = this.usable(prefixOf(part));
     return prefix && { ...own, prefix: { ...prefix, loaded: prefix.loaded as LoadedPrefix } };
   }
@@ -217,7 +217,15 @@ export class Residents {
   #open({ planned, stored, estimated }: Wanted, isPlanned: boolean): void {
     const { model } = planned;
     const chart = createActor(this.#machine, { input: planned });
-    this.#entries.set(model, { stored, chart, estimated, planned: isPlanned, loadMs: 0, claimed: undefined });
+    this.#entries.set(model, {
+      stored,
+      chart,
+      estimated,
+      planned: isPlanned,
+      loadMs: 0,
+      own: undefined,
+      claimed: undefined,
+    });
     let told = '';
     chart.subscribe(({ value, context }) => {
       if (value === 'gone') this.#entries.delete(model);
@@ -300,6 +308,17 @@ const claimOf = (planned: Planned, loaded: LoadedModel | undefined, estimated: O
   ephemeralBytes: loaded?.ephemeralBytes(planned.batchMax) ?? estimated.ephemeralBytes,
   lane: planned.lane,
 });
+
+/** What may run on it now, its prefix aside: asked for several times a batch, and seldom another. */
+function ownNow(entry: Entry): Usable | undefined {
+  const seen = entry.chart.getSnapshot();
+  if (entry.own?.seen !== seen) {
+    const { loaded, planned } = seen.context;
+    const may = stateOf(seen.value) === 'resident' || seen.value === 'draining';
+    entry.own = { seen, usable: may ? { loaded: loaded!, batchMax: planned.batchMax } : undefined };
+  }
+  return entry.own.usable;
+}
 
 /** What it takes now: asked for with every beat, and seldom another. */
 function claimNow(entry: Entry): Claim {

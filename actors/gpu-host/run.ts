@@ -9,6 +9,7 @@ import {
 } from '../../contracts/index.ts';
 import {
   WrongOutputError,
+  type Eventual,
   type LoadedPrefix,
   type Member,
   type Prepared,
@@ -22,7 +23,7 @@ export interface Part {
   /** Where they stand among all that run. */
   readonly places: readonly number[];
   /** Outputs in the order of the places. */
-  run(): Promise<RunResult>;
+  run(): Eventual<RunResult>;
 }
 
 /** An input that runs. */
@@ -108,17 +109,16 @@ export interface RunOutcome {
   readonly lost: DeviceError | undefined;
 }
 
-/** Runs all parts; resolves, never rejects, with how each ended. */
-export function runAll(parts: readonly Part[]): Promise<readonly Ended[]> {
-  const ends = parts.map(endOf);
-  return ends.length === 1 ? ends[0]!.then(end => [end]) : Promise.all(ends);
-}
-
-async function endOf(part: Part): Promise<Ended> {
-  try {
-    return await part.run();
-  } catch (error) {
-    return { error };
+/** Runs all parts; tells how each ended when all have. */
+export function runAll(parts: readonly Part[], ended: (ends: readonly Ended[]) => void): void {
+  const ends: Ended[] = [];
+  let running = parts.length;
+  for (const [p, part] of parts.entries()) {
+    const end = (how: Ended): void => {
+      ends[p] = how;
+      if (--running === 0) ended(ends);
+    };
+    part.run().then(end, error => end({ error }));
   }
 }
 

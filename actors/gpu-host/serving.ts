@@ -120,7 +120,9 @@ export class Serving {
   /** Until the device is free of all that it was granted. */
   freeInMs(): number {
     const nowMs = this.#ports.nowMs();
-    return this.#queue.reduce((sum, batch) => sum + batch.expectedMs, this.#deviceFreeMs(nowMs) - nowMs);
+    let freeInMs = this.#deviceFreeMs(nowMs) - nowMs;
+    for (const { expectedMs } of this.#queue) freeInMs += expectedMs;
+    return freeInMs;
   }
 
   /** @throws InvalidMessageError */
@@ -221,9 +223,8 @@ export class Serving {
     const run: Run = { batch, items, startedMs: undefined };
     const parts = partsOf(batch, items, model => this.#ports.usable(model));
     this.#runs.push(run);
-    const ended = runAll(parts);
+    runAll(parts, ends => this.#end(run, parts, ends));
     if (this.#runs[0] === run) this.#begin(run);
-    void ended.then(ends => this.#end(run, parts, ends));
   }
 
   #begin(run: Run): void {
@@ -243,7 +244,8 @@ export class Serving {
     this.#ran.batches++;
     this.#ran.invocations += size;
     this.#ran.busyMs += runMs;
-    const wrong = answers.filter(said => said.is === 'refused' && said.reason === 'wrong-output').length;
+    let wrong = 0;
+    for (const said of answers) if (said.is === 'refused' && said.reason === 'wrong-output') wrong++;
     this.#desk.progress(batch, 'finished', { size, runMs, wrong });
     // The device comes first: the answers are written while it runs the next batch.
     const [next] = this.#runs;

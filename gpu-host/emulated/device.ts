@@ -10,8 +10,9 @@ import {
   type Profile,
   type Random,
 } from '../../contracts/index.ts';
-import type { Device, LoadedModel, ModelFiles } from '../device.ts';
+import type { Device, LoadedModel, ModelFiles, RunResult } from '../device.ts';
 import { Lane } from '../lane.ts';
+import { Later } from '../later.ts';
 import { Cores } from './cores.ts';
 import { curveOfDocument, curveOfProfile, curvesOfParts, declaredCut, type Curve } from './curve.ts';
 import { emulatedPart, type EmulatedParts } from './part.ts';
@@ -106,16 +107,22 @@ function emulatedModel(
   const part = emulatedPart(model, facts, parts);
   return {
     ...part,
-    run: inputs =>
-      new Promise(resolve => {
+    run: inputs => {
+      try {
         part.check(inputs);
-        parts.lane.enter(leave => {
-          const runMs = part.runMs(inputs.length);
-          parts.clock.after(runMs, () => {
-            resolve({ runMs, outputs: part.answers(inputs) });
-            leave();
-          });
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      const result = new Later<RunResult>();
+      parts.lane.enter(leave => {
+        const runMs = part.runMs(inputs.length);
+        parts.clock.after(runMs, () => {
+          const outputs = part.answers(inputs);
+          leave();
+          result.comes({ runMs, outputs });
         });
-      }),
+      });
+      return result;
+    },
   };
 }

@@ -128,9 +128,12 @@ test('emulated device: bad input and misuse are named errors', async t => {
     instanceOf: InputError,
     message: /99×50/,
   });
-  await t.throwsAsync(model.run(Array.from({ length: 9 }, () => input)), { instanceOf: ModelError, message: /1\.\.8/ });
+  await t.throwsAsync(async () => model.run(Array.from({ length: 9 }, () => input)), {
+    instanceOf: ModelError,
+    message: /1\.\.8/,
+  });
   const { emulation: _, ...bare } = detector;
   await t.throwsAsync(device.load(files(bare), { batchMax: 1 }), { instanceOf: ModelError, message: /emulation/ });
   await model.release();
-  await t.throwsAsync(model.run([input]), { instanceOf: ModelError, message: /released/ });
+  await t.throwsAsync(async () => model.run([input]), { instanceOf: ModelError, message: /released/ });
 });

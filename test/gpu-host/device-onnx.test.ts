@@ -78,7 +78,7 @@ test('onnx device: each input of a batch gets its own answer, inputs of tensors 
     /8 bytes, not 4/,
   );
   await refused({ encoding: 'jpeg', data: Uint8Array.of(1) }, /takes tensors/);
-  await t.throwsAsync(model.run(prepared), { instanceOf: ModelError, message: /run already/ });
+  await t.throwsAsync(async () => model.run(prepared), { instanceOf: ModelError, message: /run already/ });
 });
 
 test('onnx device: numbers that are none and wrong shapes are told as such, each input by itself', async t => {
