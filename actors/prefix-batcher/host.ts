@@ -54,7 +54,7 @@ export class Host implements HostView {
   #incarnation = '';
   #residents: ReadonlySet<string> = new Set();
   /** In the order in which they should start. */
-  #granted: readonly Booking[] = [];
+  #granted: Booking[] = [];
   #running: Booking | undefined;
   /** From then on a host that says that it has nothing to do has ended it: word of that got lost. */
   #runEndsByMs = -Infinity;
@@ -149,7 +149,7 @@ export class Host implements HostView {
   }
 
   grant(booking: Booking): void {
-    this.#granted = [...this.#granted, booking];
+    this.#granted.push(booking);
     this.owesBatch = booking.alone ?? false;
     this.#changed();
   }
@@ -178,10 +178,11 @@ export class Host implements HostView {
   progress(progress: Progress, nowMs: number, saidAtMs = nowMs): Booking | undefined {
     this.#seenAtMs = nowMs;
     this.#changed();
-    const booking = [...this.#granted, this.#running].find(known => known?.batch === progress.batch);
-    if (!booking) return undefined;
-    this.#granted = this.#granted.filter(granted => granted !== booking);
-    if (booking === this.#running) this.#running = undefined;
+    const at = this.#granted.findIndex(({ batch }) => batch === progress.batch);
+    const booking = at >= 0 ? this.#granted[at]! : this.#running;
+    if (booking?.batch !== progress.batch) return undefined;
+    if (at >= 0) this.#granted.splice(at, 1);
+    else this.#running = undefined;
     if (progress.phase === 'started') this.#running = booking;
     if (progress.phase === 'refused') this.#dismiss(booking);
     // With a batch granted behind this one, what the host says may or may not count that in.

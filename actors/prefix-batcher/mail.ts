@@ -36,8 +36,8 @@ interface Letter {
   readonly router: string;
   readonly pool: string;
   readonly grants: { batch: GrantedBatch; ids: number[] }[];
-  readonly drops: Map<DropReason, number[]>;
-  readonly refused: Map<RefusalReason, number[]>;
+  drops: Map<DropReason, number[]> | undefined;
+  refused: Map<RefusalReason, number[]> | undefined;
 }
 
 /** What an outline lists. */
@@ -51,7 +51,9 @@ interface Columns {
 export class Mail {
   readonly #batcher: string;
   readonly #post: Post;
-  readonly #letters = new Map<string, Letter>();
+  readonly #letters: Letter[] = [];
+  /** The same by router, then by pool. */
+  readonly #letterTo = new Map<string, Map<string, Letter>>();
   readonly #outlines: { batch: GrantedBatch; columns: Columns }[] = [];
 
   constructor(batcher: string, post: Post) {
@@ -73,24 +75,26 @@ export class Mail {
       columns.router.push(book.place);
       idsOf[book.place]!.push(id);
     }
-    columns.routers.forEach((router, i) => this.#letter(router, batch.pool).grants.push({ batch, ids: idsOf[i]! }));
+    for (let i = 0; i < idsOf.length; i++)
+      this.#letter(columns.routers[i]!, batch.pool).grants.push({ batch, ids: idsOf[i]! });
     this.#outlines.push({ batch, columns });
   }
 
   drop(router: string, pool: string, reason: DropReason, id: number): void {
-    addTo(this.#letter(router, pool).drops, reason, id);
+    addTo((this.#letter(router, pool).drops ??= new Map()), reason, id);
   }
 
   refuse(router: string, pool: string, reason: RefusalReason, id: number): void {
-    addTo(this.#letter(router, pool).refused, reason, id);
+    addTo((this.#letter(router, pool).refused ??= new Map()), reason, id);
   }
 
   /** Verdicts first: the payloads that they call for are what a batch waits for. */
   send(epoch: number, nowMs: number): void {
-    if (this.#letters.size > 0) {
-      for (const letter of this.#letters.values())
+    if (this.#letters.length > 0) {
+      for (const letter of this.#letters)
         for (const message of this.#verdicts(letter, epoch, nowMs)) this.#post.verdicts(letter.router, message);
-      this.#letters.clear();
+      this.#letters.length = 0;
+      this.#letterTo.clear();
     }
     if (this.#outlines.length === 0) return;
     for (const { batch, columns } of this.#outlines)
@@ -99,11 +103,13 @@ export class Mail {
   }
 
   #letter(router: string, pool: string): Letter {
-    const key = `${router} ${pool}`;
-    let letter = this.#letters.get(key);
+    let letters = this.#letterTo.get(router);
+    if (!letters) this.#letterTo.set(router, (letters = new Map()));
+    let letter = letters.get(pool);
     if (!letter) {
-      letter = { router, pool, grants: [], drops: new Map(), refused: new Map() };
-      this.#letters.set(key, letter);
+      letter = { router, pool, grants: [], drops: undefined, refused: undefined };
+      letters.set(pool, letter);
+      this.#letters.push(letter);
     }
     return letter;
   }
@@ -132,6 +138,8 @@ export class Mail {
   #outline(batch: GrantedBatch, { routers, ids, router }: Columns, epoch: number, nowMs: number): Outline {
     const { id, pool, models, model, items, startAtMs, latestAtMs, expectedMs, late } = batch;
     const graceMs = late ? LATE_MS : 0;
+    const budgetMs: number[] = [];
+    for (const { answerByMs } of items) budgetMs.push(Math.max(0, answerByMs - nowMs) + graceMs);
     return {
       v: 1,
       batcher: this.#batcher,
@@ -143,7 +151,7 @@ export class Mail {
       ids,
       router,
       model,
-      budgetMs: items.map(({ answerByMs }) => Math.max(0, answerByMs - nowMs) + graceMs),
+      budgetMs,
       startInMs: Math.max(0, startAtMs - nowMs),
       latestInMs: Math.max(0, latestAtMs - nowMs) + graceMs,
       expectedMs,
@@ -157,8 +165,9 @@ function addTo<R>(lists: Map<R, number[]>, reason: R, id: number): void {
   else lists.set(reason, [id]);
 }
 
-function listsOf<R>(lists: ReadonlyMap<R, readonly number[]>): { reason: R; ids: number[] }[] {
+function listsOf<R>(lists: ReadonlyMap<R, readonly number[]> | undefined): { reason: R; ids: number[] }[] {
   const split: { reason: R; ids: number[] }[] = [];
+  if (!lists) return split;
   for (const [reason, ids] of lists)
     for (let from = 0; from < ids.length; from += ITEMS_PER_MESSAGE_MAX)
       split.push({ reason, ids: ids.slice(from, from + ITEMS_PER_MESSAGE_MAX) });

@@ -61,8 +61,8 @@ function decide(
 ): Decision {
   const { nowMs } = view;
   const rivalry: Rivalry = { idle, alone: view.groups.length === 1 && view.hosts.length > 1 };
-  const drops: Drop[] = [];
-  const open: Candidate[] = [];
+  let drops: Drop[] | undefined;
+  let first: Candidate | undefined;
 
   for (const look of asked) {
     const { group } = look;
@@ -71,53 +71,45 @@ function decide(
       agenda.lookAgain(look, Infinity);
       continue;
     }
-    const dropped = drops.length;
+    let lookAtMs = Infinity;
     // Who comes behind the most urgent one does not change what becomes of that.
-    if (!arrived || look.headMs !== group.queue.deadlineAt(0)) dropHopeless(look, nowMs, drops);
+    const hopeless = arrived && look.headMs === group.queue.deadlineAt(0) ? undefined : hopelessOf(look, nowMs);
     // One that drops is asked about again before it is granted anything.
-    const openAtMs = drops.length > dropped ? Infinity : openOf(group, near, view, rules, rivalry, open);
-    agenda.lookAgain(look, Math.min(look.hopelessAtMs, openAtMs));
+    if (hopeless) drops = drops ? [...drops, ...hopeless] : hopeless;
+    else if (near.length > 0) {
+      const { seat, dueAtMs } = firstToEnd(group, near, nowMs);
+      const candidate = seat && candidateOf(group, seat, near, nowMs, rules.need(group));
+      const openAtMs = candidate ? rules.openAtMs(candidate, rivalry) : Infinity;
+      const isOpenNow = openAtMs <= nowMs + INSTANT_MS;
+      lookAtMs = isOpenNow ? dueAtMs : Math.min(dueAtMs, openAtMs);
+      if (candidate && isOpenNow && (!first || rules.isBefore(candidate, first))) first = candidate;
+    }
+    agenda.lookAgain(look, Math.min(look.hopelessAtMs, lookAtMs));
   }
 
-  if (drops.length > 0) return { drops, grants: NONE, wakeAtMs: nowMs };
-  if (open.length === 0) return { drops, grants: NONE, wakeAtMs: Math.min(nearAtMs, agenda.firstAtMs) };
-  const first = open.reduce((one, other) => (rules.isBefore(other, one) ? other : one));
+  if (drops) return { drops, grants: NONE, wakeAtMs: nowMs };
+  if (!first) return { drops: NONE, grants: NONE, wakeAtMs: Math.min(nearAtMs, agenda.firstAtMs) };
   const { group, seat, from, count, startAtMs, latestMs } = foremost(first, view, rules, rivalry);
-  return { drops, grants: [{ group, seat, from, count, startAtMs, latestAtMs: latestMs }], wakeAtMs: nowMs };
+  return { drops: NONE, grants: [{ group, seat, from, count, startAtMs, latestAtMs: latestMs }], wakeAtMs: nowMs };
 }
 
 const NONE: readonly never[] = [];
 
-/** Adds what no host can run in time, and notes when the most urgent of the others is to be looked at again. */
-function dropHopeless(look: Look, nowMs: number, drops: Drop[]): void {
+/** What no host can run in time, if there is such; notes when the most urgent of the others is to be looked at again. */
+function hopelessOf(look: Look, nowMs: number): Drop[] | undefined {
   const { group } = look;
-  look.headMs = group.lots.length === 1 ? group.queue.deadlineAt(0) : NaN;
+  const { lots } = group;
+  let drops: Drop[] | undefined;
+  look.headMs = lots.length === 1 ? group.queue.deadlineAt(0) : NaN;
   look.hopelessAtMs = Infinity;
-  for (const lot of group.lots) {
+  for (let i = 0; i < lots.length; i++) {
+    const lot = lots[i]!;
     if (lot.queue.length === 0) continue;
     const { hopeless, hopelessAtMs } = lookAhead(lot, nowMs);
     look.hopelessAtMs = Math.min(look.hopelessAtMs, hopelessAtMs);
-    if (hopeless > 0) drops.push({ group, queue: lot.queue, count: hopeless });
+    if (hopeless > 0) (drops ??= []).push({ group, queue: lot.queue, count: hopeless });
   }
-}
-
-/** Adds the group's candidate when it is open. @returns when to look again */
-function openOf(
-  group: GroupView,
-  near: readonly HostView[],
-  { nowMs }: PoolView,
-  rules: Rules,
-  rivalry: Rivalry,
-  open: Candidate[],
-): number {
-  if (near.length === 0) return Infinity;
-  const { seat, dueAtMs } = firstToEnd(group, near, nowMs);
-  const candidate = seat && candidateOf(group, seat, near, nowMs, rules.need(group));
-  if (!candidate) return dueAtMs;
-  const openAtMs = rules.openAtMs(candidate, rivalry);
-  if (openAtMs > nowMs + INSTANT_MS) return Math.min(dueAtMs, openAtMs);
-  open.push(candidate);
-  return dueAtMs;
+  return drops;
 }
 
 /**
