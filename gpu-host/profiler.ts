@@ -25,6 +25,8 @@ const REPEATS_MAX = 200;
 /** Stop early when the standard error of the mean is below this share of it. */
 const STABLE = 0.01;
 const WARM_UP_RUNS = 2;
+/** A batch that took so many times as long as a larger one was measured while something else kept the device busy. */
+const DISTURBED = 1.5;
 
 /** 1, 2, 3, 4, 6, 8, 12, 16, 24, … and `batchMax`: powers of two and what lies halfway. */
 export function batchSizes(batchMax: number): number[] {
@@ -51,7 +53,7 @@ const isStable = (values: readonly number[]): boolean => {
 
 /**
  * Measures what a model costs on a device: for growing batches warm-up runs, then repeats until the mean is stable or the
- * time is up. Whatever else the device does meanwhile falsifies the measurement.
+ * time is up. Whatever else the device does meanwhile falsifies the measurement: sizes that a larger one outdoes by far are measured once more.
  * @throws ModelError when a run fails
  */
 export async function measureProfile(device: Device, model: LoadedModel, options: ProfileOptions): Promise<Profile> {
@@ -67,7 +69,7 @@ export async function measureProfile(device: Device, model: LoadedModel, options
   const blanks = (count: number): Promise<Prepared[]> =>
     Promise.all(Array.from({ length: count }, async () => model.blank()));
 
-  for (const [index, batch] of sizes.entries()) {
+  const measure = async (batch: number): Promise<Profile['points'][number]> => {
     const inputs = await blanks(batch);
     const untilMs = clock.nowMs() + (seconds * 1000) / sizes.length;
     for (let i = 0; i < WARM_UP_RUNS; i++) await runOnce(inputs);
@@ -75,9 +77,21 @@ export async function measureProfile(device: Device, model: LoadedModel, options
     while (times.length < REPEATS_MIN || (times.length < REPEATS_MAX && !isStable(times) && clock.nowMs() < untilMs))
       times.push((await runOnce(inputs)).runMs);
     const { mean, std, p99 } = statistics(times);
+    options.onProgress?.({
+      batch,
+      step: sizes.indexOf(batch) + 1,
+      steps: sizes.length,
+      meanMs: mean,
+      repeats: times.length,
+    });
     const ephemeralBytes = model.ephemeralBytes(batch);
-    points.push({ batch, meanMs: mean, stdMs: std, p99Ms: p99, ephemeralBytes, repeats: times.length });
-    options.onProgress?.({ batch, step: index + 1, steps: sizes.length, meanMs: mean, repeats: times.length });
+    return { batch, meanMs: mean, stdMs: std, p99Ms: p99, ephemeralBytes, repeats: times.length };
+  };
+
+  for (const batch of sizes) points.push(await measure(batch));
+  for (const [index, { batch, meanMs }] of points.entries()) {
+    const isDisturbed = points.slice(index + 1).some(larger => meanMs > DISTURBED * larger.meanMs);
+    if (isDisturbed) points[index] = await measure(batch);
   }
 
   return {

@@ -92,9 +92,11 @@ export class Drafting {
     const all = (): Planned => this.draft(current, draining);
     if (ailing.length === 0) return all();
     const around = this.draft(current, new Set([...draining, ...ailing]));
-    if (shortcomings(around) === 0) return around;
+    const { draft, notes } = around;
+    if (draft.refused.length === 0 && notes.length === 0) return around;
     const withThem = all();
-    return shortcomings(withThem) < shortcomings(around) ? withThem : around;
+    const fewer = withThem.draft.refused.length - draft.refused.length || withThem.notes.length - notes.length;
+    return fewer < 0 ? withThem : around;
   }
 
   hear(router: string, beat: RouterBeat): void {
@@ -165,4 +167,3 @@ export class Drafting {
 }
 
 const nameOf = ({ tenant, query, stage }: StageKey): string => `${tenant}.${query}.${stage}`;
-const shortcomings = ({ draft, notes }: Planned): number => draft.refused.length + notes.length;

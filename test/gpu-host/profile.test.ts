@@ -57,6 +57,28 @@ test('profile: a real model on the CPU has plausible costs, larger batches take 
   t.true(profile.preMs > 0);
 });
 
+test('profile: what was measured while something else kept the device busy is measured once more', async t => {
+  const clock = new VirtualClock();
+  const device = openEmulatedDevice({ kind: 'emulated' }, { clock, random: seededRandom(1) });
+  let runs = 0;
+  const disturbed = {
+    id: 'disturbed@000000000000',
+    persistentBytes: 0,
+    ephemeralBytes: () => 0,
+    blank: async () => ({ bytes: 0 }),
+    // Ten times as slow for the two smallest sizes: two runs to warm up and six for each.
+    run: async (inputs: readonly unknown[]) => ({
+      runMs: (++runs <= 16 ? 10 : 1) * (8 + 4 * inputs.length),
+      outputs: [],
+    }),
+  } as unknown as LoadedModel;
+  const { points } = await measureProfile(device, disturbed, { batchMax: 8, clock });
+  t.deepEqual(
+    points.map(({ batch, meanMs, stdMs }) => [batch, meanMs, stdMs]),
+    [1, 2, 3, 4, 6, 8].map(batch => [batch, 8 + 4 * batch, 0]),
+  );
+});
+
 test('profile: a model that gives no answer to a blank input can not be measured', async t => {
   const clock = new VirtualClock();
   const device = openEmulatedDevice({ kind: 'emulated' }, { clock, random: seededRandom(1) });

@@ -328,4 +328,36 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    why: 'the only host is not well: it is used all the same, though in the worst case it has no time for some (8271, shrunk)',
+    scenario: {
+      ...SMALL,
+      seed: 8271,
+      hosts: 1,
+      streams: 2,
+      healAtMs: 13641,
+      faults: [
+        { atMs: 6743, forMs: 8099, is: 'schism' },
+        { atMs: 11193, forMs: 2845, is: 'slow', who: 'gpu-1', factor: 10 },
+        { atMs: 12016, forMs: 6970, is: 'ghost' },
+      ],
+    },
+  },
+  {
+    why: 'a model is measured on a host that is slow meanwhile: the small sizes are measured once more (seed 8271)',
+    scenario: {
+      ...SMALL,
+      seed: 8271,
+      hosts: 2,
+      allocators: 2,
+      streams: 3,
+      skew: 0.01,
+      healAtMs: 13641,
+      faults: [
+        { atMs: 6743, forMs: 8099, is: 'schism' },
+        { atMs: 11193, forMs: 2845, is: 'slow', who: 'gpu-1', factor: 10 },
+        { atMs: 12016, forMs: 6970, is: 'ghost' },
+      ],
+    },
+  },
 ];
