@@ -186,6 +186,7 @@ export class Director {
     this.#numbering = this.#numberingOf(nonce);
     this.#lacksEpoch = false;
     this.#handover.begin();
+    this.profiles.begin();
     this.#moved = 0;
     this.#stored = false;
     this.#drafting.plannedFor(inForce);

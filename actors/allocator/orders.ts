@@ -41,12 +41,13 @@ export class Orders {
     this.#ports = ports;
   }
 
-  give(host: string, instruction: Instruction): void {
+  /** @returns whether it is on its way: not while another one is, nor the same one again before its time */
+  give(host: string, instruction: Instruction): boolean {
     const { clock } = this.#ports;
     const fence = this.#ports.fence();
     const key = JSON.stringify([fence, instruction]);
     const before = this.#given.get(host);
-    if (before?.underWay || (before?.key === key && clock.nowMs() - before.atMs < AGAIN_MS)) return;
+    if (before?.underWay || (before?.key === key && clock.nowMs() - before.atMs < AGAIN_MS)) return false;
     const given = { key, atMs: clock.nowMs(), underWay: true };
     this.#given.set(host, given);
     const order = { v: 1, ...fence, ...instruction } as Order;
@@ -62,6 +63,7 @@ export class Orders {
         this.#ports.replied(host, order.verb, { accepted: 'unknown', detail: describeError(error) });
       }
     });
+    return true;
   }
 
   forget(host: string): void {

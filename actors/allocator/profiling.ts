@@ -7,6 +7,7 @@ interface Job {
   readonly model: string;
   readonly kind: string;
   readonly host: string;
+  readonly incarnation: string;
   readonly untilMs: number;
 }
 
@@ -43,6 +44,11 @@ export class ProfileOrders {
     return this.#job;
   }
 
+  /** Orders of an earlier leadership count no more. */
+  begin(): void {
+    this.#job = undefined;
+  }
+
   /** Gives, or gives again, the next order. Called when something changed and each second. */
   step(): void {
     const { clock, cluster, catalog, orders, profileMs } = this.#ports;
@@ -51,7 +57,8 @@ export class ProfileOrders {
       this.#failures.delete(keyOf(this.#job));
       this.#job = undefined;
     }
-    if (this.#job && !cluster.ready(this.#job.host)) this.#fail(`${this.#job.host} is gone`, false);
+    if (this.#job && cluster.ready(this.#job.host)?.incarnation !== this.#job.incarnation)
+      this.#fail(`${this.#job.host} is gone`, false);
     const trouble = this.#troubleOnHost();
     if (trouble !== undefined) this.#fail(trouble, true);
     if (this.#job && now >= this.#job.untilMs) this.#fail(`${this.#job.host} did not finish in time`, true);
@@ -63,17 +70,16 @@ export class ProfileOrders {
       this.#ports.log.info('a model is being profiled', { model: next.model, kind: next.kind, host: next.host });
     }
     const { model, host } = this.#job;
-    // Given once and again only where nobody listened: a measurement shows when the profile is there.
+    // Given once and again only where it may not have been heard: a measurement shows when the profile is there.
     if (this.#ordered === this.#job) return;
     const wanted = catalog.measurable(this.#ports.grouped()).find(one => one.id === model);
     if (!wanted) {
       this.#job = undefined;
       return;
     }
-    this.#ordered = this.#job;
     const { batchMax, of, tensors } = wanted;
     const from = { ...(of === undefined ? {} : { of }), ...(tensors ? { tensors: [...tensors] } : {}) };
-    orders.give(host, { verb: 'profile', model, batchMax, ...from });
+    if (orders.give(host, { verb: 'profile', model, batchMax, ...from })) this.#ordered = this.#job;
   }
   #ordered: Job | undefined;
 
@@ -129,7 +135,8 @@ export class ProfileOrders {
       for (const [kind, { host, beat }] of hosts) {
         if (emulated !== undefined && emulated !== beat.device.emulated) continue;
         const key = keyOf({ model: id, kind });
-        if (!measured.has(key) && now >= (this.#failures.get(key)?.untilMs ?? 0)) return { model: id, kind, host };
+        if (!measured.has(key) && now >= (this.#failures.get(key)?.untilMs ?? 0))
+          return { model: id, kind, host, incarnation: beat.incarnation };
       }
     }
     return undefined;

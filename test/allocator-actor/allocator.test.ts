@@ -75,6 +75,21 @@ test('allocator: a model without a profile is measured first, its query refused 
   t.is(host.orders.filter(order => order.verb === 'profile').length, 1);
 });
 
+test('allocator: an order to measure that gets lost is given again', async t => {
+  const s = await stage(t);
+  await s.router('router-1');
+  await s.batcher('batcher-1');
+  const host = await s.host('gpu-a');
+  await s.model('face', {}, []);
+  await s.query('faces', 'face');
+  await s.allocator('allocator-1');
+  let orders = 0;
+  s.network.link = ({ subject }) => (subject.endsWith('orders.gpu-a') && ++orders === 1 ? [] : [0.1]);
+  const plan = await s.settled(serves('faces'), 20_000);
+  t.deepEqual(plan.refused, []);
+  t.is(host.orders[0]?.verb, 'profile');
+});
+
 test('allocator: more rate than planned brings another host in', async t => {
   const s = await stage(t);
   await cluster(s, ['gpu-a', 'gpu-b']);
