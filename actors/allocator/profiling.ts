@@ -106,9 +106,10 @@ export class ProfileOrders {
     return resident?.state === 'failed' ? `${this.#job!.host}: ${resident.detail ?? 'it failed there'}` : undefined;
   }
 
+  /** `backOff`: not so where a host or a leader went, which says nothing of the model. */
   #fail(detail: string, backOff: boolean): void {
     const job = this.#job!;
-    const count = (this.#failures.get(keyOf(job))?.count ?? 0) + 1;
+    const count = (this.#failures.get(keyOf(job))?.count ?? 0) + Number(backOff);
     const waitMs = backOff ? Math.min(BACK_OFF_MS_MAX, BACK_OFF_MS * 2 ** (count - 1)) : 0;
     this.#failures.set(keyOf(job), { count, untilMs: this.#ports.clock.nowMs() + waitMs, detail });
     this.#ports.log.warn('a model was not profiled', { model: job.model, kind: job.kind, detail });
