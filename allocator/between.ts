@@ -1,24 +1,7 @@
-import { cutOf, isPrefix, isSuffix, modelOf, prefixId, type Plan, type PlannedHost } from '../contracts/index.ts';
-import { memoryWith, type Holdings } from './holdings.ts';
-import { compareText } from './packing.ts';
+import { isPrefix, type PlannedHost } from '../contracts/index.ts';
+import { pathFrom, type State } from './path.ts';
 import type { Draft } from './planner.ts';
-
-/** The plan whose models are in use; of one that isn't known only what hosts hold, without profiles. */
-export type InUse = Pick<Plan, 'hosts' | 'sessions'> & Partial<Pick<Plan, 'profiles'>>;
-
-type Models = PlannedHost['models'];
-
-/** A host on its way from one plan to the next. */
-export interface Site {
-  /** What the next plan gives it. */
-  readonly host: PlannedHost;
-  /** What it holds of the plan in use: what it lost when it was started anew, it need not keep. */
-  readonly old: Models;
-  /** Memory can't hold both. */
-  readonly crowded: boolean;
-  /** Whether it can hold these beside the old ones. */
-  readonly fits: (models: Models) => boolean;
-}
+import { common, partsOf, servedBy, union, type InUse, type Models, type Site } from './sites.ts';
 
 export interface Step {
   readonly hosts: readonly PlannedHost[];
@@ -26,100 +9,75 @@ export interface Step {
   readonly kept: ReadonlyMap<string, string>;
 }
 
-/** Hosts of either plan, those of the next one first. */
-export function sitesOf(draft: Draft, current: InUse | undefined, holdings: ReadonlyMap<string, Holdings>): Site[] {
-  const leaving = current?.hosts.filter(({ host }) => !draft.hosts.some(h => h.host === host)) ?? [];
-  return [...draft.hosts, ...leaving.map(host => ({ ...host, models: [] }))].map(host => {
-    const held = holdings.get(host.host);
-    const planned = current?.hosts.find(h => h.host === host.host)?.models ?? [];
-    const old = planned.filter(({ model }) => held?.residents.some(r => r.model === model));
-    const fits = (models: Models): boolean =>
-      !held || memoryWith(union(models, old), host.kind, held, draft) <= held.memoryBytes;
-    const isHeld = ({ model }: Models[number]): boolean => held?.residents.some(r => r.model === model) ?? false;
-    const moves = !host.models.every(isHeld) && union(host.models, old).length > host.models.length;
-    return { host, old, crowded: moves && !fits(host.models), fits };
-  });
-}
-
 /**
- * The next plan as far as memory allows. A model that is served now and would be nowhere is loaded where it is to be, if it fits beside the
- * old; else hosts that have room keep it, else one that has none.
- * @returns what would be nowhere, if nothing would be gained so
+ * The next plan as far as memory allows: a host that can't hold old and new is left with what both have in common. Where a model that is served now
+ * would be nowhere then, as much of a path from here to there ({@link pathFrom}) as hosts
+ * can go without releasing anything first.
+ * @returns what would be nowhere, if there is no path
  */
 export function stepFrom(
   sites: readonly Site[],
   draft: Draft,
   current: InUse | undefined,
 ): Step | { readonly lost: readonly string[] } {
-  const servedNow = new Set(sites.flatMap(({ old }) => served(old)));
+  const servedNow = new Set(sites.flatMap(({ old }) => servedBy(old)));
   const used = new Set(current?.sessions.map(session => session.model));
   const wanted = [...new Set(draft.sessions.map(s => s.model))].filter(m => servedNow.has(m) && used.has(m));
-  const then = new Map(sites.map(site => [site, site.crowded ? inCommon(site) : site.host.models]));
-  const lost = (): string[] => {
-    const servedThen = new Set([...then.values()].flatMap(served));
-    return wanted.filter(model => !servedThen.has(model));
-  };
+  const simply = sites.map(({ host, old, crowded }) => (crowded ? common(host.models, old) : host.models));
+  const lost = nowhere(wanted, simply);
+  if (lost.length === 0) return { hosts: hostsWith(simply, sites), kept: new Map() };
 
-  const first = lost();
-  const canStay = (model: string): boolean => keepers(model, sites, current).some(({ site }) => !site.crowded);
-  for (const model of first.toSorted((a, b) => Number(canStay(a)) - Number(canStay(b)))) {
-    for (const site of sites) {
-      const more = union(then.get(site)!, partsOf(model, site.host.models));
-      if (lost().includes(model) && site.fits(more)) then.set(site, more);
-    }
-  }
+  const start = sites.map(({ old }) => old);
+  const path = pathFrom(start, sites, wanted);
+  if (!path) return { lost };
+  const most = asOneStep(path, start, sites, wanted);
+  const state = pathFrom(most, sites, wanted) ? most : path.findLast((_, i) => isOneStep(path.slice(0, i + 1), sites))!;
+  const next = sites.map(({ host }, i) => common(host.models, state[i]!));
   const kept = new Map<string, string>();
-  for (const model of lost()) {
-    const holders = keepers(model, sites, current);
-    const part = holders[0]?.part;
-    const its = holders.filter(holder => holder.part === part);
-    const roomy = its.filter(({ site }) => !site.crowded);
-    for (const { site, parts } of roomy.length > 0 ? roomy : its.slice(0, 1)) {
-      then.set(site, union(then.get(site)!, parts));
-      kept.set(model, part!);
+  for (const model of nowhere(wanted, next)) {
+    for (const [i, { host }] of sites.entries()) {
+      const parts = partsOf(model, state[i]!);
+      const part = parts.find(p => !isPrefix(p.model))?.model;
+      const isKnown = parts.every(p => current?.profiles?.some(q => q.model === p.model && q.device === host.kind));
+      if (part === undefined || !isKnown) continue;
+      next[i] = union(next[i]!, parts);
+      if (!kept.has(model)) kept.set(model, part);
     }
   }
-  const gains = sites.some(site => namesOf(then.get(site)!) !== namesOf(site.old));
-  if (lost().length > 0 || (first.length > 0 && !gains)) return { lost: first };
-  return { hosts: sites.map(site => ({ ...site.host, models: then.get(site)! })), kept };
+  return nowhere(wanted, next).length > 0 ? { lost } : { hosts: hostsWith(next, sites), kept };
 }
 
-interface Holder {
-  readonly site: Site;
-  /** What serves the model: itself, or its suffix. */
-  readonly part: string;
-  readonly parts: Models;
+const isOneStep = (path: readonly State[], sites: readonly Site[]): boolean =>
+  path.every(state => sites.every((site, i) => comesBeside(site, state[i]!)));
+
+/** All that is new there fits beside the old. */
+const comesBeside = ({ old, fits }: Site, models: Models): boolean => {
+  const both = union(old, models);
+  return both.length === old.length || fits(both);
+};
+
+/** Each host goes as far along the path as it can before it has released anything, and before others have where they hold what it releases. */
+function asOneStep(path: readonly State[], start: State, sites: readonly Site[], wanted: readonly string[]): State {
+  const stopped = new Set<number>();
+  const state = [...start];
+  for (const next of path) {
+    for (const [i, site] of sites.entries()) {
+      const before = state[i]!;
+      if (next[i] === before || stopped.has(i)) continue;
+      state[i] = next[i]!;
+      const isLost = next[i]!.length < before.length && nowhere(wanted, state).length > 0;
+      if (!isLost && comesBeside(site, next[i]!)) continue;
+      state[i] = before;
+      stopped.add(i);
+    }
+  }
+  return state;
 }
 
-/** Where a model could stay. */
-function keepers(model: string, sites: readonly Site[], current: InUse | undefined): Holder[] {
-  return sites.flatMap((site): Holder[] => {
-    const parts = partsOf(model, site.old);
-    const isKnown = parts.every(p => current?.profiles?.some(q => q.model === p.model && q.device === site.host.kind));
-    const part = parts.find(p => !isPrefix(p.model))?.model;
-    return part !== undefined && isKnown ? [{ site, part, parts }] : [];
-  });
+function nowhere(wanted: readonly string[], state: State): string[] {
+  const served = new Set(state.flatMap(servedBy));
+  return wanted.filter(model => !served.has(model));
 }
 
-/** What a host needs of these to serve the model: itself, or prefix and suffix; nothing where it can't. */
-function partsOf(model: string, models: Models): Models {
-  const part = models.find(m => !isPrefix(m.model) && modelOf(m.model) === model);
-  if (!part || !isSuffix(part.model)) return part ? [part] : [];
-  const prefix = models.find(m => m.model === prefixId(cutOf(part.model)!));
-  return prefix ? [prefix, part] : [];
-}
-
-const inCommon = ({ host, old }: Site): Models => host.models.filter(m => old.some(o => o.model === m.model));
-const union = (models: Models, others: Models): Models => [
-  ...models,
-  ...others.filter(other => !models.some(m => m.model === other.model)),
-];
-const namesOf = (models: Models): string =>
-  models
-    .map(m => m.model)
-    .toSorted(compareText)
-    .join(' ');
-
-/** Models whose requests a host can serve with these. */
-export const served = (models: Models): string[] =>
-  models.filter(({ model }) => !isPrefix(model)).map(({ model }) => modelOf(model));
+const hostsWith = (state: readonly Models[], sites: readonly Site[]): PlannedHost[] =>
+  sites.map(({ host }, i) => ({ ...host, models: state[i]! }));

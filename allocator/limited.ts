@@ -1,11 +1,11 @@
 import { cutOf, isSuffix, modelOf, prefixId, suffixId, type Plan, type PlannedHost } from '../contracts/index.ts';
-import { served } from './between.ts';
+import { servedBy } from './sites.ts';
 import type { Draft } from './planner.ts';
 import { poolsOf } from './pools.ts';
 
 /** The draft with these hosts; a session of a model that nobody holds waits with its query for the next plan. */
 export function limited(draft: Draft, hosts: readonly PlannedHost[]): Draft {
-  const held = new Set(hosts.flatMap(({ models }) => served(models)));
+  const held = new Set(hosts.flatMap(({ models }) => servedBy(models)));
   const waiting = new Set(draft.sessions.filter(s => !held.has(s.model)).map(s => s.name));
   const queries = draft.queries.filter(q => q.stages.every(stage => !waiting.has(stage.session)));
   const postponed = draft.queries.filter(q => !queries.includes(q));

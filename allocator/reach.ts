@@ -1,8 +1,9 @@
 import type { Plan } from '../contracts/index.ts';
-import { sitesOf, stepFrom, type InUse } from './between.ts';
+import { stepFrom } from './between.ts';
 import type { Holdings } from './holdings.ts';
 import { limited, rewired } from './limited.ts';
 import type { Draft } from './planner.ts';
+import { sitesOf, type InUse } from './sites.ts';
 
 export type Reach =
   | { readonly is: 'direct'; readonly draft: Draft }
@@ -13,7 +14,7 @@ export type Reach =
 /**
  * Make before break: a host loads what is new beside what it serves now. Where memory can't hold both, the next plan
  * leaves that host with what old and new have in common (the others hold the rest meanwhile), so that it can drain
- * first ({@link stepFrom}). When a model that is served now would be nowhere then, the plan can't be reached safely.
+ * first. When a model that is served now would be nowhere on any way, the plan can't be reached safely.
  */
 export function reach(draft: Draft, current: InUse | undefined, holdings: ReadonlyMap<string, Holdings>): Reach {
   const sites = sitesOf(draft, current, holdings);
