@@ -200,10 +200,10 @@ test('policy: a full batch goes before one that has to hurry, where that is stil
 });
 
 test('policy: what is given seconds, to outlast the loss of a host, does not wait for the sake of throughput', t => {
-  const first = (budgetMs: number, leftMs = budgetMs / 4): string => {
+  const first = (budgetMs: number, leftMs = budgetMs / 4, fullMs = 500): string => {
     const models = [
       { ...model, name: 'patient', budgetMs },
-      { ...model, name: 'full', budgetMs: 500 },
+      { ...model, name: 'full', budgetMs: fullMs },
     ];
     const stand = new Stand({ models, hosts: ['a'] });
     stand.offer(0, { model: 'patient' });
@@ -215,8 +215,9 @@ test('policy: what is given seconds, to outlast the loss of a host, does not wai
   };
   t.is(first(1000), 'full');
   t.is(first(4000), 'patient', 'a quarter of its time is left');
-  t.is(first(4000, 3500), 'patient', 'an eighth of its time has gone');
-  t.is(first(4000, 3900), 'full', 'it has just come');
+  t.is(first(4000, 3500), 'full', 'the other one has half a second');
+  t.is(first(4000, 3500, 6000), 'patient', 'the other one has seconds, too');
+  t.is(first(4000, 3900, 6000), 'full', 'it has just come');
 });
 
 test('policy: among batches that can wait, the one that uses the device best goes first', t => {

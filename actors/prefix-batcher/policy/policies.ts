@@ -6,10 +6,11 @@ import type { Policy } from './view.ts';
 const HURRY_SHARE = 0.1;
 /**
  * Who is given so much time is to outlast the loss of a host. What has waited must not wait on for the sake of throughput: the next host may
- * be lost before its turn comes. Only what has just come may.
+ * be lost before its turn comes. Among such groups only what has just come may.
  */
 const PATIENT_MS = 2000;
-const PATIENT_HURRY_SHARE = 0.9;
+const PATIENT_HURRY_SHARE = 1 / 3;
+const AMONG_PATIENT_HURRY_SHARE = 0.9;
 /** Of a group that lost 1 % of its invocations a batch is as urgent as if it had to start 5 ms sooner. */
 const LOSS_URGENCY_MS = 500;
 
@@ -18,7 +19,7 @@ const LOSS_URGENCY_MS = 500;
  * that has to hurry if that is still in time after it: it gains nothing by waiting, and what piles up behind it could not be made up for.
  */
 function goesBefore(one: Candidate, other: Candidate): boolean {
-  const [hurries, otherHurries] = [hasToHurry(one), hasToHurry(other)];
+  const [hurries, otherHurries] = [hasToHurry(one, other), hasToHurry(other, one)];
   if (hurries && otherHurries) return dueMs(one) < dueMs(other);
   if (hurries) return !canLetPass(one, other);
   if (otherHurries) return canLetPass(other, one);
@@ -41,9 +42,13 @@ const runMs = ({ deadlineMs, latestMs }: Candidate): number => deadlineMs - late
  */
 const dueMs = ({ latestMs, group }: Candidate): number => latestMs - LOSS_URGENCY_MS * group.lossShare;
 
-const hasToHurry = (candidate: Candidate): boolean =>
-  dueMs(candidate) - candidate.startAtMs <
-  (isPatient(candidate) ? PATIENT_HURRY_SHARE : HURRY_SHARE) * candidate.group.budgetMs;
+const hasToHurry = (candidate: Candidate, rival: Candidate): boolean =>
+  dueMs(candidate) - candidate.startAtMs < hurryShare(candidate, rival) * candidate.group.budgetMs;
+
+function hurryShare(candidate: Candidate, rival: Candidate): number {
+  if (!isPatient(candidate)) return HURRY_SHARE;
+  return isPatient(rival) ? AMONG_PATIENT_HURRY_SHARE : PATIENT_HURRY_SHARE;
+}
 
 const isPatient = ({ group }: Candidate): boolean => group.budgetMs >= PATIENT_MS;
 
