@@ -1,6 +1,16 @@
 import { assign, setup } from 'xstate';
 
+/** What the chart has done, and what it asks. */
+export interface HostEffects {
+  /** Nothing that was granted is left to do. */
+  isIdle(): boolean;
+  refuseRest(): void;
+  depart(reason: string): void;
+  crash(reason: string): void;
+}
+
 interface Context {
+  readonly effects: HostEffects;
   readonly leaveMsMax: number;
   /** Why it leaves or failed. */
   readonly reason: string;
@@ -15,21 +25,25 @@ export type HostEvent =
   | { type: 'finish' }
   | { type: 'lose'; reason: string };
 
-/** Life of a host. Effects (beats, refusals, the end of the process) are provided by host.ts. */
+/** Life of a host: one chart for all, the effects (beats, refusals, the end of the process) are in its context. */
 export const hostChart = setup({
-  types: { context: {} as Context, events: {} as HostEvent, input: {} as { leaveMsMax: number } },
+  types: {
+    context: {} as Context,
+    events: {} as HostEvent,
+    input: {} as Pick<Context, 'effects' | 'leaveMsMax'>,
+  },
   delays: { patience: ({ context }) => context.leaveMsMax },
-  guards: { idle: () => true },
+  guards: { idle: ({ context }) => context.effects.isIdle() },
   actions: {
     noteReason: assign({ reason: ({ context, event }) => ('reason' in event ? event.reason : context.reason) }),
     countUnexpected: assign({ unexpected: ({ context }) => context.unexpected + 1 }),
-    refuseRest: () => {},
-    depart: () => {},
-    crash: () => {},
+    refuseRest: ({ context }) => context.effects.refuseRest(),
+    depart: ({ context }) => context.effects.depart(context.reason),
+    crash: ({ context }) => context.effects.crash(context.reason),
   },
 }).createMachine({
   id: 'host',
-  context: ({ input }) => ({ leaveMsMax: input.leaveMsMax, reason: '', unexpected: 0 }),
+  context: ({ input }) => ({ ...input, reason: '', unexpected: 0 }),
   initial: 'starting',
   on: { '*': { actions: 'countUnexpected' } },
   states: {

@@ -20,7 +20,7 @@ import { withinBytes } from './answers.ts';
 import { filesOf } from './catalog.ts';
 import { chartClock } from './chart-clock.ts';
 import type { HostConfig } from './config.ts';
-import { hostChart } from './host-chart.ts';
+import { hostChart, type HostEffects } from './host-chart.ts';
 import { account } from './memory.ts';
 import { Orders } from './orders.ts';
 import { Profiling } from './profiling.ts';
@@ -193,23 +193,19 @@ export class Host {
   #openChart(): { chart: ActorRefFrom<typeof hostChart>; left: Promise<void> } {
     let resolveLeft = (): void => {};
     const left = new Promise<void>(resolve => (resolveLeft = resolve));
-    const chart = createActor(
-      hostChart.provide({
-        guards: { idle: () => this.serving.backlog === 0 },
-        actions: {
-          refuseRest: () => this.serving.refuseAll('leaving'),
-          depart: ({ context }) => this.#end(() => this.#ctx.leave(context.reason), resolveLeft),
-          crash: ({ context }) => {
-            this.serving.refuseAll('device-lost');
-            this.#end(() => this.#ctx.crash(new DeviceError(context.reason)), resolveLeft);
-          },
-        },
-      }),
-      {
-        input: { leaveMsMax: this.#ctx.config.leaveMsMax },
-        clock: chartClock((delayMs, fn) => this.#ctx.after(delayMs, fn)),
+    const effects: HostEffects = {
+      isIdle: () => this.serving.backlog === 0,
+      refuseRest: () => this.serving.refuseAll('leaving'),
+      depart: reason => this.#end(() => this.#ctx.leave(reason), resolveLeft),
+      crash: reason => {
+        this.serving.refuseAll('device-lost');
+        this.#end(() => this.#ctx.crash(new DeviceError(reason)), resolveLeft);
       },
-    );
+    };
+    const chart = createActor(hostChart, {
+      input: { effects, leaveMsMax: this.#ctx.config.leaveMsMax },
+      clock: chartClock((delayMs, fn) => this.#ctx.after(delayMs, fn)),
+    });
     let told = '';
     chart.subscribe(({ value }) => {
       if (value !== told) this.#changed();

@@ -15,7 +15,19 @@ export interface Planned {
   readonly batchMax: number;
 }
 
+/** What a chart has done. */
+export interface ResidentEffects {
+  fetch(model: string): Promise<ModelFiles>;
+  load(planned: Planned, files: ModelFiles): Promise<LoadedModel>;
+  /** Sends `warmed` after each size. */
+  warm(model: string, loaded: LoadedModel, sizes: readonly number[], signal: AbortSignal): Promise<void>;
+  unload(model: string, loaded: LoadedModel): Promise<void>;
+  /** Nothing queued needs it. */
+  isUnused(model: string): boolean;
+}
+
 interface Context {
+  readonly effects: ResidentEffects;
   /** In force: while two plans are, the larger batches of both. */
   readonly planned: Planned;
   /** Of the latest order. */
@@ -40,30 +52,29 @@ export type ResidentEvent =
   /** Nothing queued needs it. */
   | { type: 'idle' };
 
-const provided = (what: string) => () => Promise.reject(new Error(`${what} must be provided`));
 const coldSizes = ({ planned, warmed }: Context): number[] => planned.batches.filter(b => !warmed.includes(b));
 
-const warmthOf = ({ context }: { context: Context }) => {
-  return { model: context.planned.model, loaded: context.loaded!, sizes: coldSizes(context) };
-};
+const all = ({ context }: { context: Context }): Context => context;
 
 const errorOf = ({ event }: { event: { error: unknown } }) => ({ error: event.error });
 const loadedOf = ({ event }: { event: { output: LoadedModel } }) => ({ loaded: event.output });
 
-/** Life of one model on a host. The effects (fetch, load, warm, unload) are provided by residents.ts. */
+/** Life of one model on a host: one chart for all, the effects are in its context. */
 export const residentChart = setup({
-  types: { context: {} as Context, events: {} as ResidentEvent, input: {} as Planned },
+  types: { context: {} as Context, events: {} as ResidentEvent, input: {} as Pick<Context, 'planned' | 'effects'> },
   actors: {
-    fetch: fromPromise<ModelFiles, { model: string }>(provided('fetch')),
-    load: fromPromise<LoadedModel, { files: ModelFiles; planned: Planned }>(provided('load')),
-    warm: fromPromise<void, { model: string; loaded: LoadedModel; sizes: number[] }>(provided('warm')),
-    unload: fromPromise<void, { model: string; loaded: LoadedModel }>(provided('unload')),
+    fetch: fromPromise<ModelFiles, Context>(({ input: { effects, planned } }) => effects.fetch(planned.model)),
+    load: fromPromise<LoadedModel, Context>(({ input: { effects, planned, files } }) => effects.load(planned, files!)),
+    warm: fromPromise<void, Context>(({ input, signal }) =>
+      input.effects.warm(input.planned.model, input.loaded!, coldSizes(input), signal),
+    ),
+    unload: fromPromise<void, Context>(({ input }) => input.effects.unload(input.planned.model, input.loaded!)),
   },
   guards: {
     unwanted: ({ context }) => !context.wanted,
     broken: ({ context }) => context.detail !== undefined,
     cold: ({ context }) => coldSizes(context).length > 0,
-    unused: () => true,
+    unused: ({ context: { effects, planned } }) => effects.isUnused(planned.model),
   },
   actions: {
     want: assign(({ context, event }) => {
@@ -89,8 +100,9 @@ export const residentChart = setup({
 }).createMachine({
   id: 'resident',
   context: ({ input }) => ({
-    planned: input,
-    ordered: input,
+    effects: input.effects,
+    planned: input.planned,
+    ordered: input.planned,
     wanted: true,
     warmed: [],
     files: undefined,
@@ -104,7 +116,7 @@ export const residentChart = setup({
     fetching: {
       invoke: {
         src: 'fetch',
-        input: ({ context }) => ({ model: context.planned.model }),
+        input: all,
         onDone: { target: 'loading', actions: assign({ files: ({ event }) => event.output }) },
         onError: { target: 'failed', actions: { type: 'noteFailure', params: errorOf } },
       },
@@ -114,7 +126,7 @@ export const residentChart = setup({
       // A load under way can't be called back: a release waits for its end.
       invoke: {
         src: 'load',
-        input: ({ context }) => ({ files: context.files!, planned: context.planned }),
+        input: all,
         onDone: [
           { guard: 'unwanted', target: 'releasing', actions: { type: 'noteLoaded', params: loadedOf } },
           { target: 'warming', actions: { type: 'noteLoaded', params: loadedOf } },
@@ -126,7 +138,7 @@ export const residentChart = setup({
     warming: {
       invoke: {
         src: 'warm',
-        input: warmthOf,
+        input: all,
         onDone: 'resident',
         onError: {
           target: 'releasing',
@@ -146,7 +158,7 @@ export const residentChart = setup({
         extending: {
           invoke: {
             src: 'warm',
-            input: warmthOf,
+            input: all,
             onDone: 'serving',
             onError: {
               target: 'serving',
@@ -169,7 +181,7 @@ export const residentChart = setup({
     releasing: {
       invoke: {
         src: 'unload',
-        input: ({ context }) => ({ model: context.planned.model, loaded: context.loaded! }),
+        input: all,
         onDone: 'released',
         onError: 'released',
       },

@@ -1,4 +1,4 @@
-import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
+import { createActor, type ActorRefFrom } from 'xstate';
 import {
   cutOf,
   describeError,
@@ -16,7 +16,7 @@ import {
 } from '../../contracts/index.ts';
 import type { Device, LoadedModel, LoadedPrefix, LoadedSuffix, ModelFiles } from '../../gpu-host/index.ts';
 import { shortage, type Claim } from './memory.ts';
-import { residentChart, type Planned } from './resident-chart.ts';
+import { residentChart, type Planned, type ResidentEffects } from './resident-chart.ts';
 
 export interface ResidentsPorts {
   readonly device: Device;
@@ -64,11 +64,11 @@ const GOING: ReadonlySet<ResidencyState> = new Set(['releasing', 'failed']);
 export class Residents {
   readonly #ports: ResidentsPorts;
   readonly #entries = new Map<string, Entry>();
-  readonly #machine: typeof residentChart;
+  readonly #effects: ResidentEffects;
 
   constructor(ports: ResidentsPorts) {
     this.#ports = ports;
-    this.#machine = this.#provided();
+    this.#effects = this.#effectsOf(ports);
   }
 
   get size(): number {
@@ -216,7 +216,7 @@ export class Residents {
 
   #open({ planned, stored, estimated }: Wanted, isPlanned: boolean): void {
     const { model } = planned;
-    const chart = createActor(this.#machine, { input: planned });
+    const chart = createActor(residentChart, { input: { planned, effects: this.#effects } });
     this.#entries.set(model, {
       stored,
       chart,
@@ -242,44 +242,40 @@ export class Residents {
     this.#ports.changed();
   }
 
-  /** One for all: a machine takes longer to make than most of its runs. */
-  #provided(): typeof residentChart {
-    const { clock, log } = this.#ports;
-    return residentChart.provide({
-      guards: { unused: ({ context }) => this.#ports.usesOf(context.planned.model) === 0 },
-      actors: {
-        fetch: fromPromise(async ({ input: { model } }) => {
-          const { stored } = this.#entries.get(model)!;
-          const files = await this.#ports.filesOf(stored);
-          return this.#ports.device.report.emulated ? files : fetched(files, Object.keys(stored.files));
-        }),
-        load: fromPromise(async ({ input: { planned, files } }) => {
-          const { model } = planned;
-          const behind = isSuffix(model) ? await this.#whenUsable(prefixOf(model)) : undefined;
-          const startedMs = clock.nowMs();
-          const loaded = await this.#load(planned, files, behind?.loaded as LoadedPrefix | undefined);
-          const entry = this.#entries.get(model);
-          if (entry) entry.loadMs = clock.nowMs() - startedMs;
-          const short = this.#shortageWith(model, loaded);
-          if (short === undefined) return loaded;
-          await loaded.release();
-          throw new ModelError(model, `does not fit: ${short}`);
-        }),
-        warm: fromPromise(async ({ input: { model, loaded, sizes }, signal }) => {
-          for (const batch of sizes) {
-            if (signal.aborted) return;
-            const inputs = await Promise.all(Array.from({ length: batch }, async () => loaded.blank()));
-            await loaded.run(inputs);
-            if (!signal.aborted) this.#entries.get(model)?.chart.send({ type: 'warmed', batch });
-          }
-        }),
-        unload: fromPromise(({ input: { model, loaded } }) =>
-          loaded
-            .release()
-            .catch(error => log.warn('a model could not be unloaded', { model, error: describeError(error) })),
-        ),
+  #effectsOf(ports: ResidentsPorts): ResidentEffects {
+    const { clock, log, device } = ports;
+    return {
+      isUnused: model => ports.usesOf(model) === 0,
+      fetch: async model => {
+        const { stored } = this.#entries.get(model)!;
+        const files = await ports.filesOf(stored);
+        return device.report.emulated ? files : fetched(files, Object.keys(stored.files));
       },
-    });
+      load: async (planned, files) => {
+        const { model } = planned;
+        const behind = isSuffix(model) ? await this.#whenUsable(prefixOf(model)) : undefined;
+        const startedMs = clock.nowMs();
+        const loaded = await this.#load(planned, files, behind?.loaded as LoadedPrefix | undefined);
+        const entry = this.#entries.get(model);
+        if (entry) entry.loadMs = clock.nowMs() - startedMs;
+        const short = this.#shortageWith(model, loaded);
+        if (short === undefined) return loaded;
+        await loaded.release();
+        throw new ModelError(model, `does not fit: ${short}`);
+      },
+      warm: async (model, loaded, sizes, signal) => {
+        for (const batch of sizes) {
+          if (signal.aborted) return;
+          const inputs = await Promise.all(Array.from({ length: batch }, async () => loaded.blank()));
+          await loaded.run(inputs);
+          if (!signal.aborted) this.#entries.get(model)?.chart.send({ type: 'warmed', batch });
+        }
+      },
+      unload: (model, loaded) =>
+        loaded
+          .release()
+          .catch(error => log.warn('a model could not be unloaded', { model, error: describeError(error) })),
+    };
   }
 
   #load({ model: part, tensors }: Planned, files: ModelFiles, prefix?: LoadedPrefix): Promise<LoadedModel> {

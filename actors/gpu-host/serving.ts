@@ -95,7 +95,10 @@ export class Serving {
   }
 
   get counts(): ServingCounts & DeskCounts {
-    return { ...this.#ran, ...this.#desk.counts, uselessPayloads: this.#intake.useless };
+    const { batches, invocations, busyMs, duplicateOutlines } = this.#ran;
+    const { refused, dropped, failed } = this.#desk.counts;
+    const uselessPayloads = this.#intake.useless;
+    return { batches, invocations, busyMs, duplicateOutlines, refused, dropped, failed, uselessPayloads };
   }
 
   /** Batches granted and not finished. */

@@ -95,8 +95,11 @@ export function judgeAll(paces: readonly Pace[]): void {
   }
 }
 
-const sorted = (paces: readonly Pace[], of: (pace: Pace) => number): Float64Array =>
-  Float64Array.from(paces, of).sort();
+function sorted(paces: readonly Pace[], of: (pace: Pace) => number): Float64Array {
+  const values = new Float64Array(paces.length);
+  for (let i = 0; i < values.length; i++) values[i] = of(paces[i]!);
+  return values.sort();
+}
 
 /** The median of growing values, one of them left out; 0 of none. */
 export function medianWithout(values: Float64Array, left: number | undefined): number {

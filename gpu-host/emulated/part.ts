@@ -18,18 +18,12 @@ export interface EmulatedParts {
   readonly checkOpen: () => void;
 }
 
-interface EmulatedInput extends Prepared {
+interface EmulatedInput extends Prepared, Size {
   readonly part: string;
-  readonly size: Size;
 }
 
 /** A picture of unknown size (a file that nobody decoded) is taken to be so large. */
 const SIZE_DEFAULT: Size = { width: 640, height: 360 };
-
-const sizeOf = (payload: Payload): Size =>
-  payload.encoding !== 'tensors' && payload.width && payload.height
-    ? { width: payload.width, height: payload.height }
-    : SIZE_DEFAULT;
 
 /** A whole model, a prefix or a suffix, as far as they are alike: inputs, memory, an end. */
 export interface EmulatedPart extends Omit<LoadedModel, 'run'> {
@@ -56,7 +50,14 @@ export function emulatedPart(
     if (released) throw new ModelError(id, 'was released');
   };
   const runMs = (batch: number): number => runTimeMs(curve, batch, random) * slowness();
-  const makeInput = (size: Size, bytes: number): EmulatedInput => ({ part: id, size, bytes });
+  const makeInput = (bytes: number, width = SIZE_DEFAULT.width, height = SIZE_DEFAULT.height): EmulatedInput => {
+    return { part: id, bytes, width, height };
+  };
+  const inputOf = (payload: Payload): EmulatedInput => {
+    const bytes = payloadBytes(payload);
+    if (payload.encoding === 'tensors' || !payload.width || !payload.height) return makeInput(bytes);
+    return makeInput(bytes, payload.width, payload.height);
+  };
   const checkBatch = (size: number): void => {
     checkUsable();
     if (size < 1 || size > batchMax) throw new ModelError(id, `a batch of ${size} is outside 1..${batchMax}`);
@@ -73,12 +74,12 @@ export function emulatedPart(
       } catch (error) {
         return Promise.reject(error);
       }
-      const input = makeInput(sizeOf(payload), payloadBytes(payload));
+      const input = inputOf(payload);
       return curve.preMs > 0 ? cores.spend(curve.preMs).then(() => input) : input;
     },
     blank: () => {
       checkUsable();
-      const input = makeInput(SIZE_DEFAULT, 0);
+      const input = makeInput(0);
       return curve.preMs > 0 ? cores.spend(curve.preMs).then(() => input) : input;
     },
     check: inputs => {
@@ -94,7 +95,7 @@ export function emulatedPart(
       await sleep(clock, takesMs);
       return takesMs;
     },
-    answers: inputs => (inputs as readonly EmulatedInput[]).map(({ size }) => pretend(document, size, random)),
+    answers: inputs => (inputs as readonly EmulatedInput[]).map(input => pretend(document, input, random)),
     release: async () => {
       if (released) return;
       released = true;

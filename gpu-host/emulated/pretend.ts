@@ -24,17 +24,13 @@ function poisson(random: Random, mean: number): number {
 }
 
 /** A box inside the picture: a tenth to a third of its width, a twentieth to a sixth of its height, whole pixels. */
-function pretendBox({ width, height }: Size, random: Random, label: string | undefined): Box {
-  const boxWidth = Math.max(1, Math.floor(width * (0.1 + 0.23 * random.next())));
-  const boxHeight = Math.max(1, Math.floor(height * (0.05 + 0.11 * random.next())));
-  return {
-    x: intBetween(random, 0, Math.max(0, width - boxWidth)),
-    y: intBetween(random, 0, Math.max(0, height - boxHeight)),
-    width: boxWidth,
-    height: boxHeight,
-    score: 0.7 + 0.3 * random.next(),
-    ...(label === undefined ? {} : { label }),
-  };
+function pretendBox(picture: Size, random: Random, label: string | undefined): Box {
+  const width = Math.max(1, Math.floor(picture.width * (0.1 + 0.23 * random.next())));
+  const height = Math.max(1, Math.floor(picture.height * (0.05 + 0.11 * random.next())));
+  const x = intBetween(random, 0, Math.max(0, picture.width - width));
+  const y = intBetween(random, 0, Math.max(0, picture.height - height));
+  const score = 0.7 + 0.3 * random.next();
+  return label === undefined ? { x, y, width, height, score } : { x, y, width, height, score, label };
 }
 
 const pick = (random: Random, labels: readonly string[] | string | undefined): string | undefined =>
@@ -46,22 +42,22 @@ const pick = (random: Random, labels: readonly string[] | string | undefined): s
  */
 export function pretend(document: ModelDocument, size: Size, random: Random): Output {
   const { postprocess } = document;
-  const boxes = () => poisson(random, document.emulation?.boxes ?? 1);
   switch (postprocess.kind) {
     case 'boxes':
-      return {
-        kind: 'boxes',
-        boxes: Array.from({ length: boxes() }, () => pretendBox(size, random, pick(random, postprocess.labels))),
-      };
-    case 'text-boxes':
-      return { kind: 'boxes', boxes: Array.from({ length: boxes() }, () => pretendBox(size, random, undefined)) };
+    case 'text-boxes': {
+      const labels = postprocess.kind === 'boxes' ? postprocess.labels : undefined;
+      const boxes: Box[] = [];
+      const count = poisson(random, document.emulation?.boxes ?? 1);
+      while (boxes.length < count) boxes.push(pretendBox(size, random, pick(random, labels)));
+      return { kind: 'boxes', boxes };
+    }
     case 'ctc':
       return { kind: 'text', text: `PRETEND ${intBetween(random, 0, 99)}`, score: 0.5 + 0.5 * random.next() };
     case 'classes': {
       const labels = Array.isArray(postprocess.labels) ? postprocess.labels : [];
       const index = intBetween(random, 0, Math.max(0, labels.length - 1));
       const label = labels[index];
-      return { kind: 'classes', classes: [{ index, ...(label === undefined ? {} : { label }), score: 0.9 }] };
+      return { kind: 'classes', classes: [label === undefined ? { index, score: 0.9 } : { index, label, score: 0.9 }] };
     }
     case 'tensors':
       return { kind: 'tensors', tensors: {} };

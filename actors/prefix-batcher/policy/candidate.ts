@@ -27,22 +27,17 @@ export interface Candidate {
 export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need: number): Candidate | undefined {
   const { queue } = seat;
   const waiting = queue.length;
+  if (waiting === 0) return undefined;
   const sizeMax = Math.min(sizeLimit(group, seat), waiting);
   const startAtMs = Math.max(nowMs + seat.leadMs(sizeMax), seat.host.bookedUntilMs);
-  const fits = (first: number, size: number): boolean =>
-    startAtMs + seat.latencyOf(first, size) <= queue.deadlineAt(first);
-
-  const needed = largestFitting(Math.min(need, sizeMax), size => fits(waiting - size, size));
-  if (needed === 0) return undefined;
-  const last = waiting - needed;
-  let from = Math.min(last, queue.countBefore(startAtMs + seat.leastMs(needed)));
-  // Batches of one size may differ in what they cost. The last one fits.
-  while (from < last && !fits(from, needed)) from++;
-  const room = Math.min(sizeMax, waiting - from);
-  const count = Math.max(
-    needed,
-    largestFitting(room, size => fits(from, size)),
-  );
+  let from = 0;
+  let count = sizeMax;
+  // Mostly all that wait are in time together: then so is every part of them, and there is nothing to search for.
+  if (sizeMax < waiting || startAtMs + seat.latencyOf(0, waiting) > queue.deadlineAt(0)) {
+    const found = search(seat, startAtMs, Math.min(need, sizeMax), sizeMax);
+    if (!found) return undefined;
+    ({ from, count } = found);
+  }
 
   const deadlineMs = queue.deadlineAt(from);
   const grown =
@@ -57,6 +52,22 @@ export function bestBatch(group: GroupView, seat: SeatView, nowMs: number, need:
     frontrunMs: grown,
     latestMs: deadlineMs - seat.latencyOf(from, count),
   };
+}
+
+function search(seat: SeatView, startAtMs: number, need: number, sizeMax: number) {
+  const { queue } = seat;
+  const waiting = queue.length;
+  const fits = (first: number, size: number): boolean =>
+    startAtMs + seat.latencyOf(first, size) <= queue.deadlineAt(first);
+  const needed = largestFitting(need, size => fits(waiting - size, size));
+  if (needed === 0) return undefined;
+  const last = waiting - needed;
+  let from = Math.min(last, queue.countBefore(startAtMs + seat.leastMs(needed)));
+  // Batches of one size may differ in what they cost. The last one fits.
+  while (from < last && !fits(from, needed)) from++;
+  const room = Math.min(sizeMax, waiting - from);
+  const count = largestFitting(room, size => fits(from, size));
+  return { from, count: Math.max(needed, count) };
 }
 
 /** Beyond one run a host takes its share among those that can still be granted a batch: the second run would start sooner on another. */
