@@ -56,6 +56,7 @@ export class Group<T extends Item> implements GroupView {
   /** By member. */
   readonly #arrivals: Float64Array;
   readonly #ratesHz: Float64Array;
+  #rateHz: number;
   #shares: readonly number[];
   #usual = new UsualCurves();
   #budgetMs: number;
@@ -75,6 +76,7 @@ export class Group<T extends Item> implements GroupView {
     this.#shares = facts.shares ?? facts.models.map(() => 1 / facts.models.length);
     this.#arrivals = new Float64Array(facts.models.length);
     this.#ratesHz = Float64Array.from(this.#shares, share => share * facts.rateHz);
+    this.#rateHz = facts.rateHz;
     this.#budgetMs = facts.budgetMs;
     this.#lots = new Lots(facts.models.length);
   }
@@ -121,7 +123,7 @@ export class Group<T extends Item> implements GroupView {
   }
 
   get rateHz(): number {
-    return this.#ratesHz.reduce((sum, rateHz) => sum + rateHz, 0);
+    return this.#rateHz;
   }
 
   /** How much of the rate is each member's. */
@@ -196,9 +198,9 @@ export class Group<T extends Item> implements GroupView {
       this.#ratesHz[i] = rateHz + gain * (seenHz - rateHz);
     });
     this.#arrivals.fill(0);
-    const totalHz = this.rateHz;
-    if (this.models.length === 1 || !(totalHz > 0)) return;
-    const shares = Array.from(this.#ratesHz, rateHz => rateHz / totalHz);
+    this.#rateHz = this.#ratesHz.reduce((sum, rateHz) => sum + rateHz, 0);
+    if (this.models.length === 1 || !(this.#rateHz > 0)) return;
+    const shares = Array.from(this.#ratesHz, rateHz => rateHz / this.#rateHz);
     if (shares.every((share, i) => Math.abs(share - this.#shares[i]!) < SHARE_MOVED)) return;
     this.#shares = shares;
     this.#usual = new UsualCurves();

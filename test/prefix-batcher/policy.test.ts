@@ -126,6 +126,25 @@ test('policy: of batches that have to hurry those of a group that lost something
   t.is(firstAfter(1), 'poor');
 });
 
+test('policy: of batches that have to hurry those of a group of few go first; of groups alike those that are cheap', t => {
+  const firstOf = (other: Partial<StandModel>): string => {
+    const models = [
+      { ...model, name: 'one', rateHz: 1000 },
+      { ...model, name: 'other', rateHz: 1000, ...other },
+    ];
+    const stand = new Stand({ models, hosts: ['a'] });
+    stand.offer(0, { model: 'one' });
+    stand.tell('a', 'started', 0, { freeInMs: 30 });
+    stand.offer(1, { model: 'one', budgetMs: 39.5 });
+    stand.offer(1, { model: 'other', budgetMs: 41 });
+    stand.tell('a', 'finished', 30);
+    return stand.grants[1]!.model;
+  };
+  t.is(firstOf({}), 'one');
+  t.is(firstOf({ rateHz: 20 }), 'other');
+  t.is(firstOf({ alphaMs: 0, betaMs: 10 }), 'other');
+});
+
 test('policy: what takes longer to arrive is granted earlier, but after what goes before it', t => {
   const models = [
     { ...model, name: 'urgent', leadMs: 1, budgetMs: 32 },

@@ -13,6 +13,12 @@ const PATIENT_HURRY_SHARE = 1 / 3;
 const AMONG_PATIENT_HURRY_SHARE = 0.9;
 /** Of a group that lost 1 % of its invocations a batch is as urgent as if it had to start 5 ms sooner. */
 const LOSS_URGENCY_MS = 500;
+/** As urgent is one of a group of which one input is 1 % of what comes in this time, */
+const STAKE_S = 5;
+/** up to this share of the budget. */
+const STAKE_BUDGET_SHARE_MAX = 0.2;
+/** A group whose inputs take e times as long may lose so much more of them: one dropped leaves time for several that are cheaper. */
+const DEAR_LOSS_SHARE = 0.01;
 
 /**
  * Batches that have to hurry by their latest start; then the others, those first that use the device best. One that is full goes before one
@@ -20,7 +26,7 @@ const LOSS_URGENCY_MS = 500;
  */
 function goesBefore(one: Candidate, other: Candidate): boolean {
   const [hurries, otherHurries] = [hasToHurry(one, other), hasToHurry(other, one)];
-  if (hurries && otherHurries) return dueMs(one) < dueMs(other);
+  if (hurries && otherHurries) return turnMs(one) < turnMs(other);
   if (hurries) return !canLetPass(one, other);
   if (otherHurries) return canLetPass(other, one);
   return efficiency(one) > efficiency(other);
@@ -37,10 +43,23 @@ function canLetPass(hurried: Candidate, full: Candidate): boolean {
 const runMs = ({ deadlineMs, latestMs }: Candidate): number => deadlineMs - latestMs;
 
 /**
- * The latest start, sooner for those that lost some. Of a group of few inputs the one batch that comes too late is all there is, of one of many only
- * the most urgent inputs are lost: by latest start alone the small ones would lose most.
+ * The latest start, sooner for those that lost some or would with the next one lose much. Of a group of few inputs the one batch that comes too late
+ * is all there is, of one of many only the most urgent inputs are lost: by latest start alone the small ones would lose most.
  */
-const dueMs = ({ latestMs, group }: Candidate): number => latestMs - LOSS_URGENCY_MS * group.lossShare;
+function dueMs(candidate: Candidate): number {
+  const { latestMs, group } = candidate;
+  const lossMs = LOSS_URGENCY_MS * group.lossShare;
+  if (isPatient(candidate)) return latestMs - lossMs;
+  const stakeMs = LOSS_URGENCY_MS / (STAKE_S * group.rateHz);
+  return latestMs - lossMs - Math.min(stakeMs, STAKE_BUDGET_SHARE_MAX * group.budgetMs);
+}
+
+/** Among those that have to hurry. What an input costs is that of one more in a batch, about, whatever the group's objective and rate. */
+function turnMs(candidate: Candidate): number {
+  const { seat } = candidate;
+  const eachMs = seat.latencyMs(seat.batchMax) / seat.batchMax;
+  return dueMs(candidate) + LOSS_URGENCY_MS * DEAR_LOSS_SHARE * Math.log(eachMs);
+}
 
 const hasToHurry = (candidate: Candidate, rival: Candidate): boolean =>
   dueMs(candidate) - candidate.startAtMs < hurryShare(candidate, rival) * candidate.group.budgetMs;

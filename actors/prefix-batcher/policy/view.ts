@@ -87,6 +87,8 @@ export interface GroupView {
   readonly prefersLatency: boolean;
   /** Usual time from an arrival until its run must have ended. */
   readonly budgetMs: number;
+  /** Invocations per second, recent mean. */
+  readonly rateHz: number;
   /** The largest batch that staggered hosts can run within the objective at the present rate (see target.ts). */
   readonly batchTarget: number;
   /** The smallest batch at which the pool sustains its present load. */
