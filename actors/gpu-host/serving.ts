@@ -58,7 +58,8 @@ export class Serving {
   readonly #desk: Desk;
   readonly #intake: Intake;
   readonly #ran = { batches: 0, invocations: 0, busyMs: 0, duplicateOutlines: 0 };
-  readonly #batches = new Map<string, Batch>();
+  /** Granted and not finished: few. */
+  readonly #batches: Batch[] = [];
   /** In the order of their outlines. */
   readonly #queue: Batch[] = [];
   /** At most two: the one in the device and the next. */
@@ -87,7 +88,7 @@ export class Serving {
         nowMs: () => ports.nowMs(),
         after: (delayMs, fn) => ports.after(delayMs, fn),
         usable: model => ports.usable(model),
-        batch: id => this.#batches.get(id),
+        batch: id => this.#batch(id),
         ready: () => this.#pump(),
       },
       { held: this.#held, desk: this.#desk, past: this.#past },
@@ -103,7 +104,7 @@ export class Serving {
 
   /** Batches granted and not finished. */
   get backlog(): number {
-    return this.#batches.size;
+    return this.#batches.length;
   }
 
   /** Memory that payloads and prepared inputs take. */
@@ -115,7 +116,7 @@ export class Serving {
   batchesOf(part: string): number {
     const cut = isPrefix(part) ? cutOf(part) : undefined;
     let count = 0;
-    for (const { models } of this.#batches.values())
+    for (const { models } of this.#batches)
       if (models.some(model => model === part || (cut !== undefined && cutOf(model) === cut))) count++;
     return count;
   }
@@ -130,7 +131,7 @@ export class Serving {
 
   /** @throws InvalidMessageError */
   outline(outline: Outline): void {
-    if (this.#batches.has(outline.batch) || this.#past.has(outline.batch)) {
+    if (this.#batch(outline.batch) || this.#past.has(outline.batch)) {
       this.#ran.duplicateOutlines++;
       return;
     }
@@ -141,7 +142,7 @@ export class Serving {
       this.#refuse(batch, refusal);
       return;
     }
-    this.#batches.set(batch.id, batch);
+    this.#batches.push(batch);
     this.#queue.push(batch);
     this.#intake.outlined(batch);
     this.#pump();
@@ -157,7 +158,7 @@ export class Serving {
   refuseAll(reason: Refusal): void {
     this.#queue.length = 0;
     this.#runs.length = 0;
-    for (const batch of this.#batches.values()) this.#refuse(batch, reason);
+    for (const batch of this.#batches.slice()) this.#refuse(batch, reason);
   }
 
   /** Starts what can start, and looks again when that may change. */
@@ -218,7 +219,7 @@ export class Serving {
     this.#past.add(batch, nowMs);
     this.#desk.answer(batch, others, item => whyNot(batch, item));
     if (items.length === 0) {
-      this.#batches.delete(batch.id);
+      this.#forget(batch);
       this.#desk.progress(batch, 'finished', { size: 0, runMs: 0 });
       this.#ports.ended(batch);
       return;
@@ -243,7 +244,7 @@ export class Serving {
     const { runMs, answers, lost } = outcomeOf(parts, ends);
     const startedMs = run.startedMs ?? this.#ports.nowMs();
     this.#runs.splice(at, 1);
-    this.#batches.delete(batch.id);
+    this.#forget(batch);
     this.#ran.batches++;
     this.#ran.invocations += size;
     this.#ran.busyMs += runMs;
@@ -259,15 +260,27 @@ export class Serving {
     if (lost) this.#ports.deviceLost(lost);
   }
 
+  #batch(id: string): Batch | undefined {
+    for (const batch of this.#batches) if (batch.id === id) return batch;
+    return undefined;
+  }
+
+  /** False when it was never accepted. */
+  #forget(batch: Batch): boolean {
+    const at = this.#batches.indexOf(batch);
+    if (at >= 0) this.#batches.splice(at, 1);
+    return at >= 0;
+  }
+
   #refusalOf(batch: Batch): Refusal | undefined {
     const refusal = this.#ports.refusal();
     if (refusal) return refusal;
     if (!batch.models.every(model => this.#ports.usable(model))) return 'not-resident';
-    return this.#batches.size < this.#settings.batchesMax ? undefined : 'overloaded';
+    return this.#batches.length < this.#settings.batchesMax ? undefined : 'overloaded';
   }
 
   #refuse(batch: Batch, reason: Refusal): void {
-    const known = this.#batches.delete(batch.id);
+    const known = this.#forget(batch);
     const items = batch.itemsIn(state => state !== 'closed' && state !== 'absent');
     batch.closed = true;
     this.#desk.answer(batch, items, () => ({ is: 'refused', reason }));

@@ -108,7 +108,7 @@ export class Batcher {
     const places = sessions.map(name => this.#placement.places.get(name));
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
-      if (book.waiting.has(id)) continue;
+      if (book.waiting.get(id)) continue;
       const place = turnOf(places[session[i]!]);
       if (!place) {
         this.#refuse(router, pool, sessions[session[i]!], id);

@@ -1,3 +1,4 @@
+import { ById } from './by-id.ts';
 import type { Invocation, RouterBook } from './invocation.ts';
 
 /** What waits, by the router that holds its payload: an id is taken once, however often it is offered. */
@@ -13,7 +14,7 @@ export class Books {
   of(router: string): RouterBook {
     let book = this.#books.get(router);
     if (!book) {
-      book = { router, place: 0, waiting: new Map() };
+      book = { router, place: 0, waiting: new ById() };
       this.#books.set(router, book);
     }
     return book;
@@ -25,7 +26,7 @@ export class Books {
 
   /** The id must not be in its book. */
   enter(item: Invocation): void {
-    item.book.waiting.set(item.id, item);
+    item.book.waiting.add(item);
     this.#size++;
   }
 

@@ -1,3 +1,4 @@
+import type { ById } from './by-id.ts';
 import type { Group, Item, Session } from './group.ts';
 import type { Pool } from './pool.ts';
 
@@ -6,7 +7,7 @@ export interface RouterBook {
   readonly router: string;
   /** Where it stands among the routers of the batch that is being granted. */
   place: number;
-  readonly waiting: Map<number, Invocation>;
+  readonly waiting: ById<Invocation>;
 }
 
 /** Where invocations of a session go. */

@@ -51,9 +51,8 @@ interface Columns {
 export class Mail {
   readonly #batcher: string;
   readonly #post: Post;
-  readonly #letters: Letter[] = [];
-  /** The same by router, then by pool. */
-  readonly #letterTo = new Map<string, Map<string, Letter>>();
+  /** A list, searched from its end: few are written in one turn, and several times in a row to the same router. */
+  #letters: Letter[] = [];
   readonly #outlines: { batch: GrantedBatch; columns: Columns }[] = [];
 
   constructor(batcher: string, post: Post) {
@@ -93,8 +92,7 @@ export class Mail {
     if (this.#letters.length > 0) {
       for (const letter of this.#letters)
         for (const message of this.#verdicts(letter, epoch, nowMs)) this.#post.verdicts(letter.router, message);
-      this.#letters.length = 0;
-      this.#letterTo.clear();
+      this.#letters = [];
     }
     if (this.#outlines.length === 0) return;
     for (const { batch, columns } of this.#outlines)
@@ -103,14 +101,12 @@ export class Mail {
   }
 
   #letter(router: string, pool: string): Letter {
-    let letters = this.#letterTo.get(router);
-    if (!letters) this.#letterTo.set(router, (letters = new Map()));
-    let letter = letters.get(pool);
-    if (!letter) {
-      letter = { router, pool, grants: [], drops: undefined, refused: undefined };
-      letters.set(pool, letter);
-      this.#letters.push(letter);
+    for (let i = this.#letters.length - 1; i >= 0; i--) {
+      const known = this.#letters[i]!;
+      if (known.router === router && known.pool === pool) return known;
     }
+    const letter: Letter = { router, pool, grants: [], drops: undefined, refused: undefined };
+    this.#letters.push(letter);
     return letter;
   }
 

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { ById } from '../../actors/prefix-batcher/by-id.ts';
 import { Group } from '../../actors/prefix-batcher/group.ts';
 import { invocationAt, type Invocation } from '../../actors/prefix-batcher/invocation.ts';
 import { Mail } from '../../actors/prefix-batcher/mail.ts';
@@ -13,7 +14,7 @@ const place = { pool, group, session: { name: 's', prefersLatency: true }, retur
 const itemOf = (id: number, router = 'router-1'): Invocation =>
   invocationAt(place, {
     id,
-    book: { router, place: 0, waiting: new Map() },
+    book: { router, place: 0, waiting: new ById() },
     answerByMs: 100,
     arrivedAtMs: 0,
     bytes: 10,
