@@ -7,7 +7,7 @@ export interface BusMessage {
   readonly subject: string;
   /** A view that may be shared with the packet it came in: copy what you keep. */
   readonly data: Uint8Array;
-  /** What was published by {@link Bus.publishValue}, as it is: shared by all who got it, and written to by nobody. */
+  /** What was published by {@link Bus.valuesTo}, as it is: shared by all who got it, and written to by nobody. */
   readonly value?: unknown;
   /** Size of the data, of a value about what it would be. */
   readonly bytes?: number;
@@ -50,10 +50,10 @@ export interface Bus {
    */
   publish(subject: string, data: Uint8Array, options?: { headers?: Headers; reply?: string }): boolean;
   /**
-   * Only where publisher and receivers share a process and agreed on it: publishes plain data without encoding it. Neither it nor
-   * anything in it may be changed afterwards, by nobody. False and @throws as {@link publish}.
+   * Only where publisher and receivers share a process and agreed on it: gives what publishes plain data on one subject without
+   * encoding it. Neither the data nor anything in it may be changed afterwards, by nobody. False and @throws as {@link publish}.
    */
-  readonly publishValue?: ((subject: string, value: unknown) => boolean) | undefined;
+  readonly valuesTo?: ((subject: string) => (value: unknown) => boolean) | undefined;
   /** `deliver` runs once per message, in order. It must not throw. In one queue group each message goes to one member. */
   subscribe(subject: string, deliver: (message: BusMessage) => void, options?: { queue?: string }): Subscription;
   /** @throws NoResponderError at once, RequestTimeoutError, DisconnectedError, PayloadTooLargeError */

@@ -5,6 +5,7 @@ export * from './files/documents.ts';
 export * from './files/stored-model.ts';
 export * from './imaging.ts';
 export * from './journals.ts';
+export * from './lists.ts';
 export * from './log.ts';
 export * from './messages/beats.ts';
 export * from './messages/control.ts';

@@ -50,6 +50,12 @@ export interface ActorContext<Config, State> extends ActorInit<Config> {
     message: NoInfer<M>,
     options?: { headers?: Headers; keep?: boolean },
   ): boolean;
+  /** {@link publish} for an address that is written to again and again: what can be looked up is looked up once. */
+  publisher<P extends string, M>(
+    subject: Subject<P, M, any>,
+    params: Params<P>,
+    options?: { keep?: boolean },
+  ): (message: M) => boolean;
   /** @throws NoResponderError, RequestTimeoutError, RemoteError, DisconnectedError, InvalidMessageError (of the answer) */
   request<P extends string, M, R>(
     subject: Subject<P, M, R>,

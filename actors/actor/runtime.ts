@@ -124,6 +124,17 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
     };
   };
 
+  const publisher: ActorContext<Static<C>, State>['publisher'] = (subject, params, { keep = false } = {}) => {
+    const to = subject.at(prefix, params);
+    const publishValue = bus.valuesTo?.(to);
+    return message => {
+      if (stopped) return false;
+      if (around.checkOutgoing) subject.message.check(message, to);
+      if (publishValue && bus.connected && outbox.size === 0) return publishValue(message);
+      return publishNow(to, encode(message), keep);
+    };
+  };
+
   const ctx: ActorContext<Static<C>, State> = {
     id,
     config,
@@ -135,14 +146,14 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
     state: definition.state({ id, config, clock, random, log }),
     vitals: around.vitals ?? (() => ({ rssBytes: 0, loopDelayP99Ms: 0 })),
     publish: (subject, params, message, options = {}) => {
+      const { headers, keep = false } = options;
+      if (!headers) return publisher(subject, params, { keep })(message);
       if (stopped) return false;
       const to = subject.at(prefix, params);
       if (around.checkOutgoing) subject.message.check(message, to);
-      const { headers, keep = false } = options;
-      if (headers) return bus.publish(to, encode(message), { headers });
-      if (bus.publishValue && bus.connected && outbox.size === 0) return bus.publishValue(to, message);
-      return publishNow(to, encode(message), keep);
+      return bus.publish(to, encode(message), { headers });
     },
+    publisher,
     request: async (subject, params, message, options) => {
       const to = subject.at(prefix, params);
       if (around.checkOutgoing) subject.message.check(message, to);

@@ -1,4 +1,4 @@
-import type { Cancel } from '../../contracts/index.ts';
+import { clear, type Cancel } from '../../contracts/index.ts';
 
 /** Alarms go off at whole multiples of this, so at most so much late: with many of them a timer for each would cost more than it is worth. */
 const GRAIN_MS = 1;
@@ -19,6 +19,8 @@ export interface Sleeper {
  */
 export class AlarmClock<T extends Sleeper> {
   readonly #slots: T[][] = Array.from({ length: SLOTS }, () => []);
+  /** Those whose slot has come up. */
+  readonly #due: T[] = [];
   readonly #nowMs: () => number;
   readonly #after: (delayMs: number, fn: () => void) => Cancel;
   readonly #wake: (sleeper: T) => void;
@@ -57,7 +59,7 @@ export class AlarmClock<T extends Sleeper> {
     const nowMs = this.#nowMs();
     const first = this.#armedFor;
     const last = Math.max(first, Math.floor(nowMs / GRAIN_MS));
-    const due: T[] = [];
+    const due = this.#due;
     for (let tick = first; tick <= last && tick < first + SLOTS; tick++) this.#empty(tick, due);
     // Nobody arms the timer while the slots are gone through.
     this.#tick = this.#armedFor = last;
@@ -65,6 +67,7 @@ export class AlarmClock<T extends Sleeper> {
       if (sleeper.wakeAtMs <= nowMs) this.#wake(sleeper);
       else this.set(sleeper);
     }
+    clear(due);
     this.#armedFor = Infinity;
     for (let tick = last + 1; tick < last + SLOTS; tick++)
       if (this.#slots[tick % SLOTS]!.length > 0) return this.#arm(tick, nowMs);
@@ -78,6 +81,6 @@ export class AlarmClock<T extends Sleeper> {
       sleeper.alarmTick = NO_TICK;
       due.push(sleeper);
     }
-    if (slot.length > 0) slot.length = 0;
+    clear(slot);
   }
 }

@@ -7,6 +7,7 @@ import {
   validator,
   type KeyValueEntry,
   type Log,
+  type Result,
 } from '../../contracts/index.ts';
 import { decodeJson } from '../../bus/index.ts';
 import { compileQuery, type Query } from './query.ts';
@@ -27,26 +28,32 @@ export interface Route {
   readonly reserveMinMs: number;
 }
 
+/** Takes the one result of a request. */
+export type Taker = (result: Result) => void;
+
 interface Readers {
-  readonly tenant: string;
   readonly stream: string;
   readonly queries: readonly Query[];
+  /** For each of the queries: where its results for this stream go. */
+  readonly takers: readonly Taker[];
 }
 
 /** What the router knows of the world: queries as applied, and the plan in force. */
 export class Catalog {
   readonly #log: Log;
+  readonly #takerOf: (query: Query, stream: string) => Taker;
   readonly #queries = new Map<string, Query>();
   /** Queries that were applied and can't run: key → why. */
   readonly #broken = new Map<string, string>();
   #plan: Plan | undefined;
-  /** Routes of each query under {@link #plan}; undefined where the plan doesn't serve it. */
-  readonly #routes = new Map<Query, readonly Route[] | undefined>();
+  /** Routes of each query under {@link #plan}; null where the plan doesn't serve it. */
+  readonly #routes = new Map<Query, readonly Route[] | null>();
   /** Frame subject → who reads it. */
   readonly #readers = new Map<string, Readers>();
 
-  constructor(log: Log) {
+  constructor(log: Log, takerOf: (query: Query, stream: string) => Taker) {
     this.#log = log;
+    this.#takerOf = takerOf;
   }
 
   get epoch(): number {
@@ -103,11 +110,12 @@ export class Catalog {
 
   /** One route per stage; undefined when the plan in force doesn't serve the query as it is now. */
   routesOf(query: Query): readonly Route[] | undefined {
-    if (this.#routes.has(query)) return this.#routes.get(query);
+    const known = this.#routes.get(query);
+    if (known !== undefined) return known ?? undefined;
     const planned = this.#plan?.queries.find(q => q.tenant === query.tenant && q.query === query.name);
     const routes = query.stages.map(({ name }) => planned?.stages.find(stage => stage.stage === name));
     const complete = routes.every(route => route !== undefined) ? routes : undefined;
-    this.#routes.set(query, complete);
+    this.#routes.set(query, complete ?? null);
     return complete;
   }
 
@@ -130,7 +138,7 @@ export class Catalog {
       ? [...this.#queries.values()].filter(q => q.tenant === tenant && !q.durable && q.reads(stream))
       : [];
     if (this.#readers.size >= STREAMS_CACHED_MAX) this.#readers.clear();
-    const readers = { tenant, stream, queries };
+    const readers = { stream, queries, takers: queries.map(query => this.#takerOf(query, stream)) };
     this.#readers.set(subject, readers);
     return readers;
   }

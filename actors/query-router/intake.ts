@@ -38,19 +38,19 @@ export function openIntake(ctx: RouterContext): Subscription[] {
 }
 
 function takeFrame({ state: router }: RouterContext, frame: Frame, received: FrameReceived): void {
-  const { stream, queries } = router.catalog.readersOf(received.subject, () => received.params);
+  const { stream, queries, takers } = router.catalog.readersOf(received.subject, () => received.params);
   if (queries.length === 0) return;
   const { seq, ageMs = 0, meta } = frame;
   const payload = keepPicture(frame.picture);
   const asked: Asked = meta ? { stream, seq, ageMs, payload, meta } : { stream, seq, ageMs, payload };
-  for (const query of queries) router.accept(query, asked);
+  for (let i = 0; i < queries.length; i++) router.accept(queries[i]!, asked, takers[i]!);
 }
 
 /** Each query that reads the stream says that it could not use this message. */
 function refuseFrame({ state: router }: RouterContext, error: GanglionError, received: FrameReceived): void {
-  const { stream, queries } = router.catalog.readersOf(received.subject, () => received.params);
+  const { stream, queries, takers } = router.catalog.readersOf(received.subject, () => received.params);
   const why = trouble.unreadable(error, received.bytes);
-  for (const query of queries) router.reject(query, { stream }, why);
+  for (let i = 0; i < queries.length; i++) router.reject(queries[i]!, { stream }, takers[i]!, why);
 }
 
 function takeInfer(
@@ -67,7 +67,7 @@ function takeInfer(
     return rejection({ ...facts, ...(meta ? { meta } : {}) }, router.origin(), why);
   }
   return new Promise(reply =>
-    router.accept(query, { ageMs: 0, budgetMs, payload: keep(payload), reply, ...(meta ? { meta } : {}) }),
+    router.accept(query, { ageMs: 0, budgetMs, payload: keep(payload), ...(meta ? { meta } : {}) }, reply),
   );
 }
 
@@ -78,6 +78,6 @@ function refuseInfer(
 ): Result | Promise<Result> {
   const why = trouble.unreadable(error, bytes);
   const query = router.catalog.query(tenant, name);
-  if (query) return new Promise(reply => router.reject(query, { reply }, why));
+  if (query) return new Promise(reply => router.reject(query, {}, reply, why));
   return rejection({ tenant, query: name, objectiveMs: 0, epoch: router.catalog.epoch }, router.origin(), why);
 }

@@ -5,14 +5,13 @@ import type {
   Output,
   Payload,
   Picture,
-  Result,
   Size,
   StageResult,
   Trouble,
 } from '../../contracts/index.ts';
 import type { Sleeper } from './alarm-clock.ts';
 import type { Piece } from './boxes.ts';
-import type { Route } from './catalog.ts';
+import type { Route, Taker } from './catalog.ts';
 import type { Fate } from './hosts.ts';
 import type { QueryMeter } from './meter.ts';
 import type { Query, Stage } from './query.ts';
@@ -38,8 +37,7 @@ export interface Request extends Sleeper {
   readonly ageMs: number;
   readonly objectiveMs: number;
   readonly deadlineMs: number;
-  /** Takes the result of a one-off request; undefined for frames. */
-  readonly reply: ((result: Result) => void) | undefined;
+  readonly taker: Taker;
   payload: Payload | undefined;
   readonly payloadBytes: number;
   invocations: Invocation[];

@@ -1,5 +1,6 @@
-import type { InferRequest, Payload, Result } from '../../contracts/index.ts';
+import type { InferRequest, Payload } from '../../contracts/index.ts';
 import { NO_TICK } from './alarm-clock.ts';
+import type { Taker } from './catalog.ts';
 import { NONE, type Request } from './lives.ts';
 import type { QueryMeter } from './meter.ts';
 import { misfit } from './payload.ts';
@@ -15,7 +16,6 @@ export interface Asked {
   readonly budgetMs?: number | undefined;
   /** Kept until the end: see {@link keep}. */
   readonly payload: Payload;
-  readonly reply?: (result: Result) => void;
 }
 
 /** Why this payload is of no use to the query; undefined when it is. */
@@ -31,9 +31,9 @@ const cutless = (query: Query): string | undefined =>
 export function open(
   query: Query,
   asked: Asked,
-  facts: { number: number; epoch: number; payloadBytes: number; nowMs: number; meter: QueryMeter },
+  facts: { number: number; epoch: number; payloadBytes: number; nowMs: number; meter: QueryMeter; taker: Taker },
 ): Request {
-  const { number, epoch, payloadBytes, nowMs, meter } = facts;
+  const { number, epoch, payloadBytes, nowMs, meter, taker } = facts;
   const objectiveMs = asked.budgetMs ?? query.objectiveMs;
   const allowedMs = objectiveMs - asked.ageMs;
   return {
@@ -49,7 +49,7 @@ export function open(
     ageMs: asked.ageMs,
     objectiveMs,
     deadlineMs: nowMs + allowedMs,
-    reply: asked.reply,
+    taker,
     payload: asked.payload,
     payloadBytes,
     invocations: NONE,

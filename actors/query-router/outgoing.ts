@@ -1,4 +1,4 @@
-import { ITEMS_PER_MESSAGE_MAX, type Offers, type Payload, type Withdrawals } from '../../contracts/index.ts';
+import { clear, ITEMS_PER_MESSAGE_MAX, type Offers, type Payload, type Withdrawals } from '../../contracts/index.ts';
 
 const SESSIONS_PER_MESSAGE_MAX = 256;
 
@@ -15,40 +15,58 @@ interface Offered {
 /** Pools whose mail is kept ready: more can only be names of plans long gone. */
 const POOLS_MAX = 4096;
 
-/** What goes to one pool at the end of this turn. Its lists stay; what is sent are copies, as long as they need to be. */
-class Mail {
-  readonly pool: string;
-  readonly #sessions: string[] = [];
-  readonly #ids: number[] = [];
-  readonly #session: number[] = [];
-  readonly #budgetMs: number[] = [];
-  readonly #bytes: number[] = [];
-  readonly #alone: number[] = [];
-  readonly #avoid: string[] = [];
-  readonly #withdrawn: number[] = [];
+interface Ways {
+  readonly offers: (offers: Offers) => void;
+  readonly withdrawals: (withdrawals: Withdrawals) => void;
+}
 
-  constructor(pool: string) {
-    this.pool = pool;
+/** What goes to one pool at the end of this turn. */
+class Mail {
+  readonly #router: string;
+  readonly #ways: Ways;
+  /** The message as it grows: once sent, it is another's. */
+  #offers: Offers | undefined;
+  #avoid: string[] = [];
+  #withdrawn: number[] = [];
+
+  constructor(router: string, ways: Ways) {
+    this.#router = router;
+    this.#ways = ways;
   }
 
   get isEmpty(): boolean {
-    return this.#ids.length === 0 && this.#withdrawn.length === 0;
+    return !this.#offers && this.#withdrawn.length === 0;
   }
 
   /** False when the message is full: nothing was added. */
   offer(session: string, { id, budgetMs, bytes, alone, avoid }: Offered): boolean {
-    if (this.#ids.length >= ITEMS_PER_MESSAGE_MAX) return false;
-    let index = this.#sessions.indexOf(session);
-    if (index < 0) {
-      if (this.#sessions.length >= SESSIONS_PER_MESSAGE_MAX) return false;
-      index = this.#sessions.push(session) - 1;
+    const offers = this.#offers;
+    if (!offers) {
+      const [v, router] = [1 as const, this.#router];
+      this.#offers = {
+        v,
+        router,
+        epoch: 0,
+        sessions: [session],
+        ids: [id],
+        session: [0],
+        budgetMs: [budgetMs],
+        bytes: [bytes],
+      };
+    } else {
+      if (offers.ids.length >= ITEMS_PER_MESSAGE_MAX) return false;
+      let index = offers.sessions.indexOf(session);
+      if (index < 0) {
+        if (offers.sessions.length >= SESSIONS_PER_MESSAGE_MAX) return false;
+        index = offers.sessions.push(session) - 1;
+      }
+      offers.ids.push(id);
+      offers.session.push(index);
+      offers.budgetMs.push(budgetMs);
+      offers.bytes.push(bytes);
     }
-    this.#ids.push(id);
-    this.#session.push(index);
-    this.#budgetMs.push(budgetMs);
-    this.#bytes.push(bytes);
     if (alone) {
-      this.#alone.push(id);
+      (this.#offers!.alone ??= []).push(id);
       this.#avoid.push(avoid);
     }
     return true;
@@ -58,28 +76,24 @@ class Mail {
     this.#withdrawn.push(id);
   }
 
-  /** Undefined: there are none. */
-  takeOffers(router: string, epoch: number): Offers | undefined {
-    if (this.#ids.length === 0) return undefined;
-    const offers: Offers = {
-      v: 1,
-      router,
-      epoch,
-      sessions: taken(this.#sessions),
-      ids: taken(this.#ids),
-      session: taken(this.#session),
-      budgetMs: taken(this.#budgetMs),
-      bytes: taken(this.#bytes),
-    };
-    if (this.#alone.length === 0) return offers;
-    offers.alone = taken(this.#alone);
-    const avoid = taken(this.#avoid);
-    if (avoid.some(Boolean)) offers.avoid = avoid;
-    return offers;
+  sendOffers(epoch: number): void {
+    const offers = this.#offers;
+    if (!offers) return;
+    this.#offers = undefined;
+    offers.epoch = epoch;
+    if (offers.alone) {
+      if (this.#avoid.some(Boolean)) offers.avoid = this.#avoid;
+      this.#avoid = [];
+    }
+    this.#ways.offers(offers);
   }
 
-  takeWithdrawn(): number[] {
-    return taken(this.#withdrawn);
+  sendWithdrawals(): void {
+    if (this.#withdrawn.length === 0) return;
+    const ids = this.#withdrawn;
+    this.#withdrawn = [];
+    for (let i = 0; i < ids.length; i += ITEMS_PER_MESSAGE_MAX)
+      this.#ways.withdrawals({ v: 1, router: this.#router, ids: ids.slice(i, i + ITEMS_PER_MESSAGE_MAX) });
   }
 }
 
@@ -89,8 +103,7 @@ export class Outgoing {
   /** Those with something in them, in the order in which it came. */
   readonly #due: Mail[] = [];
   readonly #router: string;
-  readonly #sendOffers: (pool: string, offers: Offers) => void;
-  readonly #sendWithdrawals: (pool: string, withdrawals: Withdrawals) => void;
+  readonly #waysTo: (pool: string) => Ways;
   readonly #epoch: () => number;
   /** Asks for a {@link flush} at the end of the turn. */
   readonly #soon: () => void;
@@ -99,20 +112,18 @@ export class Outgoing {
     router: string;
     epoch: () => number;
     soon: () => void;
-    offers: (pool: string, offers: Offers) => void;
-    withdrawals: (pool: string, withdrawals: Withdrawals) => void;
+    waysTo: (pool: string) => Ways;
   }) {
     this.#router = options.router;
     this.#epoch = options.epoch;
     this.#soon = options.soon;
-    this.#sendOffers = options.offers;
-    this.#sendWithdrawals = options.withdrawals;
+    this.#waysTo = options.waysTo;
   }
 
   offer(pool: string, session: string, offered: Offered): void {
     const mail = this.#mailTo(pool);
     if (mail.offer(session, offered)) return;
-    this.#send(mail);
+    mail.sendOffers(this.#epoch());
     mail.offer(session, offered);
   }
 
@@ -122,37 +133,19 @@ export class Outgoing {
 
   flush(): void {
     const due = this.#due;
-    for (const mail of due) this.#send(mail);
-    for (const mail of due) this.#sendWithdrawn(mail);
-    due.length = 0;
+    for (const mail of due) mail.sendOffers(this.#epoch());
+    for (const mail of due) mail.sendWithdrawals();
+    clear(due);
     if (this.#mails.size > POOLS_MAX) this.#mails.clear();
   }
 
   #mailTo(pool: string): Mail {
     let mail = this.#mails.get(pool);
-    if (!mail) this.#mails.set(pool, (mail = new Mail(pool)));
+    if (!mail) this.#mails.set(pool, (mail = new Mail(this.#router, this.#waysTo(pool))));
     if (mail.isEmpty) this.#due.push(mail);
     this.#soon();
     return mail;
   }
-
-  #send(mail: Mail): void {
-    const offers = mail.takeOffers(this.#router, this.#epoch());
-    if (offers) this.#sendOffers(mail.pool, offers);
-  }
-
-  #sendWithdrawn(mail: Mail): void {
-    const ids = mail.takeWithdrawn();
-    for (let i = 0; i < ids.length; i += ITEMS_PER_MESSAGE_MAX)
-      this.#sendWithdrawals(mail.pool, { v: 1, router: this.#router, ids: ids.slice(i, i + ITEMS_PER_MESSAGE_MAX) });
-  }
-}
-
-/** Empties a list and keeps its room. */
-function taken<T>(list: T[]): T[] {
-  const copy = list.slice();
-  while (list.length > 0) list.pop();
-  return copy;
 }
 
 /** Bytes of the data of a payload, as offered, held and accounted. */

@@ -355,9 +355,11 @@ function finish(request: Request, outcome: Outcome, why: Trouble | undefined, no
   if (request.ended) return;
   request.ended = true;
   request.wakeAtMs = Infinity;
-  for (const invocation of request.invocations) {
-    if (invocation.state === 'queued' && invocation.pool !== '') fx.withdraw(invocation);
-    close(invocation, false, fx);
+  if (request.open > 0) {
+    for (const invocation of request.invocations) {
+      if (invocation.state === 'queued' && invocation.pool !== '') fx.withdraw(invocation);
+      close(invocation, false, fx);
+    }
   }
   fx.release(request.payloadBytes);
   fx.end(request, outcome, why, nowMs);

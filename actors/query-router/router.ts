@@ -21,7 +21,7 @@ import { AlarmClock } from './alarm-clock.ts';
 import { AnsweredIds } from './answered-ids.ts';
 import { Bag } from './bag.ts';
 import { Batchers } from './batchers.ts';
-import { Catalog, type Route } from './catalog.ts';
+import { Catalog, type Route, type Taker } from './catalog.ts';
 import type { RouterConfig } from './config.ts';
 import { Hosts, type Fate } from './hosts.ts';
 import { Meters } from './meter.ts';
@@ -64,7 +64,7 @@ export class Router implements Effects {
     const { random, clock, log } = init;
     this.#init = init;
     this.#imaging = imaging;
-    this.catalog = new Catalog(log);
+    this.catalog = new Catalog(log, (query, stream) => this.#takerOf(query, stream));
     this.meters = new Meters(random);
     this.#requestPrefix = `${init.id}-${randomId(random, 4)}-`;
     // Late answers to an earlier process of this name must not meet requests of this one.
@@ -80,8 +80,10 @@ export class Router implements Effects {
       router: init.id,
       epoch: () => this.catalog.epoch,
       soon: flush,
-      offers: (pool, offers) => void this.ctx.publish(subjects.offers, { pool }, offers),
-      withdrawals: (pool, ids) => void this.ctx.publish(subjects.withdrawals, { pool }, ids),
+      waysTo: pool => ({
+        offers: this.ctx.publisher(subjects.offers, { pool }),
+        withdrawals: this.ctx.publisher(subjects.withdrawals, { pool }),
+      }),
     });
   }
 
@@ -104,22 +106,23 @@ export class Router implements Effects {
   // ── Intake ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Opens a request, or rejects it at the door. */
-  accept(query: Query, asked: Asked): void {
+  accept(query: Query, asked: Asked, taker: Taker): void {
     const routes = this.catalog.routesOf(query);
-    if (!routes) return this.reject(query, asked, trouble.notServing(query.name, this.catalog.refusalOf(query)));
+    if (!routes) return this.reject(query, asked, taker, trouble.notServing(query.name, this.catalog.refusalOf(query)));
     const wrong = unfit(query, asked.payload);
-    if (wrong !== undefined) return this.reject(query, asked, trouble.malformed(wrong));
+    if (wrong !== undefined) return this.reject(query, asked, taker, trouble.malformed(wrong));
     const maxBytes = this.ctx.bus.maxPayloadBytes - ENVELOPE_BYTES;
     const packed = packedBytes(asked.payload);
-    if (packed > maxBytes) return this.reject(query, asked, trouble.tooLarge(packed, maxBytes));
+    if (packed > maxBytes) return this.reject(query, asked, taker, trouble.tooLarge(packed, maxBytes));
     const { inFlightMax } = this.#init.config;
     if (this.#requests.size >= inFlightMax)
-      return this.reject(query, asked, trouble.overloaded(`${inFlightMax} requests in flight`));
+      return this.reject(query, asked, taker, trouble.overloaded(`${inFlightMax} requests in flight`));
     const bytes = dataBytes(asked.payload);
-    if (!this.hold(bytes)) return this.reject(query, asked, trouble.overloaded(`${this.#heldBytes} bytes`));
+    if (!this.hold(bytes)) return this.reject(query, asked, taker, trouble.overloaded(`${this.#heldBytes} bytes`));
     const nowMs = this.#init.clock.nowMs();
     const meter = this.meters.of(query);
-    const facts = { number: ++this.#requestNumber, epoch: this.catalog.epoch, payloadBytes: bytes, nowMs, meter };
+    const { epoch } = this.catalog;
+    const facts = { number: ++this.#requestNumber, epoch, payloadBytes: bytes, nowMs, meter, taker };
     const request = open(query, asked, facts);
     this.#requests.add(request);
     meter.accepted++;
@@ -128,7 +131,7 @@ export class Router implements Effects {
     life.giveUp(request, 'dropped', trouble.noProspect(query), nowMs, this);
   }
 
-  reject(query: Query, asked: Pick<Asked, 'stream' | 'seq' | 'meta' | 'reply' | 'budgetMs'>, why: Trouble): void {
+  reject(query: Query, asked: Pick<Asked, 'stream' | 'seq' | 'meta' | 'budgetMs'>, taker: Taker, why: Trouble): void {
     const meter = this.meters.of(query);
     meter.ended('rejected', 0);
     if (why.retryable) meter.turnedAway(query);
@@ -146,7 +149,7 @@ export class Router implements Effects {
       this.origin(),
       why,
     );
-    this.#tell(result, asked.reply);
+    taker(result);
   }
 
   /** Identity of the next result. */
@@ -398,23 +401,24 @@ export class Router implements Effects {
     meter.ended(outcome, result.latencyMs);
     if (outcome === 'ok') meter.prospects.good(nowMs - request.acceptedAtMs, nowMs);
     else if (outcome !== 'failed' && request.results.some(answers => answers.length > 0)) meter.prospects.wasted(nowMs);
-    this.#tell(result, request.reply);
+    request.taker(result);
     if (this.#requests.size === 0) this.#whenIdle?.();
   }
 
-  /** Publishes a frame's result; it is kept while the bus is away. A one-off's goes to whoever asked. */
-  #tell(result: Result, reply: ((result: Result) => void) | undefined): void {
-    if (reply) return reply(result);
-    const { tenant, query, stream = '' } = result;
-    const publish = (message: Result): void => {
-      if (this.ctx.publish(subjects.results, { tenant, query, stream }, message, { keep: true })) return;
-      this.#init.log.error('a result is lost: the bus is away and no more are kept', { request: message.request });
+  /** Publishes the results of a stream's frames; they are kept while the bus is away. */
+  #takerOf({ tenant, name: query }: Query, stream: string): Taker {
+    const publish = this.ctx.publisher(subjects.results, { tenant, query, stream }, { keep: true });
+    const tell = (result: Result): void => {
+      if (publish(result)) return;
+      this.#init.log.error('a result is lost: the bus is away and no more are kept', { request: result.request });
     };
-    try {
-      publish(result);
-    } catch (error) {
-      if (!(error instanceof PayloadTooLargeError)) throw error;
-      publish(withoutOutputs(result, error));
-    }
+    return result => {
+      try {
+        tell(result);
+      } catch (error) {
+        if (!(error instanceof PayloadTooLargeError)) throw error;
+        tell(withoutOutputs(result, error));
+      }
+    };
   }
 }

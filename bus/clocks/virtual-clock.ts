@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../../contracts/index.ts';
+import { clear, type Cancel, type Clock } from '../../contracts/index.ts';
 import { TimerHeap, type HeapTimer } from './timer-heap.ts';
 import { TimerLine } from './timer-line.ts';
 import { turnByTurn } from './turns.ts';
@@ -23,7 +23,7 @@ export class VirtualClock implements Clock {
   #running = false;
   #firing = false;
   /** What is to run when all that is due now has. */
-  #atTurnEnd: (() => void)[] = [];
+  readonly #atTurnEnd: (() => void)[] = [];
 
   constructor(options: { startUnixMs?: number } = {}) {
     this.#startUnixMs = options.startUnixMs ?? START_UNIX_MS;
@@ -156,7 +156,7 @@ export class VirtualClock implements Clock {
       for (const fn of this.#atTurnEnd) fn();
     } finally {
       this.#firing = false;
-      if (this.#atTurnEnd.length > 0) this.#atTurnEnd.length = 0;
+      clear(this.#atTurnEnd);
     }
     return fired;
   }

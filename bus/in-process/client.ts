@@ -17,7 +17,7 @@ import {
 import { StatusListeners } from '../status.ts';
 import { assertSubscribable } from '../subject-match.ts';
 import { LocalJournal, type StoreOutcome } from './journal.ts';
-import type { Way } from './network.ts';
+import type { Way } from './way.ts';
 import { LocalSubscription } from './subscription.ts';
 import type { Storage } from './storage.ts';
 
@@ -38,7 +38,7 @@ export interface Hub {
     headers: Headers | undefined,
     reply: string | undefined,
   ): StoreOutcome | undefined;
-  sendValue(from: LocalBus, subject: string, value: unknown): void;
+  wayOf(from: LocalBus, subject: string): Way;
   add(subscription: LocalSubscription): void;
   remove(subscription: LocalSubscription): void;
   leave(client: LocalBus): void;
@@ -47,7 +47,7 @@ export interface Hub {
 /** One client of an in-process network. */
 export class LocalBus implements Bus {
   readonly name: string;
-  readonly publishValue: Bus['publishValue'];
+  readonly valuesTo: Bus['valuesTo'];
   /** For the network: the ways of what this client publishes. */
   readonly ways = new Map<string, Way>();
   readonly #hub: Hub;
@@ -65,12 +65,7 @@ export class LocalBus implements Bus {
     this.#inbox = inbox;
     this.#hub = hub;
     this.#connected = connected;
-    this.publishValue = hub.values
-      ? (subject, value) => {
-          hub.sendValue(this, subject, value);
-          return this.#connected;
-        }
-      : undefined;
+    this.valuesTo = hub.values ? subject => hub.wayOf(this, subject).publish : undefined;
   }
 
   get maxPayloadBytes(): number {

@@ -17,6 +17,8 @@ export type LinkPolicy = (packet: Packet) => readonly number[];
 /** What travels on a link: told to go, or that it is gone. */
 export interface Cargo {
   readonly bytes: number;
+  /** What comes behind it on the same link: the link's own note. */
+  behind: Cargo | undefined;
   arrive(): void;
   lost(): void;
 }
@@ -25,8 +27,8 @@ export interface Cargo {
 export class Link {
   readonly #clock: Clock;
   readonly #bytesMax: number;
-  #queue: Cargo[] = [];
-  #head = 0;
+  #first: Cargo | undefined;
+  #last: Cargo | undefined;
   #bytes = 0;
   #lastDueMs = 0;
 
@@ -43,7 +45,9 @@ export class Link {
     }
     const nowMs = this.#clock.nowMs();
     this.#lastDueMs = Math.max(this.#lastDueMs, nowMs + delayMs);
-    this.#queue.push(cargo);
+    if (this.#last) this.#last.behind = cargo;
+    else this.#first = cargo;
+    this.#last = cargo;
     this.#bytes += cargo.bytes;
     this.#clock.post(this.#lastDueMs - nowMs, this.#deliverFirst);
     return true;
@@ -51,26 +55,25 @@ export class Link {
 
   /** Loses all that is under way; nothing may be sent any more. */
   cut(): void {
-    const lost = this.#queue.slice(this.#head);
-    this.#queue = [];
-    this.#head = 0;
+    let lost = this.#first;
+    this.#first = this.#last = undefined;
     this.#bytes = 0;
-    for (const cargo of lost) cargo.lost();
+    while (lost) {
+      const { behind } = lost;
+      lost.behind = undefined;
+      lost.lost();
+      lost = behind;
+    }
   }
 
   /** A timer delivers whatever is first in line, so that timers that fire out of order don't change the order. */
   readonly #deliverFirst = (): void => {
-    const cargo = this.#queue[this.#head];
+    const cargo = this.#first;
     if (!cargo) return; // cut meanwhile
-    this.#head++;
+    this.#first = cargo.behind;
+    if (!this.#first) this.#last = undefined;
+    cargo.behind = undefined;
     this.#bytes -= cargo.bytes;
-    if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
-    } else if (this.#head === this.#queue.length) {
-      this.#queue.length = 0;
-      this.#head = 0;
-    }
     cargo.arrive();
   };
 }

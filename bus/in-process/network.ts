@@ -8,6 +8,7 @@ import { Link, type LinkPolicy } from './link.ts';
 import { RoutingTable } from './routing.ts';
 import { Storage } from './storage.ts';
 import { Delivery, type LocalSubscription } from './subscription.ts';
+import { Way, type Leg } from './way.ts';
 
 /** As nats-server ships. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
@@ -29,7 +30,7 @@ export interface NetworkOptions {
    */
   readonly copies?: boolean;
   /**
-   * Whether what actors say is handed over as it is ({@link Bus.publishValue}) rather than encoded and decoded as on NATS. Default
+   * Whether what actors say is handed over as it is ({@link Bus.valuesTo}) rather than encoded and decoded as on NATS. Default
    * false. Sizes are estimates then. What is said on one subject is alike: it is weighed
    * every five seconds at most. `frozen`: whoever changes what was published gets a TypeError, for tests.
    */
@@ -63,23 +64,6 @@ export interface Network {
   storageImage(): (loses?: (name: string) => boolean) => void;
   /** It is back, and so is everybody who wasn't cut off by {@link disconnect}. */
   start(): void;
-}
-
-/** Where messages of one client on one subject go. */
-export interface Way {
-  readonly changes: number;
-  readonly from: string;
-  readonly plain: readonly Leg[];
-  readonly groups: readonly { readonly queue: string; readonly members: readonly Leg[] }[];
-  readonly isEmpty: boolean;
-  /** When a value was weighed, and what it took. */
-  weighedAtMs: number;
-  bytes: number;
-}
-
-interface Leg {
-  readonly to: LocalSubscription;
-  readonly link: Link;
 }
 
 /** Ways that a client keeps. */
@@ -198,7 +182,7 @@ class LocalNetwork implements Network, Hub {
     const bytes = data.byteLength + (headers ? headerBytes(headers) : 0);
     this.#assertFits(subject, bytes);
     if (!from.connected) return undefined;
-    const way = this.#wayOf(from, subject);
+    const way = this.#found(this.wayOf(from, subject));
     if (way.isEmpty && reply !== undefined) this.#answerNobodyListens(from, reply);
     if (way.isEmpty && !this.storage.captures(subject)) return undefined;
     const own = this.#copies ? new Uint8Array(data) : data;
@@ -212,38 +196,37 @@ class LocalNetwork implements Network, Hub {
     });
   }
 
-  sendValue(from: LocalBus, subject: string, value: unknown): void {
-    const way = this.#wayOf(from, subject);
+  readonly #sendValue = (way: Way, value: unknown): void => {
     if (this.#freezes) freeze(value);
     const nowMs = this.clock.nowMs();
     if (nowMs - way.weighedAtMs >= WEIGH_MS) {
       way.weighedAtMs = nowMs;
       way.bytes = weigh(value);
     }
-    const letter = new ValueLetter(subject, value, way.bytes);
+    const letter = new ValueLetter(way.subject, value, way.bytes);
     // Estimated: where it may matter, it is encoded to be sure.
-    if (2 * letter.bytes > this.maxPayloadBytes) this.#assertFits(subject, letter.data.byteLength);
-    if (from.connected) this.#spread(way, letter);
-  }
+    if (2 * letter.bytes > this.maxPayloadBytes) this.#assertFits(way.subject, letter.data.byteLength);
+    if (way.from.connected) this.#spread(this.#found(way), letter);
+  };
 
-  /** Looked up for most messages once, until somebody comes or goes. */
-  #wayOf(from: LocalBus, subject: string): Way {
-    const known = from.ways.get(subject);
-    if (known?.changes === this.#changes) return known;
+  wayOf(from: LocalBus, subject: string): Way {
+    let way = from.ways.get(subject);
+    if (way) return way;
     assertPublishable(subject);
-    const { plain, groups } = this.#table.route(subject);
-    const legTo = (to: LocalSubscription): Leg => ({ to, link: this.#linkOf(from.name, to.client.name) });
-    const way: Way = {
-      changes: this.#changes,
-      from: from.name,
-      plain: plain.map(legTo),
-      groups: groups.map(({ queue, members }) => ({ queue, members: members.map(legTo) })),
-      isEmpty: plain.length === 0 && groups.length === 0,
-      weighedAtMs: -Infinity,
-      bytes: 0,
-    };
+    way = new Way(from, subject, this.#sendValue);
     if (from.ways.size >= WAYS_MAX) from.ways.clear();
     from.ways.set(subject, way);
+    return way;
+  }
+
+  /** Looked for again where somebody came or went. */
+  #found(way: Way): Way {
+    if (way.changes === this.#changes) return way;
+    const { plain, groups } = this.#table.route(way.subject);
+    const legTo = (to: LocalSubscription): Leg => ({ to, link: this.#linkOf(way.from.name, to.client.name) });
+    way.plain = plain.map(legTo);
+    way.groups = groups.map(({ queue, members }) => ({ queue, members: members.map(legTo) }));
+    way.changes = this.#changes;
     return way;
   }
 
@@ -251,9 +234,9 @@ class LocalNetwork implements Network, Hub {
     if (bytes > this.maxPayloadBytes) throw new PayloadTooLargeError({ where, bytes, maxBytes: this.maxPayloadBytes });
   }
 
-  #spread({ from, plain, groups }: Way, letter: Letter): StoreOutcome | undefined {
-    for (const leg of plain) this.#carry(from, leg, letter);
-    for (const { queue, members } of groups) this.#carry(from, this.#pick(queue, members), letter);
+  #spread({ from: { name }, plain, groups }: Way, letter: Letter): StoreOutcome | undefined {
+    for (const leg of plain) this.#carry(name, leg, letter);
+    for (const { queue, members } of groups) this.#carry(name, this.#pick(queue, members), letter);
     return this.storage.capture(letter);
   }
 
@@ -269,7 +252,7 @@ class LocalNetwork implements Network, Hub {
 
   /** The network's own answer, back over the asker's link to itself. */
   #answerNobodyListens(asker: LocalBus, reply: string): void {
-    const { from, plain } = this.#wayOf(asker, reply);
+    const { plain } = this.#found(this.wayOf(asker, reply));
     const letter = {
       subject: reply,
       value: undefined,
@@ -278,7 +261,7 @@ class LocalNetwork implements Network, Hub {
       reply: undefined,
       bytes: 0,
     };
-    for (const leg of plain) if (leg.to.client === asker) this.#carry(from, leg, letter);
+    for (const leg of plain) if (leg.to.client === asker) this.#carry(asker.name, leg, letter);
   }
 
   #pick(queue: string, members: readonly Leg[]): Leg {

@@ -129,7 +129,7 @@ export class Storage {
   }
 
   #journalOf(subject: string): JournalState | undefined {
-    if (!this.#available) return undefined;
+    if (!this.#available || this.#journals.size === 0) return undefined;
     for (const journal of this.#journals.values()) if (journal.takes(subject)) return journal;
     return undefined;
   }

@@ -5,6 +5,7 @@ import type { Cargo } from './link.ts';
 
 /** A letter on its way to one subscription, and the message that its receiver sees; the content is shared with all others. */
 export class Delivery implements BusMessage, Cargo {
+  behind: Cargo | undefined;
   readonly #to: LocalSubscription;
   readonly #letter: Letter;
 

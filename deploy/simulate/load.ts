@@ -25,15 +25,11 @@ export class Load {
     for (const camera of cameras) this.#film({ ...camera, toMs: Math.min(camera.toMs, endMs) }, startMs, seed);
   }
 
-  #publish(subject: string, frame: Frame): void {
-    if (this.#bus.publishValue) this.#bus.publishValue(subject, frame);
-    else this.#bus.publish(subject, encode(frame));
-  }
-
   #film(camera: Camera, startMs: number, seed: number): void {
     const { tenant, stream, fromMs, toMs } = camera;
     const subject = subjects.frames.at(DEFAULT_PREFIX, { tenant, stream });
     const arrivals = camera.arrivals(randomFor(seed, `${tenant}/${stream}`));
+    const publish = this.#bus.valuesTo?.(subject) ?? ((frame: Frame) => this.#bus.publish(subject, encode(frame)));
     const published = this.#frames(camera);
     let seq = 0;
     let atMs = arrivals.next();
@@ -45,7 +41,7 @@ export class Load {
       // A timer of the real clock may be late: then several frames are due.
       const nowMs = this.#clock.nowMs();
       do {
-        this.#publish(subject, { v: 1, seq: seq++, picture: this.#picture });
+        publish({ v: 1, seq: seq++, picture: this.#picture });
         published(atMs);
         atMs = arrivals.next();
       } while (atMs < toMs && startMs + atMs <= nowMs);

@@ -220,12 +220,12 @@ test('in-process: a value arrives as it is, and as bytes where somebody wants th
   const said = { v: 1, ids: [1, 2], data: bytes('picture') };
   const got: unknown[] = [];
   b.subscribe('x', message => got.push(message.value, decode(message.data)));
-  t.true(a.publishValue!('x', said));
+  t.true(a.valuesTo!('x')(said));
   await clock.runFor(1);
   t.is(got[0], said);
   t.deepEqual(got[1], { ...said, data: Buffer.from(said.data) });
   network.disconnect('a');
-  t.false(a.publishValue!('x', said));
+  t.false(a.valuesTo!('x')(said));
 });
 
 test('in-process: values have the size that they would have; too large is too large', async t => {
@@ -239,17 +239,17 @@ test('in-process: values have the size that they would have; too large is too la
     { list: Array.from({ length: 20 }, (_, i) => ({ name: `host-${i}`, ms: 1.5 })) },
     { data: new Uint8Array(1900) },
   ]) {
-    a.publishValue!('x', value);
+    a.valuesTo!('x')(value);
     await clock.runFor(5000);
     const [estimate, real] = [sizes.pop()!, encode(value).byteLength];
     t.true(estimate > 0.5 * real && estimate < 2 * real, `${estimate} for ${real}`);
   }
-  t.throws(() => a.publishValue!('x', { data: new Uint8Array(2000) }), { instanceOf: PayloadTooLargeError });
+  t.throws(() => a.valuesTo!('x')({ data: new Uint8Array(2000) }), { instanceOf: PayloadTooLargeError });
 });
 
 test('in-process: where values are frozen, a change of what was published is an error', t => {
   const { a } = world({ values: 'frozen' });
   const said = { ids: [1] };
-  a.publishValue!('x', said);
+  a.valuesTo!('x')(said);
   t.throws(() => said.ids.push(2), { instanceOf: TypeError });
 });

@@ -78,7 +78,7 @@ function open(of: Query, fx: Effects): Request {
     ageMs: 0,
     objectiveMs: 1000,
     deadlineMs: 1000,
-    reply: undefined,
+    taker: () => {},
     payload: picture,
     payloadBytes: picture.data.byteLength,
     invocations: [],

@@ -130,15 +130,14 @@ export class DurableIntake {
       this.#held.delete(stored),
     );
     this.#held.add(stored);
-    const reply = stored.ended;
     const frame = readMessage(subjects.frames, entry);
     if (frame instanceof GanglionError)
-      return router.reject(query, { stream, reply }, trouble.unreadable(frame, entry.data.byteLength));
+      return router.reject(query, { stream }, stored.ended, trouble.unreadable(frame, entry.data.byteLength));
     const { seq, meta } = frame;
     // Its age is told in the result; for what it may still take, each attempt has the whole objective.
     const payload = keepPicture(frame.picture);
     stored.agedMs += frame.ageMs ?? 0;
-    router.accept(query, { stream, seq, ageMs: 0, payload, reply, ...(meta ? { meta } : {}) });
+    router.accept(query, { stream, seq, ageMs: 0, payload, ...(meta ? { meta } : {}) }, stored.ended);
   }
 
   #pause(): Promise<void> {
