@@ -9,20 +9,23 @@ export const NO_TICK = -1;
 
 /** Something that wants to be woken at `wakeAtMs` (Infinity: never). `alarmTick` is the alarm clock's own note, {@link NO_TICK} at first. */
 export interface Sleeper {
+  readonly id: number;
   wakeAtMs: number;
   alarmTick: number;
 }
 
 /**
  * One timer for all sleepers, who wait in slots by the grain of time at which they are to be woken. Nothing is searched or sorted. Waking
- * later costs nothing (a sleeper is put off when its slot comes up), waking earlier leaves a stale entry behind.
+ * later costs nothing (a sleeper is put off when its slot comes up), waking earlier leaves a stale entry behind. A slot holds ids: whoever is
+ * gone when it comes up is neither kept until then nor looked at.
  */
 export class AlarmClock<T extends Sleeper> {
-  readonly #slots: T[][] = Array.from({ length: SLOTS }, () => []);
+  readonly #slots: number[][] = Array.from({ length: SLOTS }, () => []);
   /** Those whose slot has come up. */
   readonly #due: T[] = [];
   readonly #nowMs: () => number;
   readonly #after: (delayMs: number, fn: () => void) => Cancel;
+  readonly #find: (id: number) => T | undefined;
   readonly #wake: (sleeper: T) => void;
   /** All slots up to this grain, counted from time 0, are empty. */
   #tick = 0;
@@ -30,10 +33,17 @@ export class AlarmClock<T extends Sleeper> {
   #armedFor = Infinity;
   #disarm: Cancel = () => {};
 
-  constructor(nowMs: () => number, after: (delayMs: number, fn: () => void) => Cancel, wake: (sleeper: T) => void) {
-    this.#nowMs = nowMs;
-    this.#after = after;
-    this.#wake = wake;
+  /** `find`: who lives under an id; one of its own for each sleeper. */
+  constructor(around: {
+    nowMs: () => number;
+    after: (delayMs: number, fn: () => void) => Cancel;
+    find: (id: number) => T | undefined;
+    wake: (sleeper: T) => void;
+  }) {
+    this.#nowMs = around.nowMs;
+    this.#after = around.after;
+    this.#find = around.find;
+    this.#wake = around.wake;
   }
 
   /** Makes sure that the sleeper is woken at its `wakeAtMs`. */
@@ -45,7 +55,7 @@ export class AlarmClock<T extends Sleeper> {
     this.#tick = Math.max(this.#tick, Math.min(Math.floor(nowMs / GRAIN_MS), this.#armedFor - 1));
     const tick = Math.max(this.#tick + 1, Math.min(wanted, this.#tick + SLOTS - 1));
     sleeper.alarmTick = tick;
-    this.#slots[tick % SLOTS]!.push(sleeper);
+    this.#slots[tick % SLOTS]!.push(sleeper.id);
     if (tick < this.#armedFor) this.#arm(tick, nowMs);
   }
 
@@ -76,8 +86,9 @@ export class AlarmClock<T extends Sleeper> {
   /** Those who are to be woken at no other time than this, into `due`. */
   #empty(tick: number, due: T[]): void {
     const slot = this.#slots[tick % SLOTS]!;
-    for (const sleeper of slot) {
-      if (sleeper.alarmTick !== tick) continue;
+    for (const id of slot) {
+      const sleeper = this.#find(id);
+      if (sleeper?.alarmTick !== tick) continue;
       sleeper.alarmTick = NO_TICK;
       due.push(sleeper);
     }

@@ -24,8 +24,6 @@ Object.freeze(NONE);
 /** One frame (or one-off picture) for one query, from its acceptance to its one outcome. */
 export interface Request extends Sleeper {
   readonly number: number;
-  /** Among those in flight: see {@link Bag}. */
-  place: number;
   readonly query: Query;
   readonly meter: QueryMeter;
   readonly stream: string | undefined;

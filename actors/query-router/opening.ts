@@ -31,14 +31,22 @@ const cutless = (query: Query): string | undefined =>
 export function open(
   query: Query,
   asked: Asked,
-  facts: { number: number; epoch: number; payloadBytes: number; nowMs: number; meter: QueryMeter; taker: Taker },
+  facts: {
+    id: number;
+    number: number;
+    epoch: number;
+    payloadBytes: number;
+    nowMs: number;
+    meter: QueryMeter;
+    taker: Taker;
+  },
 ): Request {
-  const { number, epoch, payloadBytes, nowMs, meter, taker } = facts;
+  const { id, number, epoch, payloadBytes, nowMs, meter, taker } = facts;
   const objectiveMs = asked.budgetMs ?? query.objectiveMs;
   const allowedMs = objectiveMs - asked.ageMs;
   return {
+    id,
     number,
-    place: 0,
     query,
     meter,
     stream: asked.stream,

@@ -363,7 +363,7 @@ function finish(request: Request, outcome: Outcome, why: Trouble | undefined, no
   }
   fx.release(request.payloadBytes);
   fx.end(request, outcome, why, nowMs);
-  // The alarm may keep the request itself for a while: not what it held.
+  // The collector may find the request itself only much later: not what it held.
   request.payload = undefined;
   request.invocations = NONE;
   request.results = NONE;

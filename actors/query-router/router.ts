@@ -19,7 +19,6 @@ import {
 } from '../../contracts/index.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { AnsweredIds } from './answered-ids.ts';
-import { Bag } from './bag.ts';
 import { Batchers } from './batchers.ts';
 import { Catalog, type Route, type Taker } from './catalog.ts';
 import type { RouterConfig } from './config.ts';
@@ -49,7 +48,7 @@ export class Router implements Effects {
   readonly #imaging: Imaging;
   /** How its requests' ids begin: new at each start, so that they differ from those of an earlier process of this name. */
   readonly #requestPrefix: string;
-  readonly #requests = new Bag<Request>();
+  readonly #requests = new LiveIds<Request>(0);
   readonly #invocations: LiveIds<Invocation>;
   readonly #answered = new AnsweredIds();
   readonly #alarms: AlarmClock<Request>;
@@ -70,11 +69,12 @@ export class Router implements Effects {
     // Late answers to an earlier process of this name must not meet requests of this one.
     this.#invocations = new LiveIds(intBetween(random, 1, ID_MAX));
     this.#beatAtMs = clock.nowMs();
-    this.#alarms = new AlarmClock(
-      () => clock.nowMs(),
-      (delayMs, fn) => this.ctx.after(delayMs, fn),
-      request => life.wake(request, clock.nowMs(), this),
-    );
+    this.#alarms = new AlarmClock({
+      nowMs: () => clock.nowMs(),
+      after: (delayMs, fn) => this.ctx.after(delayMs, fn),
+      find: id => this.#requests.get(id),
+      wake: request => life.wake(request, clock.nowMs(), this),
+    });
     const flush = coalesce(clock, () => this.#outgoing.flush());
     this.#outgoing = new Outgoing({
       router: init.id,
@@ -122,7 +122,8 @@ export class Router implements Effects {
     const nowMs = this.#init.clock.nowMs();
     const meter = this.meters.of(query);
     const { epoch } = this.catalog;
-    const facts = { number: ++this.#requestNumber, epoch, payloadBytes: bytes, nowMs, meter, taker };
+    const id = this.#requests.next();
+    const facts = { id, number: ++this.#requestNumber, epoch, payloadBytes: bytes, nowMs, meter, taker };
     const request = open(query, asked, facts);
     this.#requests.add(request);
     meter.accepted++;
@@ -231,7 +232,7 @@ export class Router implements Effects {
   /** Ends what is still in flight. */
   shutdown(): void {
     const nowMs = this.#init.clock.nowMs();
-    for (const request of this.#requests.items()) life.giveUp(request, 'dropped', trouble.shutdown(), nowMs, this);
+    for (const request of this.#requests.values()) life.giveUp(request, 'dropped', trouble.shutdown(), nowMs, this);
     this.#outgoing.flush();
   }
 
@@ -395,7 +396,7 @@ export class Router implements Effects {
   }
 
   end(request: Request, outcome: Outcome, why: Trouble | undefined, nowMs: number): void {
-    this.#requests.remove(request);
+    this.#requests.delete(request);
     const result = resultOf(request, this.origin(request.number), outcome, why, nowMs);
     const { meter } = request;
     meter.ended(outcome, result.latencyMs);

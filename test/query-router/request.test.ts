@@ -67,7 +67,7 @@ function open(of: Query, fx: Effects): Request {
   fx.hold(picture.data.byteLength);
   return {
     number: 1,
-    place: 0,
+    id: 1,
     query: of,
     meter: new QueryMeter(seededRandom(1)),
     stream: 'cam',

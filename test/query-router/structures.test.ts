@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import test from 'ava';
 import { VirtualClock } from '../../bus/index.ts';
 import { AlarmClock, NO_TICK } from '../../actors/query-router/alarm-clock.ts';
-import { Bag } from '../../actors/query-router/bag.ts';
 import { ID_MAX, LiveIds } from '../../actors/query-router/live-ids.ts';
 
 test('live ids: any mix of coming, going and asking gives what a map would (grown, begun again behind the largest id)', t => {
@@ -54,28 +53,6 @@ test('live ids: what lives long keeps its id while ids go round, and foreign num
   for (const id of [0, -1, old.id + 1024, 1.5, Number.NaN, 2 ** 40]) t.is(ids.get(id), undefined);
 });
 
-test('bag: any mix of adding and removing keeps what a set would', t => {
-  fc.assert(
-    fc.property(fc.array(fc.integer({ min: -1, max: 20 })), steps => {
-      const bag = new Bag<{ place: number }>();
-      const set = new Set<{ place: number }>();
-      for (const step of steps) {
-        const item = [...set][step];
-        if (step < 0) {
-          const fresh = { place: -1 };
-          bag.add(fresh);
-          set.add(fresh);
-        } else if (item) {
-          bag.remove(item);
-          set.delete(item);
-        }
-        t.is(bag.size, set.size);
-        t.deepEqual(new Set(bag.items()), set);
-      }
-    }),
-  );
-});
-
 /** Longer than the alarm clock looks ahead. */
 const FAR_MS = 5000;
 
@@ -88,18 +65,19 @@ test('alarm clock: whoever sleeps is woken within a millisecond of the time that
   await fc.assert(
     fc.asyncProperty(fc.array(change, { maxLength: 40 }), async changes => {
       const clock = new VirtualClock();
-      const sleepers = [0, 1, 2, 3].map(() => ({ wakeAtMs: Infinity, alarmTick: NO_TICK }));
+      const sleepers = [0, 1, 2, 3].map(id => ({ id, wakeAtMs: Infinity, alarmTick: NO_TICK }));
       const woken: string[] = [];
-      const alarms = new AlarmClock<(typeof sleepers)[number]>(
-        () => clock.nowMs(),
-        (delayMs, fn) => clock.after(delayMs, fn),
-        sleeper => {
+      const alarms = new AlarmClock<(typeof sleepers)[number]>({
+        nowMs: () => clock.nowMs(),
+        after: (delayMs, fn) => clock.after(delayMs, fn),
+        find: id => sleepers[id],
+        wake: sleeper => {
           const lateMs = clock.nowMs() - sleeper.wakeAtMs;
           t.true(lateMs >= 0 && lateMs < 1.001, `${lateMs} ms late`);
           woken.push(`${sleepers.indexOf(sleeper)} ${sleeper.wakeAtMs}`);
           sleeper.wakeAtMs = Infinity;
         },
-      );
+      });
       const expected: string[] = [];
       for (const { afterMs, who, sleepMs } of changes) {
         await clock.runFor(afterMs);
@@ -116,29 +94,36 @@ test('alarm clock: whoever sleeps is woken within a millisecond of the time that
   );
 });
 
-test('alarm clock: a timer that rings late, as after a stop of the process, or early, wakes all, and those who go on sleeping later', t => {
+test('alarm clock: a timer that rings late, as after a stop of the process, or early, wakes all, those who go on sleeping later, and nobody who is gone', t => {
   let nowMs = 0;
   let ring: (() => void) | undefined;
   const woken: number[] = [];
-  const alarms = new AlarmClock<{ name: number; wakeAtMs: number; alarmTick: number }>(
-    () => nowMs,
-    (_delayMs, fn) => {
+  const sleepers = new Map<number, { id: number; wakeAtMs: number; alarmTick: number }>();
+  const alarms = new AlarmClock<{ id: number; wakeAtMs: number; alarmTick: number }>({
+    nowMs: () => nowMs,
+    after: (_delayMs, fn) => {
       ring = fn;
       return () => (ring = undefined);
     },
-    sleeper => {
-      woken.push(sleeper.name);
-      sleeper.wakeAtMs = nowMs + (sleeper.name === 1 ? 2000 : Infinity);
+    find: id => sleepers.get(id),
+    wake: sleeper => {
+      woken.push(sleeper.id);
+      sleeper.wakeAtMs = nowMs + (sleeper.id === 1 ? 2000 : Infinity);
       alarms.set(sleeper);
     },
-  );
-  for (const [name, wakeAtMs] of [
+  });
+  for (const [id, wakeAtMs] of [
     [1, 10],
     [2, 700],
     [3, 1900],
     [4, 9000],
-  ] as const)
-    alarms.set({ name, wakeAtMs, alarmTick: NO_TICK });
+    [5, 1500],
+  ] as const) {
+    const sleeper = { id, wakeAtMs, alarmTick: NO_TICK };
+    sleepers.set(id, sleeper);
+    alarms.set(sleeper);
+  }
+  sleepers.delete(5);
   nowMs = 3500;
   ring!();
   t.deepEqual(woken, [1, 2, 3]);
