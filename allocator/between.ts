@@ -10,9 +10,8 @@ export interface Step {
 }
 
 /**
- * The next plan as far as memory allows: a host that can't hold old and new is left with what both have in common. Where a model that is served now
- * would be nowhere then, as much of a path from here to there ({@link pathFrom}) as hosts
- * can go without releasing anything first.
+ * The next plan as far as memory allows: a host that can't hold old and new is left with what both have in common. Where a model that is served
+ * now would be nowhere then, as much of a path from here to there ({@link pathFrom}) as hosts can go without releasing anything first.
  * @returns what would be nowhere, if there is no path
  */
 export function stepFrom(
