@@ -29,8 +29,7 @@ test('router: batchers, hosts and links that lose, repeat, refuse and fail: each
         for (const offer of offers.splice(0)) {
           byId.set(offer.id, offer);
           if (chance(0.1)) w.refuse(offer);
-          else if (chance(0.05))
-            w.drop(offer, ['deadline', 'budget', 'no-capacity'][intBetween(random, 0, 2)]);
+          else if (chance(0.05)) w.drop(offer, ['deadline', 'budget', 'no-capacity'][intBetween(random, 0, 2)]);
           else if (chance(0.9)) w.grant(offer, `gpu-${intBetween(random, 1, 3)}`, intBetween(random, 5, 50));
         }
         for (const { ids, batch, host } of sent.splice(0))
