@@ -70,7 +70,7 @@ export class Demand {
   }
 }
 
-/** A query with a stage that is refused is refused. */
+/** A query with a stage that is refused is refused: for the first one by name, in whatever order they came. */
 function wholeQueries(
   possible: readonly SessionDemand[],
   all: readonly SessionDemand[],
@@ -79,7 +79,10 @@ function wholeQueries(
   if (refused.size === 0) return { kept: possible, dropped: [] };
   const broken = new Map<string, string>();
   for (const { name, query, tenant } of all) {
-    if (query !== undefined && refused.has(name)) broken.set(`${tenant} ${query}`, name);
+    if (query === undefined || !refused.has(name)) continue;
+    const key = `${tenant} ${query}`;
+    const other = broken.get(key);
+    if (other === undefined || compareText(name, other) < 0) broken.set(key, name);
   }
   const kept: SessionDemand[] = [];
   const dropped: RefusedSession[] = [];

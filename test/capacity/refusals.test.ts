@@ -86,6 +86,18 @@ test('capacity: a query is refused whole when a stage of it is', t => {
   t.regex(plan.refused[0]!.reason, /query q can't be served without q\.b/);
 });
 
+test('capacity: of several stages that can not be served a refusal names the first by name, in whatever order they come', t => {
+  const sessions = [
+    session('q.a', { model: 'a', query: 'q' }),
+    session('q.b', { model: 'b', query: 'q', sloMs: 1 }),
+    session('q.c', { model: 'c', query: 'q', sloMs: 2 }),
+  ];
+  for (const given of [sessions, sessions.toReversed()]) {
+    const plan = pooled(workload(given, [affine('a', 1, 5), affine('b', 1, 5), affine('c', 1, 5)]));
+    t.regex(plan.refused.find(r => r.session === 'q.a')!.reason, /without q\.b/);
+  }
+});
+
 test('capacity: who is refused for want of devices is told the nearest objective that what is left could hold', t => {
   const given = workload(
     [session('first', { sloMs: 100, rateHz: 60, priority: 1 }), session('second', { sloMs: 30, rateHz: 60 })],

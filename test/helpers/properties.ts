@@ -1,21 +1,17 @@
 /**
  * Loaded before every test file (ava.config.mjs). Property tests run with one seed, so that a green run stays green; set
- * PROPERTY_SEED to another number, or to `random`, to search further (`npm run test:long` does). SIMULATION_SEEDS is how many
- * seeds the simulator tries, SIMULATION_FROM the first of them. CHAOS_MINUTES is for how long real processes are killed and stopped at
+ * PROPERTY_SEED to another number, or to `random`, to search further (`npm run test:long` does, and says which number it took).
+ * SIMULATION_SEEDS is how many seeds the simulator tries, SIMULATION_FROM the first of them. CHAOS_MINUTES is for how long real processes are killed and stopped at
  * random (0: not at all), CHAOS_FROM the first seed.
  */
 import fc from 'fast-check';
 
-const wanted = process.env['PROPERTY_SEED'] ?? '1';
-if (wanted !== 'random') {
-  const seed = Number(wanted);
-  if (!Number.isSafeInteger(seed))
-    throw new RangeError(`PROPERTY_SEED must be a whole number or "random", got "${wanted}"`);
-  fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });
-}
+const USUAL = 1;
+const seed = wholeNumber('PROPERTY_SEED', USUAL);
+fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });
 
 /** For properties that take seconds: so many runs, and in a search (`npm run test:long`) ten times as many. */
-export const runs = (usual: number): { numRuns: number } => ({ numRuns: wanted === '1' ? usual : 10 * usual });
+export const runs = (usual: number): { numRuns: number } => ({ numRuns: seed === USUAL ? usual : 10 * usual });
 
 /** Which seeds test/simulation/adversary runs. */
 export const simulationSeeds = {
