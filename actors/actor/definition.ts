@@ -1,4 +1,5 @@
 import type {
+  Alarm,
   Bus,
   Cancel,
   Clock,
@@ -76,6 +77,8 @@ export interface ActorContext<Config, State> extends ActorInit<Config> {
   ): Subscription;
   /** Once, after `delayMs`; cancelled when the actor stops. What `fn` throws crashes the actor. */
   after(delayMs: number, fn: () => void): Cancel;
+  /** As {@link after}, to be set again and again. */
+  alarm(fn: () => void): Alarm;
   /** Buckets below the prefix (`BUCKETS`). @throws StorageUnavailableError */
   keyValue(bucket: string): Promise<KeyValue>;
   /** Object store below the prefix (`MODEL_STORE`). @throws StorageUnavailableError */

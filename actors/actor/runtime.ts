@@ -23,6 +23,7 @@ import {
   type SubjectMap,
   type TSchema,
 } from '../../contracts/index.ts';
+import { Alarms } from './alarms.ts';
 import type { ActorContext, ActorDefinition, Listener } from './definition.ts';
 import { answerDiscovery } from './discovery.ts';
 import { Endpoint } from './endpoint.ts';
@@ -80,7 +81,8 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
   const config = checkConfig<C>(definition, around.config ?? {});
 
   const endpoints: Endpoint[] = [];
-  const cancels = new Set<Cancel>();
+  const cancels: Cancel[] = [];
+  const alarms = new Alarms(clock, error => ctx.crash(error));
   const outbox = new Outbox();
   const spawned = new Set<Promise<void>>();
   let end: (ending: Ending) => void = () => {};
@@ -106,22 +108,6 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
   const publishNow = (subject: string, data: Uint8Array, keep: boolean): boolean => {
     if (keep && outbox.size > 0) return outbox.keep(subject, data);
     return bus.publish(subject, data) || (keep && outbox.keep(subject, data));
-  };
-
-  const after = (delayMs: number, fn: () => void): Cancel => {
-    const cancel = clock.after(delayMs, () => {
-      cancels.delete(cancel);
-      try {
-        fn();
-      } catch (error) {
-        ctx.crash(error);
-      }
-    });
-    cancels.add(cancel);
-    return () => {
-      cancels.delete(cancel);
-      cancel();
-    };
   };
 
   const publisher: ActorContext<Static<C>, State>['publisher'] = (subject, params, { keep = false } = {}) => {
@@ -198,7 +184,8 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
         },
       };
     },
-    after,
+    after: (delayMs, fn) => alarms.after(delayMs, fn),
+    alarm: fn => alarms.alarm(fn),
     keyValue: bucket => bus.keyValue(bucketName(prefix, bucket)),
     objectStore: bucket => bus.objectStore(bucketName(prefix, bucket)),
     spawn: (what, work) => {
@@ -222,8 +209,8 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
 
   const silence = (): void => {
     stopped = true;
-    for (const cancel of cancels) cancel();
-    cancels.clear();
+    for (const cancel of cancels.splice(0)) cancel();
+    alarms.clear();
   };
 
   await definition.start?.(ctx);
@@ -249,7 +236,7 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
   for (const [name, timer] of Object.entries(definition.every ?? {})) {
     const periodMs = typeof timer.everyMs === 'number' ? timer.everyMs : timer.everyMs(ctx);
     let busy = false;
-    cancels.add(
+    cancels.push(
       every(clock, periodMs, () => {
         if (busy) return;
         const run = async (): Promise<void> => {
@@ -269,7 +256,7 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
     );
   }
   let wasAway = !bus.connected;
-  cancels.add(
+  cancels.push(
     bus.onStatus(status => {
       if (status === 'disconnected') wasAway = true;
       if (status !== 'connected' || !wasAway) return;
@@ -310,7 +297,7 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
       for (const subscription of discovery) subscription.unsubscribe();
       const inTime = await Promise.race([
         finished().then(() => true),
-        new Promise<false>(resolve => void cancels.add(clock.after(FINISH_MS_MAX, () => resolve(false)))),
+        new Promise<false>(resolve => void alarms.after(FINISH_MS_MAX, () => resolve(false))),
       ]);
       if (!inTime) log.warn('stopping with handlers still under way', { after: `${FINISH_MS_MAX} ms` });
       silence();

@@ -175,7 +175,7 @@ export class Host {
       },
       {
         nowMs: () => clock.nowMs(),
-        after: (delayMs, fn) => this.#ctx.after(delayMs, fn),
+        alarm: fn => this.#ctx.alarm(fn),
         usable: model => this.residents.usable(model),
         refusal: () => REFUSAL_OF[this.state],
         name: { host, emulated },

@@ -1,4 +1,4 @@
-import { InvalidMessageError, type Cancel, type Payload, type Payloads } from '../../contracts/index.ts';
+import { InvalidMessageError, type Alarm, type Payload, type Payloads } from '../../contracts/index.ts';
 import type { LoadedModel } from '../../gpu-host/index.ts';
 import type { Batch } from './batch.ts';
 import type { Desk } from './desk.ts';
@@ -16,7 +16,7 @@ export interface IntakeSettings {
 
 export interface IntakePorts {
   nowMs(): number;
-  after(delayMs: number, fn: () => void): Cancel;
+  alarm(fn: () => void): Alarm;
   usable(model: string): { loaded: LoadedModel } | undefined;
   batch(id: string): Batch | undefined;
   /** The last input of a batch was settled meanwhile. */
@@ -31,7 +31,7 @@ export class Intake {
   readonly #ports: IntakePorts;
   readonly #parts: { readonly held: Held; readonly desk: Desk; readonly past: PastBatches };
   readonly #early: EarlyPayloads;
-  #cancelExpiry: Cancel = () => {};
+  readonly #expiry: Alarm;
 
   constructor(
     settings: IntakeSettings,
@@ -42,6 +42,10 @@ export class Intake {
     this.#ports = ports;
     this.#parts = parts;
     this.#early = new EarlyPayloads(settings.early);
+    this.#expiry = ports.alarm(() => {
+      for (const message of this.#early.expire(ports.nowMs())) this.#refuseUnknown(message);
+      this.#armExpiry();
+    });
   }
 
   get heldBytes(): number {
@@ -144,12 +148,8 @@ export class Intake {
   }
 
   #armExpiry(): void {
-    this.#cancelExpiry();
     const { expiryMs } = this.#early;
-    if (expiryMs === undefined) return;
-    this.#cancelExpiry = this.#ports.after(Math.max(0, expiryMs - this.#ports.nowMs()), () => {
-      for (const message of this.#early.expire(this.#ports.nowMs())) this.#refuseUnknown(message);
-      this.#armExpiry();
-    });
+    if (expiryMs === undefined) this.#expiry.clear();
+    else this.#expiry.set(Math.max(0, expiryMs - this.#ports.nowMs()));
   }
 }

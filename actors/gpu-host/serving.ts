@@ -1,4 +1,4 @@
-import { cutOf, isPrefix, type Answer, type Cancel, type Outline, type Payloads } from '../../contracts/index.ts';
+import { cutOf, isPrefix, type Alarm, type Answer, type Outline, type Payloads } from '../../contracts/index.ts';
 import { Batch, type ItemState } from './batch.ts';
 import { Desk, type DeskCounts, type DeskPorts, type Refusal } from './desk.ts';
 import { Held } from './held.ts';
@@ -16,7 +16,7 @@ export interface ServingSettings extends IntakeSettings {
 }
 
 export interface ServingPorts extends Omit<DeskPorts, 'freeInMs' | 'backlog'> {
-  after(delayMs: number, fn: () => void): Cancel;
+  alarm(fn: () => void): Alarm;
   /** The model, if batches may run on it now. */
   usable(model: string): Usable | undefined;
   /** Why nothing new is accepted, if so. */
@@ -64,13 +64,17 @@ export class Serving {
   readonly #queue: Batch[] = [];
   /** At most two: the one in the device and the next. */
   readonly #runs: Run[] = [];
-  #cancelWake: Cancel = () => {};
+  readonly #wake: Alarm;
   /** When the queue is looked at again; Infinity: not by itself. */
   #wakeAtMs = Infinity;
 
   constructor(settings: ServingSettings, ports: ServingPorts) {
     this.#settings = settings;
     this.#ports = ports;
+    this.#wake = ports.alarm(() => {
+      this.#wakeAtMs = Infinity;
+      this.#pump();
+    });
     this.#desk = new Desk(
       {
         nowMs: () => ports.nowMs(),
@@ -86,7 +90,7 @@ export class Serving {
       settings,
       {
         nowMs: () => ports.nowMs(),
-        after: (delayMs, fn) => ports.after(delayMs, fn),
+        alarm: fn => ports.alarm(fn),
         usable: model => ports.usable(model),
         batch: id => this.#batch(id),
         ready: () => this.#pump(),
@@ -179,12 +183,8 @@ export class Serving {
   /** A look that comes too early does no harm, so that none is ever put off. */
   #wakeAt(timeMs: number): void {
     if (timeMs >= this.#wakeAtMs) return;
-    this.#cancelWake();
     this.#wakeAtMs = timeMs;
-    this.#cancelWake = this.#ports.after(Math.max(0, timeMs - this.#ports.nowMs()), () => {
-      this.#wakeAtMs = Infinity;
-      this.#pump();
-    });
+    this.#wake.set(Math.max(0, timeMs - this.#ports.nowMs()));
   }
 
   /** When the device is expected to be free of what it was handed. */

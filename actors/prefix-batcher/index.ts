@@ -1,14 +1,5 @@
 import { decodeJson } from '../../bus/index.ts';
-import {
-  BUCKETS,
-  ConfigError,
-  describeError,
-  isToken,
-  Plan,
-  subjects,
-  validator,
-  type Cancel,
-} from '../../contracts/index.ts';
+import { BUCKETS, ConfigError, describeError, isToken, Plan, subjects, validator } from '../../contracts/index.ts';
 import { actor, coalesce, type ActorContext } from '../actor/index.ts';
 import { Alarms } from './alarms.ts';
 import { Batcher } from './batcher.ts';
@@ -113,8 +104,8 @@ function begin(ctx: Context, policy: PolicyFactory): void {
       outline: (host, message) => void ctx.publish(subjects.outlines, { host }, message),
     },
   });
-  const after = (delayMs: number, fn: () => void): Cancel => ctx.after(delayMs, fn);
-  const alarms = new Alarms<Pool<Invocation>>({ nowMs: () => clock.nowMs(), after }, pool => {
+  const around = { nowMs: () => clock.nowMs(), alarm: (fn: () => void) => ctx.alarm(fn) };
+  const alarms = new Alarms<Pool<Invocation>>(around, pool => {
     batcher.wake(pool);
     state.finishTurn();
   });
@@ -137,7 +128,7 @@ function begin(ctx: Context, policy: PolicyFactory): void {
       state.finishTurn();
     };
   state.ears = new Ears({
-    after,
+    after: (delayMs, fn) => void ctx.after(delayMs, fn),
     listen: pool => [
       ctx.listen(
         subjects.offers,

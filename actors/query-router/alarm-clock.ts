@@ -1,4 +1,4 @@
-import { clear, type Cancel } from '../../contracts/index.ts';
+import { clear, type Alarm } from '../../contracts/index.ts';
 
 /** Alarms go off at whole multiples of this, so at most so much late: with many of them a timer for each would cost more than it is worth. */
 const GRAIN_MS = 1;
@@ -24,24 +24,24 @@ export class AlarmClock<T extends Sleeper> {
   /** Those whose slot has come up. */
   readonly #due: T[] = [];
   readonly #nowMs: () => number;
-  readonly #after: (delayMs: number, fn: () => void) => Cancel;
+  readonly #alarmOf: (fn: () => void) => Alarm;
+  #alarm: Alarm | undefined;
   readonly #find: (id: number) => T | undefined;
   readonly #wake: (sleeper: T) => void;
   /** All slots up to this grain, counted from time 0, are empty. */
   #tick = 0;
   /** The first grain whose slot isn't empty; Infinity: all are. */
   #armedFor = Infinity;
-  #disarm: Cancel = () => {};
 
   /** `find`: who lives under an id; one of its own for each sleeper. */
   constructor(around: {
     nowMs: () => number;
-    after: (delayMs: number, fn: () => void) => Cancel;
+    alarm: (fn: () => void) => Alarm;
     find: (id: number) => T | undefined;
     wake: (sleeper: T) => void;
   }) {
     this.#nowMs = around.nowMs;
-    this.#after = around.after;
+    this.#alarmOf = around.alarm;
     this.#find = around.find;
     this.#wake = around.wake;
   }
@@ -60,9 +60,9 @@ export class AlarmClock<T extends Sleeper> {
   }
 
   #arm(tick: number, nowMs: number): void {
-    this.#disarm();
     this.#armedFor = tick;
-    this.#disarm = this.#after(Math.max(0, tick * GRAIN_MS - nowMs), () => this.#ring());
+    this.#alarm ??= this.#alarmOf(() => this.#ring());
+    this.#alarm.set(Math.max(0, tick * GRAIN_MS - nowMs));
   }
 
   #ring(): void {

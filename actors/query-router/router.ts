@@ -71,7 +71,7 @@ export class Router implements Effects {
     this.#beatAtMs = clock.nowMs();
     this.#alarms = new AlarmClock({
       nowMs: () => clock.nowMs(),
-      after: (delayMs, fn) => this.ctx.after(delayMs, fn),
+      alarm: fn => this.ctx.alarm(fn),
       find: id => this.#requests.get(id),
       wake: request => life.wake(request, clock.nowMs(), this),
     });

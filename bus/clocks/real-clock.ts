@@ -1,4 +1,4 @@
-import type { Clock, Random } from '../../contracts/index.ts';
+import { alarmOn, type Clock, type Random } from '../../contracts/index.ts';
 
 /** The longest delay that a timer of Node takes; longer ones would fire at once. */
 const NODE_DELAY_MS_MAX = 2 ** 31 - 1;
@@ -28,6 +28,7 @@ export const realClock: Clock = {
     arm(delayMs);
     return () => clearTimeout(timer);
   },
+  alarm: fn => alarmOn(realClock.after, fn),
   post: (delayMs, fn) => void realClock.after(delayMs, fn),
   // queueMicrotask of Node makes an object to trace each call by. What `fn` throws ends the process here, too.
   atTurnEnd: fn => void returned.then(fn),

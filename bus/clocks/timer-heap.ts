@@ -1,6 +1,7 @@
 export interface HeapTimer {
-  readonly dueMs: number;
-  readonly seq: number;
+  /** As long as it stands in the heap these change only by {@link TimerHeap.set}. */
+  dueMs: number;
+  seq: number;
   readonly fn: () => void;
   /** Where it stands in the heap; -1 when it has left. */
   index: number;
@@ -22,10 +23,14 @@ export class TimerHeap {
     return this.#heap[0];
   }
 
-  push(timer: HeapTimer): void {
+  /** Puts it where it belongs now, whether it stands in the heap or not. */
+  set(timer: HeapTimer, dueMs: number, seq: number): void {
+    timer.dueMs = dueMs;
+    timer.seq = seq;
+    if (timer.index >= 0) return this.#settle(timer, timer.index);
     const at = this.#heap.length;
     this.#heap.push(timer);
-    this.#dueMs.push(timer.dueMs);
+    this.#dueMs.push(dueMs);
     this.#rise(timer, at);
   }
 
@@ -36,9 +41,12 @@ export class TimerHeap {
     timer.index = -1;
     const last = this.#heap.pop()!;
     this.#dueMs.pop();
-    if (last === timer) return;
-    if (at > 0 && this.#goesBefore(last, (at - 1) >> 1)) this.#rise(last, at);
-    else this.#sink(last, at);
+    if (last !== timer) this.#settle(last, at);
+  }
+
+  #settle(timer: HeapTimer, at: number): void {
+    if (at > 0 && this.#goesBefore(timer, (at - 1) >> 1)) this.#rise(timer, at);
+    else this.#sink(timer, at);
   }
 
   #goesBefore(timer: HeapTimer, at: number): boolean {

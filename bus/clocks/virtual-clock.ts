@@ -1,4 +1,4 @@
-import { clear, type Cancel, type Clock } from '../../contracts/index.ts';
+import { clear, type Alarm, type Cancel, type Clock } from '../../contracts/index.ts';
 import { TimerHeap, type HeapTimer } from './timer-heap.ts';
 import { TimerLine } from './timer-line.ts';
 import { turnByTurn } from './turns.ts';
@@ -7,6 +7,33 @@ import { turnByTurn } from './turns.ts';
 const FIRED_PER_INSTANT_MAX = 10_000_000;
 /** 2026-01-01T00:00:00Z, for the time of day in logs. */
 const START_UNIX_MS = 1_767_225_600_000;
+
+/** What an alarm asks of its clock. */
+interface Hand {
+  set(timer: HeapTimer, delayMs: number): void;
+  clear(timer: HeapTimer): void;
+}
+
+class VirtualAlarm implements Alarm, HeapTimer {
+  dueMs = 0;
+  seq = 0;
+  index = -1;
+  readonly fn: () => void;
+  readonly #hand: Hand;
+
+  constructor(hand: Hand, fn: () => void) {
+    this.#hand = hand;
+    this.fn = fn;
+  }
+
+  set(delayMs: number): void {
+    this.#hand.set(this, delayMs);
+  }
+
+  clear(): void {
+    this.#hand.clear(this);
+  }
+}
 
 /**
  * Simulated time: it moves only while {@link runUntil} or one of its kin steps from one due timer to the next. After each
@@ -22,6 +49,13 @@ export class VirtualClock implements Clock {
   #seq = 0;
   #running = false;
   #firing = false;
+  readonly #hand: Hand = {
+    set: (timer, delayMs) => {
+      if (!(delayMs >= 0)) throw new RangeError(`delayMs must be >= 0, got ${delayMs}`);
+      this.#timers.set(timer, this.#nowMs + delayMs, this.#seq++);
+    },
+    clear: timer => this.#timers.remove(timer),
+  };
   /** What is to run when all that is due now has. */
   readonly #atTurnEnd: (() => void)[] = [];
 
@@ -38,17 +72,20 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, fn: () => void): Cancel {
-    if (!(delayMs >= 0)) throw new RangeError(`delayMs must be >= 0, got ${delayMs}`);
-    const timer: HeapTimer = { dueMs: this.#nowMs + delayMs, seq: this.#seq++, fn, index: -1 };
-    this.#timers.push(timer);
-    return () => this.#timers.remove(timer);
+    const alarm = this.alarm(fn);
+    alarm.set(delayMs);
+    return () => alarm.clear();
+  }
+
+  alarm(fn: () => void): Alarm {
+    return new VirtualAlarm(this.#hand, fn);
   }
 
   post(delayMs: number, fn: () => void): void {
     if (!(delayMs >= 0)) throw new RangeError(`delayMs must be >= 0, got ${delayMs}`);
     const dueMs = this.#nowMs + delayMs;
     if (this.#line.fits(dueMs)) this.#line.push(dueMs, this.#seq++, fn);
-    else this.#timers.push({ dueMs, seq: this.#seq++, fn, index: -1 });
+    else this.after(delayMs, fn);
   }
 
   atTurnEnd(fn: () => void): void {

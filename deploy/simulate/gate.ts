@@ -1,4 +1,4 @@
-import type { Bus, BusMessage, Clock } from '../../contracts/index.ts';
+import { alarmOn, type Bus, type BusMessage, type Clock } from '../../contracts/index.ts';
 
 /**
  * What happens inside one process passes here. A frozen process (SIGSTOP) takes it up in the order in which it came when it is
@@ -69,11 +69,12 @@ export class Gate {
 
 /** The clock of one process: it may run at a rate of its own (1.02: 2 % fast) from an origin of its own. */
 export function processClock(base: Clock, gate: Gate, { rate, originMs } = { rate: 1, originMs: 0 }): Clock {
-  return {
+  const clock: Clock = {
     nowMs: () => originMs + base.nowMs() * rate,
     unixMs: () => base.unixMs(),
     post: (delayMs, fn) => base.post(delayMs / rate, () => gate.pass(fn)),
     atTurnEnd: fn => base.atTurnEnd(fn),
+    alarm: fn => alarmOn(clock.after, fn),
     after: (delayMs, fn) => {
       let cancelled = false;
       const cancel = base.after(delayMs / rate, () => gate.pass(() => cancelled || fn()));
@@ -83,6 +84,7 @@ export function processClock(base: Clock, gate: Gate, { rate, originMs } = { rat
       };
     },
   };
+  return clock;
 }
 
 /** A bus whose messages pass the gate. Buckets are not held up: what a process learns from them it learns a little early. */

@@ -35,7 +35,7 @@ export class Load {
     let atMs = arrivals.next();
     while (atMs < fromMs) atMs = arrivals.next();
     const arm = (): void => {
-      if (atMs < toMs) this.#clock.after(Math.max(0, startMs + atMs - this.#clock.nowMs()), shoot);
+      if (atMs < toMs) alarm.set(Math.max(0, startMs + atMs - this.#clock.nowMs()));
     };
     const shoot = (): void => {
       // A timer of the real clock may be late: then several frames are due.
@@ -47,6 +47,7 @@ export class Load {
       } while (atMs < toMs && startMs + atMs <= nowMs);
       arm();
     };
+    const alarm = this.#clock.alarm(shoot);
     arm();
   }
 }

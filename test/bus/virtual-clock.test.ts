@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import test from 'ava';
 import { realClock, VirtualClock } from '../../bus/index.ts';
-import { every, sleep } from '../../contracts/index.ts';
+import { alarmOn, every, sleep, type Alarm } from '../../contracts/index.ts';
 
 test('virtual clock: timers fire at their own time, those of one instant in the order they were set', async t => {
   const clock = new VirtualClock();
@@ -30,6 +30,37 @@ test('virtual clock: a period that re-arms itself runs each time, not once', asy
   await clock.runFor(10_000);
   t.is(runs, 10);
   t.is(clock.pending(), 0);
+});
+
+test('virtual clock: an alarm that is set again and again rings as one made of timers would, and in the same order', async t => {
+  const step = fc.record({
+    afterMs: fc.nat(5),
+    alarm: fc.nat(7),
+    delayMs: fc.option(fc.nat(20)),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 100 }), async steps => {
+      const ringsOf = async (alarmOf: (clock: VirtualClock, ring: () => void) => Alarm): Promise<string[]> => {
+        const clock = new VirtualClock();
+        const rings: string[] = [];
+        const alarms = Array.from({ length: 8 }, (_, i): Alarm => {
+          return alarmOf(clock, () => {
+            rings.push(`${clock.nowMs()} ${i}`);
+            if (i % 4 === 3) alarms[i - 1]!.set(0);
+          });
+        });
+        for (const { afterMs, alarm, delayMs } of steps) {
+          await clock.runFor(afterMs);
+          if (delayMs === null) alarms[alarm]!.clear();
+          else alarms[alarm]!.set(delayMs);
+        }
+        await clock.runUntilIdle();
+        return rings;
+      };
+      const own = await ringsOf((clock, ring) => clock.alarm(ring));
+      t.deepEqual(own, await ringsOf((clock, ring) => alarmOn((delayMs, fn) => clock.after(delayMs, fn), ring)));
+    }),
+  );
 });
 
 test('virtual clock: promise chains end before time goes on', async t => {

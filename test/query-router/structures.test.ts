@@ -69,7 +69,7 @@ test('alarm clock: whoever sleeps is woken within a millisecond of the time that
       const woken: string[] = [];
       const alarms = new AlarmClock<(typeof sleepers)[number]>({
         nowMs: () => clock.nowMs(),
-        after: (delayMs, fn) => clock.after(delayMs, fn),
+        alarm: fn => clock.alarm(fn),
         find: id => sleepers[id],
         wake: sleeper => {
           const lateMs = clock.nowMs() - sleeper.wakeAtMs;
@@ -101,10 +101,7 @@ test('alarm clock: a timer that rings late, as after a stop of the process, or e
   const sleepers = new Map<number, { id: number; wakeAtMs: number; alarmTick: number }>();
   const alarms = new AlarmClock<{ id: number; wakeAtMs: number; alarmTick: number }>({
     nowMs: () => nowMs,
-    after: (_delayMs, fn) => {
-      ring = fn;
-      return () => (ring = undefined);
-    },
+    alarm: fn => ({ set: () => (ring = fn), clear: () => (ring = undefined) }),
     find: id => sleepers.get(id),
     wake: sleeper => {
       woken.push(sleeper.id);
