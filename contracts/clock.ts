@@ -26,7 +26,7 @@ export interface Clock {
 }
 
 /** An {@link Alarm} of a clock that has none of its own. */
-export function alarmOn(after: Clock['after'], fn: () => void): Alarm {
+export function alarmOn(after: (delayMs: number, fn: () => void) => Cancel, fn: () => void): Alarm {
   let cancel: Cancel = () => {};
   return {
     set: delayMs => {

@@ -10,6 +10,7 @@ export type {
   Prepared,
   RunResult,
 } from './device.ts';
+export { blanksOf } from './blanks.ts';
 export { curvesOfParts, declaredCut } from './emulated/curve.ts';
 export { withCuts } from './with-cuts.ts';
 export { openEmulatedDevice, type EmulatedOptions, type EmulatedSettings } from './emulated/device.ts';

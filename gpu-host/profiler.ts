@@ -1,4 +1,5 @@
 import { isSuffix, ModelError, type Clock, type Profile } from '../contracts/index.ts';
+import { blanksOf } from './blanks.ts';
 import type { Device, LoadedModel, Prepared, RunResult } from './device.ts';
 
 export interface ProfileProgress {
@@ -66,11 +67,9 @@ export async function measureProfile(device: Device, model: LoadedModel, options
     if (failed) throw new ModelError(model.id, `a blank input gave no answer: ${failed.message}`, { cause: failed });
     return result;
   };
-  const blanks = (count: number): Promise<Prepared[]> =>
-    Promise.all(Array.from({ length: count }, async () => model.blank()));
 
   const measure = async (batch: number): Promise<Profile['points'][number]> => {
-    const inputs = await blanks(batch);
+    const inputs = await blanksOf(model, batch);
     const untilMs = clock.nowMs() + (seconds * 1000) / sizes.length;
     for (let i = 0; i < WARM_UP_RUNS; i++) await runOnce(inputs);
     const times: number[] = [];

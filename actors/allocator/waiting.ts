@@ -46,11 +46,7 @@ const isResident = (host: string, model: string, cluster: Cluster): boolean =>
 
 /** Without regard to turns. */
 function allToPrepare(candidate: Plan, inForce: Plan | undefined, cluster: Cluster): Step[] {
-  const stays = new Set(
-    candidate.hosts.flatMap(({ host }) =>
-      (cluster.ready(host)?.residents ?? []).filter(r => r.state === 'resident').map(r => r.model),
-    ),
-  );
+  let stays: ReadonlySet<string> | undefined;
   return candidate.hosts.flatMap((planned): Step[] => {
     const { host } = planned;
     const beat = cluster.ready(host);
@@ -66,24 +62,41 @@ function allToPrepare(candidate: Plan, inForce: Plan | undefined, cluster: Clust
     const old = inForce?.hosts.find(h => h.host === host);
     const held = { memoryBytes: beat.device.memoryBytes, residents: beat.residents };
     const useless = garbage(held, planned, old);
-    const both = [...planned.models, ...(old?.models ?? []).filter(m => beat.residents.some(r => r.model === m.model))];
-    const uselessBytes = beat.residents
-      .filter(r => useless.includes(r.model))
-      .reduce((sum, r) => sum + r.persistentBytes, 0);
-    const distinct = both.filter((m, i) => both.findIndex(n => n.model === m.model) === i);
-    const needed = memoryWith(distinct, planned.kind, held, { ...candidate }) + uselessBytes;
-    if (useless.length > 0 && needed > held.memoryBytes) {
-      const keep = distinct.map(m => m.model);
-      return [{ host, waitingFor: `${host} to release ${names(useless)}`, order: { verb: 'release', keep } }];
-    }
+    const keep = useless.length > 0 ? keptWhereTight(planned, old, { ...held, useless }, candidate) : undefined;
+    if (keep) return [{ host, waitingFor: `${host} to release ${names(useless)}`, order: { verb: 'release', keep } }];
     const waitingFor = `${host} to load ${names(missing.map(m => m.model))}`;
+    const ordered = missing.filter(m => !beat.residents.some(r => r.model === m.model && isUnderWay(r)));
+    if (ordered.length === 0) return [{ host, waitingFor }];
     // What no host that stays has comes first: if the one that leaves it is gone too early, the rest is served elsewhere.
-    const models = missing
-      .filter(m => !beat.residents.some(r => r.model === m.model && isUnderWay(r)))
-      .toSorted((one, other) => Number(stays.has(one.model)) - Number(stays.has(other.model)));
-    return [models.length === 0 ? { host, waitingFor } : { host, waitingFor, order: { verb: 'prepare', models } }];
+    stays ??= residentOn(candidate.hosts, cluster);
+    const isThere = ({ model }: { readonly model: string }): number => Number(stays!.has(model));
+    const models = ordered.toSorted((one, other) => isThere(one) - isThere(other));
+    return [{ host, waitingFor, order: { verb: 'prepare', models } }];
   });
 }
+
+/** What the host keeps when all that neither plan wants has to go first; undefined: the rest fits beside it. */
+function keptWhereTight(
+  planned: PlannedHost,
+  old: PlannedHost | undefined,
+  held: { readonly memoryBytes: number; readonly residents: readonly Resident[]; readonly useless: readonly string[] },
+  candidate: Plan,
+): string[] | undefined {
+  const { memoryBytes, residents, useless } = held;
+  const both = [...planned.models, ...(old?.models ?? []).filter(m => residents.some(r => r.model === m.model))];
+  const uselessBytes = residents.filter(r => useless.includes(r.model)).reduce((sum, r) => sum + r.persistentBytes, 0);
+  const distinct = both.filter((m, i) => both.findIndex(n => n.model === m.model) === i);
+  const needed = memoryWith(distinct, planned.kind, held, { ...candidate }) + uselessBytes;
+  return needed > memoryBytes ? distinct.map(m => m.model) : undefined;
+}
+
+/** Models that at least one of these hosts can serve. */
+const residentOn = (hosts: readonly PlannedHost[], cluster: Cluster): ReadonlySet<string> =>
+  new Set(
+    hosts.flatMap(({ host }) =>
+      (cluster.ready(host)?.residents ?? []).filter(r => r.state === 'resident').map(r => r.model),
+    ),
+  );
 
 /** Hosts that hold all and would still obey whoever led before: an order of theirs may be on its way. */
 export const toObey = (candidate: Plan, cluster: Cluster): Step[] =>

@@ -32,10 +32,10 @@ export class Batch implements Waiting {
   readonly size: number;
   readonly outlinedMs: number;
   readonly expectedMs: number;
-  readonly states: ItemState[] = [];
+  readonly states: ItemState[];
   /** When it was known what becomes of the payload. */
-  readonly settledMs: number[] = [];
-  readonly prepared: (Prepared | undefined)[] = [];
+  readonly settledMs: number[];
+  readonly prepared: (Prepared | undefined)[];
   /** Why: of those that failed. */
   errors: Map<number, unknown> | undefined;
   /** Invocations whose payload has not come. */
@@ -48,7 +48,7 @@ export class Batch implements Waiting {
   readonly #outline: Outline;
   readonly #latestMs: number;
   readonly #giveUpMs: number;
-  readonly #heldBytes: number[] = [];
+  readonly #heldBytes: number[];
   /** Where the next payload is likely to belong: they come in the order of the outline. */
   #next = 0;
 
@@ -65,12 +65,10 @@ export class Batch implements Waiting {
     this.expectedMs = outline.expectedMs;
     this.#latestMs = nowMs + outline.latestInMs;
     this.#giveUpMs = Math.min(this.#latestMs, nowMs + outline.startInMs + PAYLOAD_WAIT_MS);
-    for (let item = 0; item < size; item++) {
-      this.states.push('awaited');
-      this.settledMs.push(nowMs);
-      this.prepared.push(undefined);
-      this.#heldBytes.push(0);
-    }
+    this.states = outline.ids.map(() => 'awaited');
+    this.settledMs = outline.ids.map(() => nowMs);
+    this.prepared = outline.ids.map(() => undefined);
+    this.#heldBytes = outline.ids.map(() => 0);
     this.awaited = size;
     this.unsettled = size;
     this.filledMs = size === 0 ? nowMs : undefined;

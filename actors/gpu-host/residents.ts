@@ -14,7 +14,14 @@ import {
   type ResidencyState,
   type StoredModel,
 } from '../../contracts/index.ts';
-import type { Device, LoadedModel, LoadedPrefix, LoadedSuffix, ModelFiles } from '../../gpu-host/index.ts';
+import {
+  blanksOf,
+  type Device,
+  type LoadedModel,
+  type LoadedPrefix,
+  type LoadedSuffix,
+  type ModelFiles,
+} from '../../gpu-host/index.ts';
 import { shortage, type Claim } from './memory.ts';
 import { residentChart, type Planned, type ResidentEffects } from './resident-chart.ts';
 
@@ -266,8 +273,7 @@ export class Residents {
       warm: async (model, loaded, sizes, signal) => {
         for (const batch of sizes) {
           if (signal.aborted) return;
-          const inputs = await Promise.all(Array.from({ length: batch }, async () => loaded.blank()));
-          await loaded.run(inputs);
+          await loaded.run(await blanksOf(loaded, batch));
           if (!signal.aborted) this.#entries.get(model)?.chart.send({ type: 'warmed', batch });
         }
       },

@@ -70,7 +70,6 @@ export interface Invocation {
   readonly bornAtMs: number;
   /** First offer; -1 before it. */
   offeredAtMs: number;
-  grantedAtMs: number;
   /** queued: in need of a grant; granted: an answer is awaited. */
   state: 'queued' | 'granted' | 'done';
   /** Queued: when to offer it again; granted: when its answer counts as lost. */
@@ -78,12 +77,8 @@ export interface Invocation {
   /** Pool of the latest offer; empty before it. */
   pool: string;
   grants: number;
-  /** Of the latest grant. */
-  batch: string;
-  host: string;
-  incarnation: string;
-  /** When the answer to the latest grant was expected. */
-  expectedAtMs: number;
+  /** The latest one; {@link UNGRANTED} before it. */
+  granted: Granted;
   /** Offered, or granted, to run with nothing else on its host. */
   alone: boolean;
   /** It takes of the time of later stages what they can spare. */
@@ -138,14 +133,19 @@ export interface Effects {
   end(request: Request, outcome: Outcome, trouble: Trouble | undefined, nowMs: number): void;
 }
 
-/** What a batcher granted: a place in a batch on a host. */
+/** What a batcher granted: a place in a batch on a host; the same for all that have a place in it. */
 export interface Granted {
   readonly batch: string;
   readonly host: string;
   /** Empty for a host that was never heard. */
   readonly incarnation: string;
+  /** When it came, and how long after that the answer is expected. */
+  readonly atMs: number;
   readonly answerInMs: number;
 }
+
+/** What an invocation has before its first grant. */
+export const UNGRANTED: Granted = { batch: '', host: '', incarnation: '', atMs: 0, answerInMs: 0 };
 
 /** The answers of one batch, as they came; columns. */
 export type Answered = Pick<

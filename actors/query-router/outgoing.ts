@@ -24,8 +24,13 @@ interface Ways {
 class Mail {
   readonly #router: string;
   readonly #ways: Ways;
-  /** The message as it grows: once sent, it is another's. */
-  #offers: Offers | undefined;
+  // What is offered: copied when it is sent, for these stay as long as they ever were.
+  readonly #sessions: string[] = [];
+  readonly #ids: number[] = [];
+  readonly #session: number[] = [];
+  readonly #budgetMs: number[] = [];
+  readonly #bytes: number[] = [];
+  #alone: number[] = [];
   #avoid: string[] = [];
   #withdrawn: number[] = [];
 
@@ -35,38 +40,23 @@ class Mail {
   }
 
   get isEmpty(): boolean {
-    return !this.#offers && this.#withdrawn.length === 0;
+    return this.#ids.length === 0 && this.#withdrawn.length === 0;
   }
 
   /** False when the message is full: nothing was added. */
   offer(session: string, { id, budgetMs, bytes, alone, avoid }: Offered): boolean {
-    const offers = this.#offers;
-    if (!offers) {
-      const [v, router] = [1 as const, this.#router];
-      this.#offers = {
-        v,
-        router,
-        epoch: 0,
-        sessions: [session],
-        ids: [id],
-        session: [0],
-        budgetMs: [budgetMs],
-        bytes: [bytes],
-      };
-    } else {
-      if (offers.ids.length >= ITEMS_PER_MESSAGE_MAX) return false;
-      let index = offers.sessions.indexOf(session);
-      if (index < 0) {
-        if (offers.sessions.length >= SESSIONS_PER_MESSAGE_MAX) return false;
-        index = offers.sessions.push(session) - 1;
-      }
-      offers.ids.push(id);
-      offers.session.push(index);
-      offers.budgetMs.push(budgetMs);
-      offers.bytes.push(bytes);
+    if (this.#ids.length >= ITEMS_PER_MESSAGE_MAX) return false;
+    let index = this.#sessions.indexOf(session);
+    if (index < 0) {
+      if (this.#sessions.length >= SESSIONS_PER_MESSAGE_MAX) return false;
+      index = this.#sessions.push(session) - 1;
     }
+    this.#ids.push(id);
+    this.#session.push(index);
+    this.#budgetMs.push(budgetMs);
+    this.#bytes.push(bytes);
     if (alone) {
-      (this.#offers!.alone ??= []).push(id);
+      this.#alone.push(id);
       this.#avoid.push(avoid);
     }
     return true;
@@ -77,12 +67,21 @@ class Mail {
   }
 
   sendOffers(epoch: number): void {
-    const offers = this.#offers;
-    if (!offers) return;
-    this.#offers = undefined;
-    offers.epoch = epoch;
-    if (offers.alone) {
+    if (this.#ids.length === 0) return;
+    const offers: Offers = {
+      v: 1,
+      router: this.#router,
+      epoch,
+      sessions: taken(this.#sessions),
+      ids: taken(this.#ids),
+      session: taken(this.#session),
+      budgetMs: taken(this.#budgetMs),
+      bytes: taken(this.#bytes),
+    };
+    if (this.#alone.length > 0) {
+      offers.alone = this.#alone;
       if (this.#avoid.some(Boolean)) offers.avoid = this.#avoid;
+      this.#alone = [];
       this.#avoid = [];
     }
     this.#ways.offers(offers);
@@ -95,6 +94,13 @@ class Mail {
     for (let i = 0; i < ids.length; i += ITEMS_PER_MESSAGE_MAX)
       this.#ways.withdrawals({ v: 1, router: this.#router, ids: ids.slice(i, i + ITEMS_PER_MESSAGE_MAX) });
   }
+}
+
+/** A copy as long as the list, which is empty then. */
+function taken<T>(list: T[]): T[] {
+  const copy = list.slice();
+  clear(list);
+  return copy;
 }
 
 /** Offers and withdrawals of one turn of the event loop, as few messages to each pool as fit. */
@@ -177,13 +183,13 @@ interface Parcel {
   readonly absent: number[];
 }
 
-/** Packs what one router owes one batch into messages of at most `maxBytes`. Each payload must fit by itself. */
-export function parcels(
-  ids: readonly number[],
-  payloads: readonly Payload[],
-  absent: readonly number[],
-  maxBytes: number,
-): Parcel[] {
+/** Packs what one router owes one batch into messages of at most `maxBytes`; the lists are theirs then. Each payload must fit by itself. */
+export function parcels(ids: number[], payloads: Payload[], absent: number[], maxBytes: number): Parcel[] {
+  // As nearly always: one is enough.
+  let wholeBytes = ENVELOPE_BYTES + absent.length * ABSENT_ID_BYTES;
+  for (let i = 0; i < payloads.length; i++) wholeBytes += packedBytes(payloads[i]!);
+  if (wholeBytes <= maxBytes && Math.max(ids.length, absent.length) <= ITEMS_PER_MESSAGE_MAX)
+    return [{ ids, payloads, absent }];
   const all: Parcel[] = [];
   let parcel: Parcel = { ids: [], payloads: [], absent: [] };
   let bytes = ENVELOPE_BYTES;

@@ -10,7 +10,7 @@ import type {
 } from '../../contracts/index.ts';
 import { choose, lets, toFrame, type Piece } from './boxes.ts';
 import type { Route } from './catalog.ts';
-import { NONE } from './lives.ts';
+import { NONE, UNGRANTED } from './lives.ts';
 import type { Answered, CutJob, Effects, Granted, Invocation, Request, SizeJob } from './lives.ts';
 import type { Stage } from './query.ts';
 import { judge } from './suspicion.ts';
@@ -32,21 +32,12 @@ export function begin(request: Request, nowMs: number, fx: Effects): void {
 }
 
 /** A grant came. False: don't send the payload (there were enough grants already). */
-export function grant(
-  invocation: Invocation,
-  { batch, host, incarnation, answerInMs }: Granted,
-  nowMs: number,
-  fx: Effects,
-): boolean {
+export function grant(invocation: Invocation, granted: Granted, fx: Effects): boolean {
   if (invocation.grants >= GRANTS_MAX) return false;
   invocation.grants++;
   invocation.state = 'granted';
-  invocation.batch = batch;
-  invocation.host = host;
-  invocation.incarnation = incarnation;
-  invocation.grantedAtMs = nowMs;
-  invocation.expectedAtMs = nowMs + answerInMs;
-  invocation.dueAtMs = nowMs + 2 * answerInMs + ANSWER_SLACK_MS;
+  invocation.granted = granted;
+  invocation.dueAtMs = granted.atMs + 2 * granted.answerInMs + ANSWER_SLACK_MS;
   wakeBy(invocation, fx);
   return true;
 }
@@ -70,7 +61,7 @@ export function answer(invocation: Invocation, all: Answered, index: number, now
   const said = all.answers[index]!;
   if (said.is === 'output') return takeOutput(invocation, said.output, all, index, nowMs, fx);
   const { request } = invocation;
-  const current = invocation.state === 'granted' && invocation.batch === all.batch;
+  const current = invocation.state === 'granted' && invocation.granted.batch === all.batch;
   if (said.is === 'refused') {
     if (!current) return;
     if (said.reason === 'wrong-output') {
@@ -196,15 +187,11 @@ function invoke(
     bytes,
     bornAtMs,
     offeredAtMs: -1,
-    grantedAtMs: 0,
     state: 'queued',
     dueAtMs: Infinity,
     pool: '',
     grants: 0,
-    batch: '',
-    host: '',
-    incarnation: '',
-    expectedAtMs: 0,
+    granted: UNGRANTED,
     alone: false,
     borrows: false,
     losses: NONE,
@@ -259,8 +246,10 @@ function offerAgain(invocation: Invocation, nowMs: number, fx: Effects): void {
 
 /** Its host gave no answer, and perhaps died of it. `certain`: the host says that it did. */
 function suspect(invocation: Invocation, certain: boolean, fx: Effects): void {
-  const { host, incarnation, expectedAtMs: sinceMs, alone } = invocation;
+  const { granted, alone } = invocation;
+  const { host, incarnation } = granted;
   if (incarnation === '') return;
+  const sinceMs = granted.atMs + granted.answerInMs;
   invocation.losses = [...invocation.losses, { host, incarnation, sinceMs, alone, certain }];
   fx.suspected(invocation);
 }
@@ -281,7 +270,7 @@ function takeOutput(
     model: all.model[index] ?? '',
     host: all.host,
     batch: all.size,
-    timing: timingOf(invocation, all, index, nowMs),
+    timing: timingOf(invocation, invocation.granted.atMs, all, index, nowMs),
   };
   // Not by spreading, which takes longer than all the rest of this.
   if (invocation.parent >= 0) {

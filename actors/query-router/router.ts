@@ -164,7 +164,7 @@ export class Router implements Effects {
     const nowMs = this.#init.clock.nowMs();
     for (const { batch, host, ids, answerInMs } of grants) {
       const incarnation = this.#hosts.incarnationOf(host);
-      this.#takeGrant({ batch, host, incarnation, answerInMs }, ids, nowMs);
+      this.#takeGrant({ batch, host, incarnation, atMs: nowMs, answerInMs }, ids);
     }
     for (const { reason, ids } of drops) {
       const why = reason === 'budget' && !this.#init.config.borrow ? 'deadline' : reason;
@@ -268,7 +268,7 @@ export class Router implements Effects {
     return meter.prospects.admits(deadlineMs - nowMs, query.objectiveMs, nowMs);
   }
 
-  #takeGrant(granted: Granted, wanted: readonly number[], nowMs: number): void {
+  #takeGrant(granted: Granted, wanted: readonly number[]): void {
     const ids: number[] = [];
     const payloads: Payload[] = [];
     const absent: number[] = [];
@@ -281,8 +281,8 @@ export class Router implements Effects {
       } else if (packedBytes(payload) + ENVELOPE_BYTES > maxPayloadBytes) {
         absent.push(id);
         const why = trouble.pieceTooLarge(invocation.stage, packedBytes(payload), maxPayloadBytes - ENVELOPE_BYTES);
-        life.giveUp(invocation.request, 'failed', why, nowMs, this);
-      } else if (life.grant(invocation, granted, nowMs, this)) {
+        life.giveUp(invocation.request, 'failed', why, granted.atMs, this);
+      } else if (life.grant(invocation, granted, this)) {
         ids.push(id);
         payloads.push(payload);
       } else {
@@ -301,7 +301,7 @@ export class Router implements Effects {
   #loseHost(host: string, nowMs: number, politely = false): void {
     let lost = 0;
     for (const invocation of this.#invocations.values()) {
-      if (invocation.host !== host || invocation.state !== 'granted') continue;
+      if (invocation.granted.host !== host || invocation.state !== 'granted') continue;
       lost++;
       life.lose(invocation, !politely, nowMs, this);
     }

@@ -6,7 +6,6 @@ import type { Query } from './query.ts';
 interface Moments {
   readonly bornAtMs: number;
   readonly offeredAtMs: number;
-  readonly grantedAtMs: number;
 }
 
 /**
@@ -14,8 +13,8 @@ interface Moments {
  * host's transfer begins with the batch's outline, which may have reached it before the grant reached the router: what exceeds the round
  * trip is taken from the transfer first.
  */
-export function timingOf(moments: Moments, said: Answered, index: number, nowMs: number): Timing {
-  let roundTripMs = Math.max(0, nowMs - moments.grantedAtMs);
+export function timingOf(moments: Moments, grantedAtMs: number, said: Answered, index: number, nowMs: number): Timing {
+  let roundTripMs = Math.max(0, nowMs - grantedAtMs);
   const runMs = Math.min(said.runMs, roundTripMs);
   roundTripMs -= runMs;
   const waitMs = Math.min(said.waitMs[index] ?? 0, roundTripMs);
@@ -23,7 +22,7 @@ export function timingOf(moments: Moments, said: Answered, index: number, nowMs:
   const transferMs = Math.min(said.transferMs[index] ?? 0, roundTripMs);
   return {
     routeMs: Math.max(0, moments.offeredAtMs - moments.bornAtMs),
-    scheduleMs: Math.max(0, moments.grantedAtMs - moments.offeredAtMs),
+    scheduleMs: Math.max(0, grantedAtMs - moments.offeredAtMs),
     transferMs,
     waitMs,
     runMs,

@@ -62,8 +62,8 @@ export const droppedByBatcher = ({ stage }: Invocation, reason: DropReason): Tro
     stage.name,
   );
 
-export const droppedByHost = ({ stage, host }: Invocation, reason: DropReason): Trouble =>
-  make('host', reason, `host ${host} dropped stage ${stage.name}: ${DROPS[reason]}`, true, stage.name);
+export const droppedByHost = ({ stage, granted }: Invocation, reason: DropReason): Trouble =>
+  make('host', reason, `host ${granted.host} dropped stage ${stage.name}: ${DROPS[reason]}`, true, stage.name);
 
 export const failedOnHost = ({ stage }: Invocation, host: string, said: Extract<Answer, { is: 'failed' }>): Trouble =>
   make(
@@ -82,11 +82,13 @@ export function late({ objectiveMs, ageMs }: Request, invocation: Invocation | u
     invocation === undefined
       ? 'time was up before the boxes of the last result were cut out'
       : invocation.state === 'granted'
-        ? `host ${invocation.host} did not answer stage ${stage}; see whether it is alive`
+        ? `host ${invocation.granted.host} did not answer stage ${stage}; see whether it is alive`
         : invocation.pool === ''
           ? `the plan in force has no place for stage ${stage}`
           : `stage ${stage} was offered to ${invocation.pool} and ${
-              invocation.grants === 0 ? 'not granted' : `not granted again after host ${invocation.host} was lost`
+              invocation.grants === 0
+                ? 'not granted'
+                : `not granted again after host ${invocation.granted.host} was lost`
             }; see whether its batcher and hosts keep up`;
   return make('router', 'deadline', `${what}; ${allowed}`, true, stage);
 }
@@ -102,11 +104,11 @@ export const noTime = ({ stage, request: { objectiveMs, ageMs } }: Invocation): 
     stage.name,
   );
 
-export const noAnswer = ({ stage, grants, host }: Invocation): Trouble =>
+export const noAnswer = ({ stage, grants, granted }: Invocation): Trouble =>
   make(
     'router',
     'no-capacity',
-    `stage ${stage.name} was granted ${grants} times and no host gave an answer, at last ${host}; ` +
+    `stage ${stage.name} was granted ${grants} times and no host gave an answer, at last ${granted.host}; ` +
       'see whether the hosts are well',
     true,
     stage.name,
@@ -131,13 +133,13 @@ export const poison = ({ stage, losses }: Invocation): Trouble =>
   );
 
 export const wrongTwice = (
-  { stage, wrongOn, host }: Invocation,
+  { stage, wrongOn, granted }: Invocation,
   detail = 'see what it does with this input',
 ): Trouble =>
   make(
     'device',
     'model',
-    `stage ${stage.name} gave what can't be right on ${wrongOn} and on ${host}: ${detail}`,
+    `stage ${stage.name} gave what can't be right on ${wrongOn} and on ${granted.host}: ${detail}`,
     false,
     stage.name,
   );

@@ -28,7 +28,7 @@ export const realClock: Clock = {
     arm(delayMs);
     return () => clearTimeout(timer);
   },
-  alarm: fn => alarmOn(realClock.after, fn),
+  alarm: fn => alarmOn((delayMs, ring) => realClock.after(delayMs, ring), fn),
   post: (delayMs, fn) => void realClock.after(delayMs, fn),
   // queueMicrotask of Node makes an object to trace each call by. What `fn` throws ends the process here, too.
   atTurnEnd: fn => void returned.then(fn),

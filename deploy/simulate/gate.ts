@@ -74,7 +74,7 @@ export function processClock(base: Clock, gate: Gate, { rate, originMs } = { rat
     unixMs: () => base.unixMs(),
     post: (delayMs, fn) => base.post(delayMs / rate, () => gate.pass(fn)),
     atTurnEnd: fn => base.atTurnEnd(fn),
-    alarm: fn => alarmOn(clock.after, fn),
+    alarm: fn => alarmOn((delayMs, ring) => clock.after(delayMs, ring), fn),
     after: (delayMs, fn) => {
       let cancelled = false;
       const cancel = base.after(delayMs / rate, () => gate.pass(() => cancelled || fn()));

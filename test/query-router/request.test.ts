@@ -140,7 +140,7 @@ test('request: whatever happens in whatever order, it ends exactly once and hold
         for (const { what, which, stale, ms } of steps) {
           const all = [...live.values()];
           const invocation = all[which % Math.max(1, all.length)];
-          const batch = stale ? 'old' : (invocation?.batch ?? '');
+          const batch = stale ? 'old' : (invocation?.granted.batch ?? '');
           const columns = { model: ['m'], transferMs: [1], waitMs: [1] };
           const say = (said: Answer): void => {
             if (!invocation || invocation.grants === 0) return;
@@ -148,7 +148,11 @@ test('request: whatever happens in whatever order, it ends exactly once and hold
             life.answer(invocation, all, 0, nowMs, fx);
           };
           if (what === 'grant' && invocation)
-            life.grant(invocation, { batch: `batch-${nowMs}`, host: 'h', incarnation: 'a', answerInMs: ms }, nowMs, fx);
+            life.grant(
+              invocation,
+              { batch: `batch-${nowMs}`, host: 'h', incarnation: 'a', atMs: nowMs, answerInMs: ms },
+              fx,
+            );
           if (what === 'found') say(found);
           if (what === 'text') say({ is: 'output', output: { kind: 'text', text: '', score: 1 } });
           if (what === 'refused') say({ is: 'refused', reason: 'leaving' });

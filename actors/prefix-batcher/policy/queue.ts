@@ -48,7 +48,12 @@ export class DeadlineQueue<T extends Waiting> implements QueueView {
 
   /** Takes out [from, from + count). */
   take(from: number, count: number): T[] {
-    return this.#items.splice(from, count);
+    const items = this.#items;
+    const taken = items.slice(from, from + count);
+    // Not by `splice`, which gives the room back: what comes next would have to ask for it again.
+    for (let i = from + taken.length; i < items.length; i++) items[i - taken.length] = items[i]!;
+    for (let i = 0; i < taken.length; i++) items.pop();
+    return taken;
   }
 
   /** How many have a deadline before `timeMs`, or `at` it. */
