@@ -9,6 +9,7 @@ export {
   type Received,
   type Timer,
 } from './definition.ts';
+export { publishers } from './publishers.ts';
 export { readMessage } from './read-message.ts';
 export { startActor, type ActorSurroundings, type Ending, type RunningActor } from './runtime.ts';
 export type { EndpointStats } from './stats.ts';

@@ -110,15 +110,23 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
     return bus.publish(subject, data) || (keep && outbox.keep(subject, data));
   };
 
+  const publishOn = <M>(
+    subject: Subject<string, M, any>,
+    to: string,
+    message: M,
+    publishValue: ((message: unknown) => boolean) | undefined,
+    keep: boolean,
+  ): boolean => {
+    if (stopped) return false;
+    if (around.checkOutgoing) subject.message.check(message, to);
+    if (publishValue && bus.connected && outbox.size === 0) return publishValue(message);
+    return publishNow(to, encode(message), keep);
+  };
+
   const publisher: ActorContext<Static<C>, State>['publisher'] = (subject, params, { keep = false } = {}) => {
     const to = subject.at(prefix, params);
     const publishValue = bus.valuesTo?.(to);
-    return message => {
-      if (stopped) return false;
-      if (around.checkOutgoing) subject.message.check(message, to);
-      if (publishValue && bus.connected && outbox.size === 0) return publishValue(message);
-      return publishNow(to, encode(message), keep);
-    };
+    return message => publishOn(subject, to, message, publishValue, keep);
   };
 
   const ctx: ActorContext<Static<C>, State> = {
@@ -131,11 +139,11 @@ export async function startActor<C extends TSchema, State, S extends SubjectMap>
     bus,
     state: definition.state({ id, config, clock, random, log }),
     vitals: around.vitals ?? (() => ({ rssBytes: 0, loopDelayP99Ms: 0 })),
-    publish: (subject, params, message, options = {}) => {
-      const { headers, keep = false } = options;
-      if (!headers) return publisher(subject, params, { keep })(message);
-      if (stopped) return false;
+    publish: (subject, params, message, options) => {
       const to = subject.at(prefix, params);
+      const headers = options?.headers;
+      if (!headers) return publishOn(subject, to, message, bus.valuesTo?.(to), options?.keep ?? false);
+      if (stopped) return false;
       if (around.checkOutgoing) subject.message.check(message, to);
       return bus.publish(to, encode(message), { headers });
     },

@@ -120,6 +120,15 @@ export function toFollow(plan: Plan, cluster: Cluster): string[] {
 export const isOutdone = ({ epoch, nonce }: Plan, cluster: Cluster): boolean =>
   cluster.foreignEpoch(nonce) >= epoch || cluster.followedEpoch() > epoch;
 
+/** By host. Asked for with nearly every beat of any host. */
+function modelsOn(plan: Plan): ReadonlyMap<string, PlannedHost['models']> {
+  let models = modelsByPlan.get(plan);
+  if (!models) modelsByPlan.set(plan, (models = new Map(plan.hosts.map(planned => [planned.host, planned.models]))));
+  return models;
+}
+
+const modelsByPlan = new WeakMap<Plan, ReadonlyMap<string, PlannedHost['models']>>();
+
 /** What hosts hold beyond the plan in force, and hosts that should go and are empty. */
 export function toDrain(
   plan: Plan,
@@ -127,8 +136,7 @@ export function toDrain(
   draining: ReadonlySet<string>,
   measured: { readonly host: string; readonly model: string } | undefined,
 ): Step[] {
-  const planned = new Map<string, PlannedHost['models']>();
-  for (const { host, models } of plan.hosts) planned.set(host, models);
+  const planned = modelsOn(plan);
   const steps: Step[] = [];
   for (const [host, { beat }] of cluster.hosts) {
     const models = planned.get(host) ?? [];

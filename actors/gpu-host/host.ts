@@ -13,9 +13,10 @@ import {
   type OrderReply,
   type Outline,
   type Payloads,
+  type Progress,
 } from '../../contracts/index.ts';
 import type { Device } from '../../gpu-host/index.ts';
-import { coalesce, type ActorContext } from '../actor/index.ts';
+import { coalesce, publishers, type ActorContext } from '../actor/index.ts';
 import { withinBytes } from './answers.ts';
 import { filesOf } from './catalog.ts';
 import { chartClock } from './chart-clock.ts';
@@ -48,6 +49,8 @@ export class Host {
   /** A change is told at once; all changes of one turn in one beat. */
   readonly #changed: () => void;
   readonly #left: Promise<void>;
+  readonly #answersTo: (router: string) => (message: Answers) => boolean;
+  readonly #progressTo: (batcher: string) => (message: Progress) => boolean;
   #lastWords = false;
 
   constructor(ctx: HostContext, device: Device) {
@@ -56,6 +59,8 @@ export class Host {
     this.#device = device;
     this.incarnation = randomId(ctx.random);
     this.#changed = coalesce(clock, () => this.beat());
+    this.#answersTo = publishers(ctx, subjects.answers, 'router');
+    this.#progressTo = publishers(ctx, subjects.progress, 'batcher');
     this.residents = new Residents({
       device,
       log,
@@ -180,7 +185,7 @@ export class Host {
         refusal: () => REFUSAL_OF[this.state],
         name: { host, emulated },
         answer: (router, message) => this.#answer(router, message),
-        progress: (batcher, message) => this.#sent(this.#ctx.publish(subjects.progress, { batcher }, message)),
+        progress: (batcher, message) => this.#sent(this.#progressTo(batcher)(message)),
         ended: batch => {
           for (const model of batch.models) this.residents.idle(model);
           if (this.state === 'leaving' && this.serving.backlog === 0) this.#chart.send({ type: 'finish' });
@@ -229,12 +234,12 @@ export class Host {
   /** In several messages, where the bus does not carry one. */
   #answer(router: string, message: Answers): void {
     try {
-      this.#sent(this.#ctx.publish(subjects.answers, { router }, message));
+      this.#sent(this.#answersTo(router)(message));
     } catch (error) {
       if (!(error instanceof PayloadTooLargeError)) return this.#answerFailed(router, message, error);
       for (const part of withinBytes(message, this.#ctx.bus.maxPayloadBytes)) {
         try {
-          this.#sent(this.#ctx.publish(subjects.answers, { router }, part));
+          this.#sent(this.#answersTo(router)(part));
         } catch (failure) {
           this.#answerFailed(router, part, failure);
         }
@@ -247,7 +252,7 @@ export class Host {
     const detail = `the output can't be sent: ${describeError(error)}`.slice(0, 1024);
     this.#ctx.log.error('answers were not sent', { batch: message.batch, error: detail });
     const answers = message.answers.map((): Answer => ({ is: 'failed', reason: 'model', detail }));
-    this.#sent(this.#ctx.publish(subjects.answers, { router }, { ...message, answers }));
+    this.#sent(this.#answersTo(router)({ ...message, answers }));
   }
 
   #sent(sent: boolean): void {

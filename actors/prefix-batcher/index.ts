@@ -1,6 +1,6 @@
 import { decodeJson } from '../../bus/index.ts';
 import { BUCKETS, ConfigError, describeError, isToken, Plan, subjects, validator } from '../../contracts/index.ts';
-import { actor, coalesce, type ActorContext } from '../actor/index.ts';
+import { actor, coalesce, publishers, type ActorContext } from '../actor/index.ts';
 import { Alarms } from './alarms.ts';
 import { Batcher } from './batcher.ts';
 import { BatcherConfig } from './config.ts';
@@ -92,6 +92,8 @@ async function policyOf(ctx: Context, { policies = {}, loadPolicy }: BatcherPort
 function begin(ctx: Context, policy: PolicyFactory): void {
   const { id, config, clock, random, log, state } = ctx;
   policy(config.policyOptions); // What is wrong with them is said before there is a plan.
+  const verdictsTo = publishers(ctx, subjects.verdicts, 'router');
+  const outlinesTo = publishers(ctx, subjects.outlines, 'host');
   const batcher = new Batcher({
     id,
     config,
@@ -100,8 +102,8 @@ function begin(ctx: Context, policy: PolicyFactory): void {
     random,
     log,
     post: {
-      verdicts: (router, message) => void ctx.publish(subjects.verdicts, { router }, message),
-      outline: (host, message) => void ctx.publish(subjects.outlines, { host }, message),
+      verdicts: (router, message) => void verdictsTo(router)(message),
+      outline: (host, message) => void outlinesTo(host)(message),
     },
   });
   const around = { nowMs: () => clock.nowMs(), alarm: (fn: () => void) => ctx.alarm(fn) };

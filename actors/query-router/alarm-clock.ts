@@ -1,4 +1,5 @@
 import { clear, type Alarm } from '../../contracts/index.ts';
+import { IdLists, NO_ID } from './id-lists.ts';
 
 /** Alarms go off at whole multiples of this, so at most so much late: with many of them a timer for each would cost more than it is worth. */
 const GRAIN_MS = 1;
@@ -20,7 +21,7 @@ export interface Sleeper {
  * gone when it comes up is neither kept until then nor looked at.
  */
 export class AlarmClock<T extends Sleeper> {
-  readonly #slots: number[][] = Array.from({ length: SLOTS }, () => []);
+  readonly #slots = new IdLists(SLOTS);
   /** Those whose slot has come up. */
   readonly #due: T[] = [];
   readonly #nowMs: () => number;
@@ -55,7 +56,7 @@ export class AlarmClock<T extends Sleeper> {
     this.#tick = Math.max(this.#tick, Math.min(Math.floor(nowMs / GRAIN_MS), this.#armedFor - 1));
     const tick = Math.max(this.#tick + 1, Math.min(wanted, this.#tick + SLOTS - 1));
     sleeper.alarmTick = tick;
-    this.#slots[tick % SLOTS]!.push(sleeper.id);
+    this.#slots.push(tick % SLOTS, sleeper.id);
     if (tick < this.#armedFor) this.#arm(tick, nowMs);
   }
 
@@ -80,18 +81,17 @@ export class AlarmClock<T extends Sleeper> {
     clear(due);
     this.#armedFor = Infinity;
     for (let tick = last + 1; tick < last + SLOTS; tick++)
-      if (this.#slots[tick % SLOTS]!.length > 0) return this.#arm(tick, nowMs);
+      if (!this.#slots.isEmpty(tick % SLOTS)) return this.#arm(tick, nowMs);
   }
 
   /** Those who are to be woken at no other time than this, into `due`. */
   #empty(tick: number, due: T[]): void {
-    const slot = this.#slots[tick % SLOTS]!;
-    for (const id of slot) {
+    const slot = tick % SLOTS;
+    for (let id = this.#slots.shift(slot); id !== NO_ID; id = this.#slots.shift(slot)) {
       const sleeper = this.#find(id);
       if (sleeper?.alarmTick !== tick) continue;
       sleeper.alarmTick = NO_TICK;
       due.push(sleeper);
     }
-    clear(slot);
   }
 }

@@ -8,6 +8,8 @@ const SLOTS_MIN = 1024;
  */
 export class LiveIds<T extends { readonly id: number }> {
   #slots: (T | undefined)[] = places(SLOTS_MIN);
+  /** Of who is in each place, 0 of nobody: beside them, so that who is gone is not looked for in another. */
+  #ids = new Int32Array(SLOTS_MIN);
   #lastId: number;
   #size = 0;
 
@@ -25,26 +27,28 @@ export class LiveIds<T extends { readonly id: number }> {
     if (2 * this.#size >= this.#slots.length) this.#grow();
     const mask = this.#slots.length - 1;
     do this.#lastId = this.#lastId >= ID_MAX ? 1 : this.#lastId + 1;
-    while (this.#slots[this.#lastId & mask] !== undefined);
+    while (this.#ids[this.#lastId & mask] !== 0);
     return this.#lastId;
   }
 
   /** `item.id` is what {@link next} gave last. */
   add(item: T): void {
-    this.#slots[item.id & (this.#slots.length - 1)] = item;
+    this.#put(item);
     this.#size++;
   }
 
   /** Any number may be asked for. */
   get(id: number): T | undefined {
-    const item = this.#slots[id & (this.#slots.length - 1)];
-    return item?.id === id ? item : undefined;
+    const at = id & (this.#ids.length - 1);
+    return this.#ids[at] === id ? this.#slots[at] : undefined;
   }
 
   /** Does nothing when it isn't there any more. */
   delete({ id }: T): void {
-    if (!this.get(id)) return;
-    this.#slots[id & (this.#slots.length - 1)] = undefined;
+    const at = id & (this.#ids.length - 1);
+    if (this.#ids[at] !== id) return;
+    this.#ids[at] = 0;
+    this.#slots[at] = undefined;
     this.#size--;
   }
 
@@ -61,7 +65,14 @@ export class LiveIds<T extends { readonly id: number }> {
   #grow(): void {
     const items = [...this.values()];
     this.#slots = places(2 * this.#slots.length);
-    for (const item of items) this.#slots[item.id & (this.#slots.length - 1)] = item;
+    this.#ids = new Int32Array(this.#slots.length);
+    for (const item of items) this.#put(item);
+  }
+
+  #put(item: T): void {
+    const at = item.id & (this.#ids.length - 1);
+    this.#ids[at] = item.id;
+    this.#slots[at] = item;
   }
 }
 

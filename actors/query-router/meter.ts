@@ -1,6 +1,6 @@
 import type { Outcome, Random, RouterBeat } from '../../contracts/index.ts';
 import { Prospects } from './prospects.ts';
-import type { Query } from './query.ts';
+import type { Query, Stage } from './query.ts';
 
 const SAMPLES_MAX = 1024;
 /** Weight of the latest interval in the mean fan-out. */
@@ -31,6 +31,7 @@ class Latencies {
 }
 
 interface StageMeter {
+  readonly stage: string;
   count: number;
   interval: number;
   /** Results of the stage before, and inputs made of them, in this interval. */
@@ -46,6 +47,8 @@ export class QueryMeter {
   readonly prospects = new Prospects();
   readonly #latencies: Latencies;
   readonly #stages = new Map<string, StageMeter>();
+  /** Those that were used last, by the stage's index: mostly nothing is to be searched. */
+  readonly #usual: StageMeter[] = [];
   /** Whether work that was wanted in this interval was not done: then the rates of later stages don't tell the demand. */
   #short = false;
 
@@ -53,13 +56,13 @@ export class QueryMeter {
     this.#latencies = new Latencies(random);
   }
 
-  invoked(stage: string): void {
+  invoked(stage: Stage): void {
     const meter = this.#stage(stage);
     meter.count++;
     meter.interval++;
   }
 
-  fannedOut(stage: string, inputs: number): void {
+  fannedOut(stage: Stage, inputs: number): void {
     const meter = this.#stage(stage);
     meter.results++;
     meter.inputs += inputs;
@@ -67,7 +70,7 @@ export class QueryMeter {
 
   /** A request was not begun because it could not be served now: it is demand all the same. */
   turnedAway(query: Query): void {
-    for (const stage of query.stages) if (stage.from < 0) this.#stage(stage.name).interval++;
+    for (const stage of query.stages) if (stage.from < 0) this.#stage(stage).interval++;
     this.#short = true;
   }
 
@@ -88,7 +91,7 @@ export class QueryMeter {
   rates(query: Query, intervalMs: number): RouterBeat['stages'] {
     const rows: RouterBeat['stages'] = [];
     for (const stage of query.stages) {
-      const meter = this.#stage(stage.name);
+      const meter = this.#stage(stage);
       if (meter.results > 0) {
         const latest = meter.inputs / meter.results;
         meter.fanout = meter.fanout === undefined ? latest : meter.fanout + FANOUT_WEIGHT * (latest - meter.fanout);
@@ -104,10 +107,15 @@ export class QueryMeter {
     return rows;
   }
 
-  #stage(name: string): StageMeter {
+  #stage({ name, index }: Stage): StageMeter {
+    const usual = this.#usual[index];
+    if (usual?.stage === name) return usual;
     let meter = this.#stages.get(name);
-    if (!meter) this.#stages.set(name, (meter = { count: 0, interval: 0, results: 0, inputs: 0, fanout: undefined }));
-    return meter;
+    if (!meter) {
+      meter = { stage: name, count: 0, interval: 0, results: 0, inputs: 0, fanout: undefined };
+      this.#stages.set(name, meter);
+    }
+    return (this.#usual[index] = meter);
   }
 }
 

@@ -38,6 +38,10 @@ export function grant(invocation: Invocation, granted: Granted, fx: Effects): bo
   invocation.state = 'granted';
   invocation.granted = granted;
   invocation.dueAtMs = granted.atMs + 2 * granted.answerInMs + ANSWER_SLACK_MS;
+  const { request } = invocation;
+  // Nothing is repeated any more: unless others wait for a grant, the request can sleep on.
+  if (request.invocations.length === 1)
+    request.wakeAtMs = Math.max(request.wakeAtMs, Math.min(request.deadlineMs, invocation.dueAtMs));
   wakeBy(invocation, fx);
   return true;
 }

@@ -1,4 +1,4 @@
-import { coalesce, type ActorContext, type ActorInit } from '../actor/index.ts';
+import { coalesce, publishers, type ActorContext, type ActorInit } from '../actor/index.ts';
 import {
   intBetween,
   PayloadTooLargeError,
@@ -10,6 +10,7 @@ import {
   type Imaging,
   type Outcome,
   type Payload,
+  type Payloads,
   type Picture,
   type Plan,
   type Result,
@@ -53,6 +54,7 @@ export class Router implements Effects {
   readonly #answered = new AnsweredIds();
   readonly #alarms: AlarmClock<Request>;
   readonly #outgoing: Outgoing;
+  readonly #payloadsTo: (host: string) => (message: Payloads) => boolean;
   #ctx: RouterContext | undefined;
   #heldBytes = 0;
   #requestNumber = 0;
@@ -75,6 +77,11 @@ export class Router implements Effects {
       find: id => this.#requests.get(id),
       wake: request => life.wake(request, clock.nowMs(), this),
     });
+    this.#payloadsTo = publishers(
+      { publisher: (subject, params, options) => this.ctx.publisher(subject, params, options) },
+      subjects.payloads,
+      'host',
+    );
     const flush = coalesce(clock, () => this.#outgoing.flush());
     this.#outgoing = new Outgoing({
       router: init.id,
@@ -289,12 +296,9 @@ export class Router implements Effects {
         absent.push(id);
       }
     }
+    const send = this.#payloadsTo(granted.host);
     for (const parcel of parcels(ids, payloads, absent, maxPayloadBytes))
-      this.ctx.publish(
-        subjects.payloads,
-        { host: granted.host },
-        { v: 1, router: this.#init.id, batch: granted.batch, ...parcel },
-      );
+      send({ v: 1, router: this.#init.id, batch: granted.batch, ...parcel });
   }
 
   /** `politely`: it had finished what it was granted before it left. */
@@ -331,7 +335,7 @@ export class Router implements Effects {
 
   track(invocation: Invocation): void {
     this.#invocations.add(invocation);
-    invocation.request.meter.invoked(invocation.stage.name);
+    invocation.request.meter.invoked(invocation.stage);
   }
 
   untrack(invocation: Invocation, answered: boolean): void {
@@ -388,7 +392,7 @@ export class Router implements Effects {
   }
 
   fannedOut({ meter, query }: Request, stage: number, count: number): void {
-    meter.fannedOut(query.stages[stage]!.name, count);
+    meter.fannedOut(query.stages[stage]!, count);
   }
 
   wakeAt(request: Request): void {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import test from 'ava';
 import { VirtualClock } from '../../bus/index.ts';
+import { IdLists, NO_ID } from '../../actors/query-router/id-lists.ts';
 import { AlarmClock, NO_TICK } from '../../actors/query-router/alarm-clock.ts';
 import { ID_MAX, LiveIds } from '../../actors/query-router/live-ids.ts';
 
@@ -51,6 +52,25 @@ test('live ids: what lives long keeps its id while ids go round, and foreign num
   t.is(ids.get(old.id), old);
   t.deepEqual([...ids.values()], [old]);
   for (const id of [0, -1, old.id + 1024, 1.5, Number.NaN, 2 ** 40]) t.is(ids.get(id), undefined);
+});
+
+test('id lists: each gives back what was put into it, in that order, whatever happens to the others', t => {
+  const step = fc.record({ list: fc.nat(4), id: fc.option(fc.nat(2 ** 31 - 1)) });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 5000, size: 'max' }), steps => {
+      const lists = new IdLists(5);
+      const known: number[][] = Array.from({ length: 5 }, () => []);
+      for (const { list, id } of steps) {
+        if (id === null) t.is(lists.shift(list), known[list]!.shift() ?? NO_ID);
+        else {
+          lists.push(list, id);
+          known[list]!.push(id);
+        }
+        t.is(lists.isEmpty(list), known[list]!.length === 0);
+      }
+    }),
+    { numRuns: 20 },
+  );
 });
 
 /** Longer than the alarm clock looks ahead. */
