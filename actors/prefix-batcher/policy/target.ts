@@ -41,7 +41,8 @@ export function batchTarget(demand: Demand): number {
  * from 1 to their targets. Where even the targets don't do, the targets; in any case the smallest that do (nearly) as well.
  */
 export function batchesSustaining(demands: readonly Demand[], targets: readonly number[], devices: number): number[] {
-  const at = (share: number): number[] => targets.map(target => Math.ceil(1 + share * (target - 1)));
+  // `| 0`: whole for the engine, too. A group's size that changes its kind has all that looks at groups compiled anew.
+  const at = (share: number): number[] => targets.map(target => Math.ceil(1 + share * (target - 1)) | 0);
   const load = (batches: readonly number[]): number =>
     demands.reduce((sum, demand, i) => {
       const batch = batches[i]!;
