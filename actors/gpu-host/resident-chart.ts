@@ -15,12 +15,17 @@ export interface Planned {
   readonly batchMax: number;
 }
 
+interface Sizes {
+  readonly cold: readonly number[];
+  readonly warmed: number[];
+}
+
 /** What a chart has done. */
 export interface ResidentEffects {
   fetch(model: string): Promise<ModelFiles>;
   load(planned: Planned, files: ModelFiles): Promise<LoadedModel>;
-  /** Sends `warmed` after each size. */
-  warm(model: string, loaded: LoadedModel, sizes: readonly number[], signal: AbortSignal): Promise<void>;
+  /** Runs each size once, and puts it among those that are `warmed`. */
+  warm(model: string, loaded: LoadedModel, sizes: Sizes, signal: AbortSignal): Promise<void>;
   unload(model: string, loaded: LoadedModel): Promise<void>;
   /** Nothing queued needs it. */
   isUnused(model: string): boolean;
@@ -33,7 +38,8 @@ interface Context {
   /** Of the latest order. */
   readonly ordered: Planned;
   readonly wanted: boolean;
-  readonly warmed: readonly number[];
+  /** Sizes that it has run, in their order. Grows while it is warmed up: no event for each, of which there are dozens. */
+  readonly warmed: number[];
   readonly files: ModelFiles | undefined;
   readonly loaded: LoadedModel | undefined;
   /** Why it failed, or could not be warmed up at some size. */
@@ -46,7 +52,6 @@ export type ResidentEvent =
   | { type: 'release' }
   /** An order kept it: only the latest plan is in force. */
   | { type: 'keep' }
-  | { type: 'warmed'; batch: number }
   /** It can't be used as it was meant to. */
   | { type: 'fail'; error: unknown }
   /** Nothing queued needs it. */
@@ -66,7 +71,7 @@ export const residentChart = setup({
     fetch: fromPromise<ModelFiles, Context>(({ input: { effects, planned } }) => effects.fetch(planned.model)),
     load: fromPromise<LoadedModel, Context>(({ input: { effects, planned, files } }) => effects.load(planned, files!)),
     warm: fromPromise<void, Context>(({ input, signal }) =>
-      input.effects.warm(input.planned.model, input.loaded!, coldSizes(input), signal),
+      input.effects.warm(input.planned.model, input.loaded!, { cold: coldSizes(input), warmed: input.warmed }, signal),
     ),
     unload: fromPromise<void, Context>(({ input }) => input.effects.unload(input.planned.model, input.loaded!)),
   },
@@ -87,13 +92,9 @@ export const residentChart = setup({
     settle: assign({ planned: ({ context }) => context.ordered }),
     unwant: assign({ wanted: false }),
     noteLoaded: assign((_, { loaded }: { loaded: LoadedModel }) => ({ loaded, files: undefined })),
-    noteWarmed: assign({
-      warmed: ({ context, event }) =>
-        event.type === 'warmed' ? [...context.warmed, event.batch].sort((a, b) => a - b) : context.warmed,
-    }),
     noteFailure: assign({ detail: (_, params: { error: unknown }) => describeError(params.error).slice(0, 1024) }),
     giveUpColdSizes: assign({
-      planned: ({ context }) => ({ ...context.planned, batches: context.warmed }),
+      planned: ({ context }) => ({ ...context.planned, batches: [...context.warmed] }),
     }),
     countUnexpected: assign({ unexpected: ({ context }) => context.unexpected + 1 }),
   },
@@ -146,7 +147,6 @@ export const residentChart = setup({
         },
       },
       on: {
-        warmed: { actions: 'noteWarmed' },
         prepare: { actions: 'want' },
         release: { target: 'releasing', actions: 'unwant' },
       },
@@ -165,7 +165,6 @@ export const residentChart = setup({
               actions: [{ type: 'noteFailure', params: errorOf }, 'giveUpColdSizes'],
             },
           },
-          on: { warmed: { actions: 'noteWarmed' } },
         },
       },
       on: {
@@ -176,7 +175,7 @@ export const residentChart = setup({
     },
     draining: {
       always: { guard: 'unused', target: 'releasing' },
-      on: { idle: 'releasing', prepare: { target: 'resident', actions: 'want' }, release: {}, warmed: {} },
+      on: { idle: 'releasing', prepare: { target: 'resident', actions: 'want' }, release: {} },
     },
     releasing: {
       invoke: {
@@ -185,7 +184,7 @@ export const residentChart = setup({
         onDone: 'released',
         onError: 'released',
       },
-      on: { prepare: { actions: 'want' }, release: { actions: 'unwant' }, warmed: {} },
+      on: { prepare: { actions: 'want' }, release: { actions: 'unwant' } },
     },
     released: {
       always: [

@@ -60,6 +60,8 @@ interface Entry extends Omit<Wanted, 'planned'> {
   loadMs: number;
   /** What may run on it by itself, as its chart was seen to be. */
   own: { readonly seen: object; readonly usable: Usable | undefined } | undefined;
+  /** Says what has become of it, where that is news. */
+  readonly tell: () => void;
   /** What it takes, as it was reckoned for this context. */
   claimed: { readonly context: object; readonly claim: Claim } | undefined;
 }
@@ -224,17 +226,9 @@ export class Residents {
   #open({ planned, stored, estimated }: Wanted, isPlanned: boolean): void {
     const { model } = planned;
     const chart = createActor(residentChart, { input: { planned, effects: this.#effects } });
-    this.#entries.set(model, {
-      stored,
-      chart,
-      estimated,
-      planned: isPlanned,
-      loadMs: 0,
-      own: undefined,
-      claimed: undefined,
-    });
     let told = '';
-    chart.subscribe(({ value, context }) => {
+    const tell = (): void => {
+      const { value, context } = chart.getSnapshot();
       if (value === 'gone') this.#entries.delete(model);
       const state = value === 'gone' ? 'gone' : stateOf(value);
       const telling = `${state} ${context.warmed.join()} ${context.detail ?? ''}`;
@@ -244,7 +238,18 @@ export class Residents {
       else this.#ports.log.info('residency', { model, state, batches: context.warmed.join() });
       if (isSuffix(model) && (state === 'failed' || state === 'gone')) this.idle(prefixOf(model));
       this.#ports.changed();
+    };
+    this.#entries.set(model, {
+      stored,
+      chart,
+      tell,
+      estimated,
+      planned: isPlanned,
+      loadMs: 0,
+      own: undefined,
+      claimed: undefined,
     });
+    chart.subscribe(tell);
     chart.start();
     this.#ports.changed();
   }
@@ -270,11 +275,14 @@ export class Residents {
         await loaded.release();
         throw new ModelError(model, `does not fit: ${short}`);
       },
-      warm: async (model, loaded, sizes, signal) => {
-        for (const batch of sizes) {
+      warm: async (model, loaded, { cold, warmed }, signal) => {
+        for (const batch of cold) {
           if (signal.aborted) return;
           await loaded.run(await blanksOf(loaded, batch));
-          if (!signal.aborted) this.#entries.get(model)?.chart.send({ type: 'warmed', batch });
+          if (signal.aborted) return;
+          warmed.push(batch);
+          warmed.sort((a, b) => a - b);
+          this.#entries.get(model)?.tell();
         }
       },
       unload: (model, loaded) =>
