@@ -1,4 +1,5 @@
 /** Pure: what to plan, and the chart of how a plan comes into force. Nothing here knows time, the bus or a log. */
+export { beside } from './beside.ts';
 export * from './capacity/index.ts';
 export { samePlan } from './compare.ts';
 export { curveOf, curvesOf, largestBatch, type Curve, type Curves } from './curve.ts';

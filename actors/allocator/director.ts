@@ -309,6 +309,7 @@ export class Director {
       outdone: this.#isOutdone(inForce),
       inPlace: inForce ? this.#inPlace(inForce) : false,
       reason,
+      beside: () => inForce && this.#drafting.beside(inForce, new Set([...catalog.draining, ...this.#avoided])),
     });
     if (verdict.is === 'block') {
       log.error('the plan can not be reached safely', { detail: verdict.detail });

@@ -1,8 +1,11 @@
 import {
+  beside,
   Falls,
   makeGroupedPlan,
   RateBook,
+  type Draft,
   type Planned,
+  type PlannerInput,
   type PolicyEntry,
   type StageKey,
 } from '../../allocator/index.ts';
@@ -58,8 +61,17 @@ export class Drafting {
   }
 
   draft(current: Plan | undefined, draining: ReadonlySet<string>): Planned {
+    return makeGroupedPlan(this.#input(current, draining));
+  }
+
+  /** What the plan in force doesn't serve, beside it; undefined: no more would be served. */
+  beside(inForce: Plan, draining: ReadonlySet<string>): Draft | undefined {
+    return unlessPolicyFails(() => beside(inForce, this.#input(inForce, draining), this.#ports.cluster.holdings()));
+  }
+
+  #input(current: Plan | undefined, draining: ReadonlySet<string>): PlannerInput {
     const { catalog, cluster, config, bars, planning } = this.#ports;
-    return makeGroupedPlan({
+    return {
       models: catalog.models,
       queries: [...catalog.queries.values()],
       profiles: [...catalog.profiles.values()],
@@ -74,17 +86,12 @@ export class Drafting {
       },
       profiling: model => this.#ports.profiling(model),
       rateHz: key => this.#rateHz(key),
-    });
+    };
   }
 
   /** {@link around}; undefined when a policy of a user's failed, which ends the actor. */
   draftAround(...args: Parameters<Drafting['around']>): Planned | undefined {
-    try {
-      return this.around(...args);
-    } catch (error) {
-      if (error instanceof PolicyError) return undefined;
-      throw error;
-    }
+    return unlessPolicyFails(() => this.around(...args));
   }
 
   /** Around hosts that are not well, unless others can't serve what they do. */
@@ -163,6 +170,15 @@ export class Drafting {
     let { stage } = key;
     for (let i = 0; i < Object.keys(stages).length; i++) stage = stages[stage]?.from ?? stage;
     return { ...key, stage };
+  }
+}
+
+function unlessPolicyFails<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof PolicyError) return undefined;
+    throw error;
   }
 }
 

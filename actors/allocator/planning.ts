@@ -29,6 +29,8 @@ export interface Standing {
   readonly inPlace: boolean;
   /** Why a plan is made. */
   readonly reason: string;
+  /** The plan in force, and what it doesn't serve beside it; undefined: that would serve no more. */
+  beside(): Draft | undefined;
 }
 
 export type Verdict =
@@ -40,7 +42,7 @@ export type Verdict =
 /**
  * What becomes of a draft. A new leader's first plan is always a new one: only its own are above all that anybody follows. Until one is
  * followed, a plan that this leader never saw may be in use: nothing goes from where it is, and if the draft can't be reached so,
- * the plan in force is put in force anew.
+ * the plan in force is put in force anew. Where the draft can't be reached, what isn't served goes beside the plan in force.
  */
 export function verdictOn(draft: Draft, standing: Standing): Verdict {
   const { inForce, holdings, epochs, outdone, inPlace, reason } = standing;
@@ -49,7 +51,10 @@ export function verdictOn(draft: Draft, standing: Standing): Verdict {
   const reached = reach(draft, inUse, holdings);
   if (reached.is === 'blocked' && inForce && !known)
     return { is: 'change', draft: renewed(inForce, holdings), partial: true };
-  if (reached.is === 'blocked') return { is: 'block', detail: reached.detail };
+  if (reached.is === 'blocked') {
+    const more = inForce && standing.beside();
+    return more ? { is: 'change', draft: more, partial: true } : { is: 'block', detail: reached.detail };
+  }
   if (inForce && known && inPlace && samePlan(reached.draft, inForce))
     return { is: 'keep', detail: `epoch ${inForce.epoch} stays: ${reason}` };
   return { is: 'change', draft: reached.draft, partial: reached.is === 'partial' };

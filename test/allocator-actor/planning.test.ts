@@ -11,6 +11,7 @@ const standing: Standing = {
   outdone: false,
   inPlace: true,
   reason: 'the period is over',
+  beside: () => undefined,
 };
 
 const hostsOf = ({ hosts }: Pick<Plan, 'hosts'>): Record<string, string[]> =>
@@ -42,6 +43,9 @@ for (const [why, change] of Object.entries<Partial<Standing>>({
 test('planning: where memory asks for it, a step on the way; where nothing is safe, none', t => {
   const step = verdictOn(draft({ a: ['y'], b: ['x'] }), { ...standing, holdings: holding(placed) });
   t.is(step.is, 'block');
+  const more = draft({ a: ['x'], b: ['y'], c: ['z'] });
+  const served = verdictOn(draft({ a: ['y'], b: ['x'] }), { ...standing, beside: () => more });
+  t.deepEqual(served, { is: 'change', draft: more, partial: true }, 'but what is not served goes beside');
   const spare = { a: ['x'], b: ['x'] };
   const there = { ...standing, inForce: inForce(spare), holdings: holding(spare) };
   const between = verdictOn(draft({ a: ['y'], b: ['x'] }), there);

@@ -273,6 +273,29 @@ export const REGRESSIONS: readonly { readonly why: string; readonly scenario: Sc
     },
   },
   {
+    why: 'a plan that full hosts would refuse: what is not served meanwhile goes to a free one (seed 8911)',
+    scenario: {
+      ...SMALL,
+      seed: 8911,
+      hosts: 3,
+      routers: 2,
+      allocators: 2,
+      extras: ['group'],
+      streams: 3,
+      rateHz: 4,
+      memoryMB: 600,
+      healAtMs: 15044,
+      faults: [
+        { atMs: 6645, forMs: 2623, is: 'storage-down' },
+        { atMs: 8611, forMs: 4546, is: 'schism' },
+        { atMs: 9354, forMs: 941, is: 'power-loss' },
+        { atMs: 9953, forMs: 1281, is: 'weather', who: '*', loss: 0.02, double: 0.05, delayMs: 0, lagMs: 0 },
+        { atMs: 12825, forMs: 328, is: 'crash', who: 'router-1' },
+        { atMs: 14565, forMs: 3598, is: 'version' },
+      ],
+    },
+  },
+  {
     why: 'one full host: one member of its group is loaded as a whole and others elsewhere, before it makes room for more (seed 8475)',
     scenario: {
       ...SMALL,
