@@ -41,7 +41,7 @@ interface Row {
 }
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
-const secondsFor = (gpus: number): number => Math.max(5, Math.min(60, 3000 / gpus));
+const secondsFor = (gpus: number): number => Math.max(30, Math.min(240, 24_000 / gpus));
 
 async function measure(gpus: number, seconds: number): Promise<Row> {
   const file = await readScenario(SCENARIO);
