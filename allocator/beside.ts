@@ -4,6 +4,7 @@ import { makeGroupedPlan } from './groups/index.ts';
 import type { Holdings } from './holdings.ts';
 import { limited } from './limited.ts';
 import type { Draft, PlannerInput } from './planner.ts';
+import { freshName } from './pools.ts';
 
 interface Query {
   readonly tenant: string;
@@ -27,7 +28,8 @@ export function beside(current: Plan, input: PlannerInput, holdings: ReadonlyMap
   if (hosts.length === 0 || queries.length === 0) return undefined;
   const { draft: more } = makeGroupedPlan({ ...input, hosts, queries, current: undefined });
   if (more.queries.length === 0) return undefined;
-  const names = freshNames(more.pools, kept.pools);
+  const taken = new Set(kept.pools.map(({ pool }) => pool));
+  const names = new Map(more.pools.map(({ pool }) => [pool, freshName(taken)]));
   return {
     ...kept,
     hosts: [...kept.hosts, ...more.hosts],
@@ -50,14 +52,3 @@ export function beside(current: Plan, input: PlannerInput, holdings: ReadonlyMap
 
 const has = (queries: readonly Query[], { tenant, query }: Query): boolean =>
   queries.some(other => other.tenant === tenant && other.query === query);
-
-function freshNames(pools: Draft['pools'], others: Draft['pools']): ReadonlyMap<string, string> {
-  const taken = new Set(others.map(({ pool }) => pool));
-  let number = 1;
-  return new Map(
-    pools.map(({ pool }) => {
-      while (taken.has(`pool-${number}`)) number++;
-      return [pool, `pool-${number++}`];
-    }),
-  );
-}

@@ -83,12 +83,13 @@ function name(components: readonly Component[], current: readonly Pool[]): [stri
     names.set(index, pool);
     taken.add(pool);
   }
+  return components.map((component, index) => [names.get(index) ?? freshName(taken), component]);
+}
+
+/** A name for a pool that isn't taken; it is then. */
+export function freshName(taken: Set<string>): string {
   let number = 1;
-  return components.map((component, index) => {
-    const known = names.get(index);
-    if (known !== undefined) return [known, component];
-    while (taken.has(`pool-${number}`)) number++;
-    taken.add(`pool-${number}`);
-    return [`pool-${number}`, component];
-  });
+  while (taken.has(`pool-${number}`)) number++;
+  taken.add(`pool-${number}`);
+  return `pool-${number}`;
 }

@@ -1,4 +1,4 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { decode, encode } from '../../bus/index.ts';
 import { BUCKETS, ErrorReply, validator, type DrainReply } from '../../contracts/index.ts';
 import { stage, type HostRole, type Stage } from './roles.ts';
@@ -60,7 +60,8 @@ test('allocator: nothing new is said while nothing changes', async t => {
   t.is(s.beats.get('allocator-1')!.modelsMoved, 2);
 });
 
-test('allocator: a model without a profile is measured first, its query refused meanwhile', async t => {
+/** A host, and a query whose model has no profile. */
+async function unmeasured(t: ExecutionContext): Promise<{ s: Stage; host: HostRole }> {
   const s = await stage(t);
   await s.router('router-1');
   await s.batcher('batcher-1');
@@ -68,6 +69,11 @@ test('allocator: a model without a profile is measured first, its query refused 
   await s.model('face', {}, []);
   await s.query('faces', 'face');
   await s.allocator('allocator-1');
+  return { s, host };
+}
+
+test('allocator: a model without a profile is measured first, its query refused meanwhile', async t => {
+  const { s, host } = await unmeasured(t);
   const early = await s.settled(plan => plan.refused.length > 0);
   t.regex(early.refused[0]!.reason, /profiled/);
   const plan = await s.settled(serves('faces'));
@@ -76,13 +82,7 @@ test('allocator: a model without a profile is measured first, its query refused 
 });
 
 test('allocator: an order to measure that gets lost is given again', async t => {
-  const s = await stage(t);
-  await s.router('router-1');
-  await s.batcher('batcher-1');
-  const host = await s.host('gpu-a');
-  await s.model('face', {}, []);
-  await s.query('faces', 'face');
-  await s.allocator('allocator-1');
+  const { s, host } = await unmeasured(t);
   let orders = 0;
   s.network.link = ({ subject }) => (subject.endsWith('orders.gpu-a') && ++orders === 1 ? [] : [0.1]);
   const plan = await s.settled(serves('faces'), 20_000);
